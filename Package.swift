@@ -1,0 +1,120 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("ImmutableWeakCaptures"),
+    .enableExperimentalFeature("Lifetimes"),
+    .treatAllWarnings(as: .error),
+]
+// Per-packet and per-pixel code is optimised in debug builds too: one build serves unit and end-to-end tests.
+let hot = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+let hotC: [CSetting] = [.unsafeFlags(["-O3"], .when(configuration: .debug)), .define("_GNU_SOURCE")]
+
+func system(_ name: String, pkgConfig: String? = nil, apt: [String]) -> Target {
+    .systemLibrary(name: name, path: "Sources/CLibraries/\(name)", pkgConfig: pkgConfig, providers: [.apt(apt)])
+}
+
+func shim(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/CLibraries/\(name)", cSettings: hotC)
+}
+
+func product(_ name: String, _ package: String) -> Target.Dependency { .product(name: name, package: package) }
+
+let http: [Target.Dependency] = [
+    product("Hummingbird", "hummingbird"), product("HummingbirdCore", "hummingbird"),
+    product("HummingbirdTLS", "hummingbird"), product("HTTPTypes", "swift-http-types"),
+    product("NIOCore", "swift-nio"), product("NIOPosix", "swift-nio"), product("NIOHTTP1", "swift-nio"),
+    product("NIOWebSocket", "swift-nio"), product("NIOSSL", "swift-nio-ssl"),
+    product("NIOHTTPTypes", "swift-nio-extras"), product("NIOHTTPTypesHTTP1", "swift-nio-extras"),
+    product("Logging", "swift-log"), product("ServiceLifecycle", "swift-service-lifecycle"),
+]
+let keys: [Target.Dependency] = [product("JWTKit", "jwt-kit"), product("Crypto", "swift-crypto")]
+
+let package = Package(
+    name: "proscenium",
+    products: [.executable(name: "proscenium", targets: ["proscenium"])],
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C libraries from Debian, and the shims that macros and variadics need.
+        system("COpenSSL", pkgConfig: "openssl", apt: ["libssl-dev"]),
+        system("CFFmpeg", pkgConfig: "libavformat libavcodec libavutil libswscale libswresample", apt: ["libavformat-dev"]),
+        system("CX264", apt: ["libx264-dev"]),
+        system("CVPX", pkgConfig: "vpx", apt: ["libvpx-dev"]),
+        system("COpus", pkgConfig: "opus", apt: ["libopus-dev"]),
+        system("CText", pkgConfig: "freetype2 harfbuzz fribidi fontconfig", apt: ["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev", "libfontconfig-dev"]),
+        system("CPoppler", pkgConfig: "poppler-glib cairo", apt: ["libpoppler-glib-dev", "libcairo2-dev"]),
+        shim("CPacketIO"),
+        shim("CProcess"),
+        shim("CMediaShims", ["CFFmpeg", "CX264", "CVPX", "COpus", "COpenSSL"]),
+
+        .target(name: "Media", dependencies: ["CFFmpeg", "CX264", "CVPX", "COpus", "CMediaShims"], swiftSettings: hot),
+        .target(name: "RTC", dependencies: ["Media", "COpenSSL", "CMediaShims"], swiftSettings: hot),
+        .target(name: "RTMP", dependencies: ["Media"], swiftSettings: hot),
+        .target(name: "PacketIO", dependencies: ["Media", "CPacketIO"], swiftSettings: hot),
+        .target(name: "Control", dependencies: ["Media"] + http + keys, swiftSettings: strict),
+        .target(
+            name: "Web",
+            dependencies: ["Media", product("X509", "swift-certificates"), product("SwiftASN1", "swift-asn1")] + http + keys,
+            swiftSettings: strict),
+        .target(name: "RTCClient", dependencies: ["Media", "RTC", "PacketIO"], swiftSettings: hot),
+        .target(name: "SFU", dependencies: ["Media", "RTC", "PacketIO", "RTCClient", "Control", "Web"], swiftSettings: hot),
+        .target(
+            name: "Compositor",
+            dependencies: ["Media", "RTC", "RTMP", "PacketIO", "RTCClient", "Control", "Web", "CText", "CPoppler", "CFFmpeg", "CMediaShims"] + http,
+            swiftSettings: hot),
+        .target(name: "Output", dependencies: ["Media", "RTMP", "Control", "Web"] + http, swiftSettings: hot),
+        .target(
+            name: "Interactivity",
+            dependencies: ["Media", "Control", "Web", product("GRDB", "GRDB.swift")] + http,
+            swiftSettings: strict),
+        .target(
+            name: "Studio",
+            dependencies: ["Media", "Control", "Web", "Interactivity", product("GRDB", "GRDB.swift")] + http + keys,
+            swiftSettings: strict),
+        .executableTarget(
+            name: "proscenium",
+            dependencies: [
+                "Media", "Control", "Web", "Studio", "SFU", "Compositor", "Output", "CProcess",
+                product("ArgumentParser", "swift-argument-parser"), product("Yams", "Yams"),
+            ] + http,
+            swiftSettings: strict),
+
+        .testTarget(name: "MediaTests", dependencies: ["Media"], swiftSettings: strict),
+        .testTarget(name: "RTCTests", dependencies: ["RTC", "COpenSSL"], resources: [.copy("Corpus")], swiftSettings: strict),
+        .testTarget(name: "RTMPTests", dependencies: ["RTMP"], resources: [.copy("Corpus")], swiftSettings: strict),
+        .testTarget(name: "PacketIOTests", dependencies: ["PacketIO"], swiftSettings: strict),
+        .testTarget(name: "ControlTests", dependencies: ["Control"] + http, swiftSettings: strict),
+        .testTarget(
+            name: "WebTests", dependencies: ["Web", product("HummingbirdTesting", "hummingbird")] + http, swiftSettings: strict),
+        .testTarget(name: "SFUTests", dependencies: ["SFU"], swiftSettings: strict),
+        .testTarget(name: "CompositorTests", dependencies: ["Compositor"], resources: [.copy("Goldens")], swiftSettings: strict),
+        .testTarget(name: "OutputTests", dependencies: ["Output", "RTMP"] + http, swiftSettings: strict),
+        .testTarget(
+            name: "InteractivityTests", dependencies: ["Interactivity", product("GRDB", "GRDB.swift")] + http, swiftSettings: strict),
+        .testTarget(
+            name: "StudioTests",
+            dependencies: ["Studio", "Interactivity", product("HummingbirdTesting", "hummingbird"), product("Yams", "Yams")] + http,
+            swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,10 @@
+#include <ft2build.h>
+#include <freetype/freetype.h>
+#include <freetype/ftcolor.h>
+#include <freetype/ftmodapi.h>
+#include <freetype/ftoutln.h>
+#include <freetype/ftsizes.h>
+#include <hb.h>
+#include <hb-ft.h>
+#include <fribidi.h>
+#include <fontconfig/fontconfig.h>

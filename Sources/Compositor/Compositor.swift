@@ -1,0 +1,1 @@
+// Scene, layout, raster, text, mixer, clock, encoder, publisher.

@@ -1,0 +1,1 @@
+// Polls, reactions, the two logs, the gate, delivery.

@@ -1,0 +1,1 @@
+// The vocabulary that every room shares: time, frames, pools, queues, media threads and codecs.

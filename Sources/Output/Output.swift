@@ -1,0 +1,1 @@
+// Ingest, ladder, transport stream, segments, playlists, access, origin.

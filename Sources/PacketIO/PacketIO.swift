@@ -1,0 +1,1 @@
+// The packet loop: one thread, epoll, batches of datagrams in and out.

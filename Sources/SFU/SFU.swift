@@ -1,0 +1,1 @@
+// Shards, rooms, forwarding.

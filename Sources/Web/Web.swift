@@ -1,0 +1,1 @@
+// What every HTTP face shares: channel, problems, authentication, cookies, metrics and log formats.
