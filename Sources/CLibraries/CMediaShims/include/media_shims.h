@@ -13,3 +13,6 @@ static const int PROSCENIUM_AV_INVALID_DATA = AVERROR_INVALIDDATA;
 
 static inline int proscenium_av_error(int posix) { return AVERROR(posix); }
 static inline x264_t *proscenium_x264_open(x264_param_t *parameters) { return x264_encoder_open(parameters); }
+
+// Names the calling thread; cut to 15 bytes by the kernel's rule.
+void proscenium_name_thread(const char *name);

@@ -1,0 +1,20 @@
+// The only place that reads the machine's clocks; everything else is told the time.
+
+import Glibc
+
+/// The machine's clocks, for the shells that drive state machines.
+public enum SystemClock {
+    /// Reads the monotonic clock.
+    public static func monotonic() -> MonotonicTime {
+        MonotonicTime(nanoseconds: read(CLOCK_MONOTONIC))
+    }
+
+    /// Reads the wall clock, in milliseconds since the Unix epoch.
+    public static func wallMilliseconds() -> Int64 { read(CLOCK_REALTIME) / 1_000_000 }
+
+    private static func read(_ clock: clockid_t) -> Int64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
