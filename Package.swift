@@ -58,11 +58,14 @@ let package = Package(
     targets: [
         // C libraries from Debian, and the shims that macros and variadics need.
         system("COpenSSL", pkgConfig: "openssl", apt: ["libssl-dev"]),
-        system("CFFmpeg", pkgConfig: "libavformat libavcodec libavutil libswscale libswresample", apt: ["libavformat-dev"]),
+        system(
+            "CFFmpeg", pkgConfig: "libavformat libavcodec libavutil libswscale libswresample", apt: ["libavformat-dev"]),
         system("CX264", apt: ["libx264-dev"]),
         system("CVPX", pkgConfig: "vpx", apt: ["libvpx-dev"]),
         system("COpus", pkgConfig: "opus", apt: ["libopus-dev"]),
-        system("CText", pkgConfig: "freetype2 harfbuzz fribidi fontconfig", apt: ["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev", "libfontconfig-dev"]),
+        system(
+            "CText", pkgConfig: "freetype2 harfbuzz fribidi fontconfig",
+            apt: ["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev", "libfontconfig-dev"]),
         system("CPoppler", pkgConfig: "poppler-glib cairo", apt: ["libpoppler-glib-dev", "libcairo2-dev"]),
         shim("CPacketIO"),
         shim("CProcess"),
@@ -72,16 +75,21 @@ let package = Package(
         .target(name: "RTC", dependencies: ["Media", "COpenSSL", "CMediaShims"], swiftSettings: hot),
         .target(name: "RTMP", dependencies: ["Media"], swiftSettings: hot),
         .target(name: "PacketIO", dependencies: ["Media", "CPacketIO"], swiftSettings: hot),
-        .target(name: "Control", dependencies: ["Media"] + http + keys, swiftSettings: strict),
+        .target(name: "Control", dependencies: ["Media", "Web"] + http + keys, swiftSettings: strict),
         .target(
             name: "Web",
-            dependencies: ["Media", product("X509", "swift-certificates"), product("SwiftASN1", "swift-asn1")] + http + keys,
+            dependencies: ["Media", product("X509", "swift-certificates"), product("SwiftASN1", "swift-asn1")] + http
+                + keys,
             swiftSettings: strict),
         .target(name: "RTCClient", dependencies: ["Media", "RTC", "PacketIO"], swiftSettings: hot),
-        .target(name: "SFU", dependencies: ["Media", "RTC", "PacketIO", "RTCClient", "Control", "Web"], swiftSettings: hot),
+        .target(
+            name: "SFU", dependencies: ["Media", "RTC", "PacketIO", "RTCClient", "Control", "Web"], swiftSettings: hot),
         .target(
             name: "Compositor",
-            dependencies: ["Media", "RTC", "RTMP", "PacketIO", "RTCClient", "Control", "Web", "CText", "CPoppler", "CFFmpeg", "CMediaShims"] + http,
+            dependencies: [
+                "Media", "RTC", "RTMP", "PacketIO", "RTCClient", "Control", "Web", "CText", "CPoppler", "CFFmpeg",
+                "CMediaShims",
+            ] + http,
             swiftSettings: hot),
         .target(name: "Output", dependencies: ["Media", "RTMP", "Control", "Web"] + http, swiftSettings: hot),
         .target(
@@ -101,20 +109,26 @@ let package = Package(
             swiftSettings: strict),
 
         .testTarget(name: "MediaTests", dependencies: ["Media"], swiftSettings: strict),
-        .testTarget(name: "RTCTests", dependencies: ["RTC", "COpenSSL"], resources: [.copy("Corpus")], swiftSettings: strict),
+        .testTarget(
+            name: "RTCTests", dependencies: ["RTC", "COpenSSL"], resources: [.copy("Corpus")], swiftSettings: strict),
         .testTarget(name: "RTMPTests", dependencies: ["RTMP"], resources: [.copy("Corpus")], swiftSettings: strict),
         .testTarget(name: "PacketIOTests", dependencies: ["PacketIO"], swiftSettings: strict),
         .testTarget(name: "ControlTests", dependencies: ["Control"] + http, swiftSettings: strict),
         .testTarget(
-            name: "WebTests", dependencies: ["Web", product("HummingbirdTesting", "hummingbird")] + http, swiftSettings: strict),
+            name: "WebTests", dependencies: ["Web", product("HummingbirdTesting", "hummingbird")] + http,
+            swiftSettings: strict),
         .testTarget(name: "SFUTests", dependencies: ["SFU"], swiftSettings: strict),
-        .testTarget(name: "CompositorTests", dependencies: ["Compositor"], resources: [.copy("Goldens")], swiftSettings: strict),
+        .testTarget(
+            name: "CompositorTests", dependencies: ["Compositor"], resources: [.copy("Goldens")], swiftSettings: strict),
         .testTarget(name: "OutputTests", dependencies: ["Output", "RTMP"] + http, swiftSettings: strict),
         .testTarget(
-            name: "InteractivityTests", dependencies: ["Interactivity", product("GRDB", "GRDB.swift")] + http, swiftSettings: strict),
+            name: "InteractivityTests", dependencies: ["Interactivity", product("GRDB", "GRDB.swift")] + http,
+            swiftSettings: strict),
         .testTarget(
             name: "StudioTests",
-            dependencies: ["Studio", "Interactivity", product("HummingbirdTesting", "hummingbird"), product("Yams", "Yams")] + http,
+            dependencies: [
+                "Studio", "Interactivity", product("HummingbirdTesting", "hummingbird"), product("Yams", "Yams"),
+            ] + http,
             swiftSettings: strict),
     ]
 )

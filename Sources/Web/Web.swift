@@ -1,1 +1,0 @@
-// What every HTTP face shares: channel, problems, authentication, cookies, metrics and log formats.
