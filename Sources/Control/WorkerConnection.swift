@@ -1,0 +1,215 @@
+// The worker's end of the control socket: dials in, registers, heartbeats, takes commands, comes back.
+
+public import Foundation
+public import Logging
+public import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+internal import NIOSSL
+internal import NIOWebSocket
+public import ServiceLifecycle
+internal import Synchronization
+import Web
+
+/// A worker's lasting connection to Studio.
+///
+/// It dials again for ever, with full jitter between 0.1 s and 2 s. Commands are carried out one after the other, in
+/// the order in which they came. Reports wait while Studio is away, at most `reportLimit` of them; then the oldest
+/// is dropped and counted, and what matters is told again by `onRegistered`.
+public final class WorkerConnection: Service {
+    /// What a worker brings.
+    public struct Configuration: Sendable {
+        /// Where Studio's internal listener is, for example `http://127.0.0.1:9443`.
+        public var studio: URL
+        /// The worker's token.
+        public var token: String
+        /// Who it is; asked before each registration.
+        public var registration: @Sendable () -> WorkerRegistration
+        /// How much of its capacity is used.
+        public var load: @Sendable () -> Double
+        /// Carries out a command; throws what is wrong.
+        public var handle: @Sendable (Command) async throws -> Void
+        /// Told after each registration, so that the state can be reported anew.
+        public var onRegistered: @Sendable (WorkerConnection) -> Void
+
+        /// Creates a configuration.
+        public init(
+            studio: URL, token: String, registration: @escaping @Sendable () -> WorkerRegistration,
+            load: @escaping @Sendable () -> Double, handle: @escaping @Sendable (Command) async throws -> Void,
+            onRegistered: @escaping @Sendable (WorkerConnection) -> Void = { _ in }
+        ) {
+            self.studio = studio
+            self.token = token
+            self.registration = registration
+            self.load = load
+            self.handle = handle
+            self.onRegistered = onRegistered
+        }
+    }
+
+    private struct State {
+        var peer: WebSocketPeer?
+        var isRegistered = false
+        var waiting: [Report] = []
+        var dropped: UInt64 = 0
+    }
+
+    static let reportLimit = 1000
+    private let configuration: Configuration
+    private let group: any EventLoopGroup
+    private let logger: Logger
+    private let state = Mutex(State())
+
+    /// Creates a connection; `run` dials.
+    public init(_ configuration: Configuration, group: any EventLoopGroup, logger: Logger) {
+        self.configuration = configuration
+        self.group = group
+        self.logger = logger
+    }
+
+    /// How many reports were dropped because Studio was away for long.
+    public var droppedReports: UInt64 { state.withLock { $0.dropped } }
+
+    /// Tells Studio something; safe from any thread.
+    public func report(_ report: Report) {
+        let peer = state.withLock { state -> WebSocketPeer? in
+            if state.isRegistered, let peer = state.peer { return peer }
+            state.waiting.append(report)
+            if state.waiting.count > Self.reportLimit {
+                state.waiting.removeFirst()
+                state.dropped += 1
+            }
+            return nil
+        }
+        if let peer { Self.send(.report(report), peer) }
+    }
+
+    private static func send(_ message: WorkerMessage, _ peer: WebSocketPeer) {
+        guard let data = try? JSON.encoder.encode(message) else { return }
+        peer.send(ByteBuffer(bytes: data))
+    }
+
+    /// Dials, and dials again, until the service group ends it.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown { [self] in
+            while !Task.isCancelled {
+                do {
+                    try await connectOnce()
+                } catch is CancellationError {
+                    return
+                } catch {
+                    logger.debug("Studio can't be reached", metadata: ["error": "\(error)"])
+                }
+                try? await Task.sleep(for: .milliseconds(Int.random(in: 100...2000)))
+            }
+        }
+    }
+
+    private func connectOnce() async throws {
+        let (stream, continuation) = AsyncStream<StudioMessage>.makeStream(bufferingPolicy: .bufferingOldest(10_000))
+        let handler = ControlHandler(continuation: continuation)
+        let peer = try await dial(handler)
+        defer {
+            state.withLock { state in
+                state.peer = nil
+                state.isRegistered = false
+            }
+            peer.channel.close(promise: nil)
+        }
+        Self.send(.register(configuration.registration()), peer)
+        let beat = Task { [configuration] in
+            while !Task.isCancelled {
+                try await Task.sleep(for: .seconds(1))
+                Self.send(.heartbeat(load: configuration.load()), peer)
+            }
+        }
+        defer { beat.cancel() }
+        for await message in stream {
+            switch message {
+            case .welcome: welcomed(peer)
+            case .command(let id, let command):
+                var failure: String?
+                do {
+                    try await configuration.handle(command)
+                } catch {
+                    failure = "\(error)"
+                    logger.warning("a command failed", metadata: ["error": "\(error)"])
+                }
+                Self.send(.reply(id: id, error: failure), peer)
+            }
+        }
+    }
+
+    private func welcomed(_ peer: WebSocketPeer) {
+        let waiting = state.withLock { state in
+            state.peer = peer
+            state.isRegistered = true
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        logger.info("registered with Studio")
+        configuration.onRegistered(self)
+        for report in waiting { Self.send(.report(report), peer) }
+    }
+
+    private func dial(_ handler: ControlHandler) async throws -> WebSocketPeer {
+        let url = configuration.studio
+        let host = url.host() ?? "127.0.0.1"
+        let isTLS = url.scheme == "https"
+        let token = configuration.token
+        let upgrade = try await ClientBootstrap(group: group)
+            .connectTimeout(.seconds(3))
+            .connect(host: host, port: url.port ?? (isTLS ? 443 : 80)) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if isTLS {
+                        let context = try NIOSSLContext(configuration: .makeClientConfiguration())
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLClientHandler(context: context, serverHostname: host))
+                    }
+                    let upgrader = NIOTypedWebSocketClientUpgrader<WebSocketPeer>(maxFrameSize: 1 << 20) { channel, _ in
+                        WebSocketPeer.install(
+                            on: channel, handler: handler, masks: true, pendingLimitBytes: 4 << 20,
+                            maxMessageBytes: 1 << 20)
+                    }
+                    var headers = HTTPHeaders()
+                    headers.add(name: "Host", value: host)
+                    headers.add(name: "Authorization", value: "Bearer \(token)")
+                    headers.add(name: "Content-Length", value: "0")
+                    let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/control", headers: headers)
+                    let configuration = NIOTypedHTTPClientUpgradeConfiguration(
+                        upgradeRequestHead: head, upgraders: [upgrader]
+                    ) { channel in
+                        channel.close(promise: nil)
+                        return channel.eventLoop.makeFailedFuture(ControlError.refused)
+                    }
+                    return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
+                        configuration: .init(upgradeConfiguration: configuration))
+                }
+            }
+        return try await upgrade.get()
+    }
+}
+
+/// Why a worker could not dial in.
+public enum ControlError: Error, Sendable {
+    /// Studio did not take the token.
+    case refused
+}
+
+/// Hands Studio's messages on, in order.
+private final class ControlHandler: WebSocketHandler {
+    private let continuation: AsyncStream<StudioMessage>.Continuation
+
+    init(continuation: AsyncStream<StudioMessage>.Continuation) { self.continuation = continuation }
+
+    func opened(_ peer: WebSocketPeer) {}
+
+    func received(_ text: String, from peer: WebSocketPeer) {
+        guard let message = try? JSONDecoder().decode(StudioMessage.self, from: Data(text.utf8)) else {
+            return peer.close(WebSocketCloseCode.policyViolation, "not a control message")
+        }
+        continuation.yield(message)
+    }
+
+    func closed(_ peer: WebSocketPeer) { continuation.finish() }
+}

@@ -1,0 +1,56 @@
+// The token by which a worker may dial in: for one role, and one event where the role has one.
+
+internal import Foundation
+internal import Glibc
+public import JWTKit
+public import Web
+
+/// What a worker's token says.
+public struct WorkerClaims: JWTPayload, Sendable, Hashable {
+    /// The worker's id.
+    public var sub: String
+    /// Its kind.
+    public var workerRole: WorkerRole
+    /// The event, for a compositor.
+    public var event: String?
+    /// When the token ends, in seconds since the Unix epoch.
+    public var exp: Int64
+    /// For whom it is meant: `control`, so that it never passes as a person's.
+    public var aud: String
+
+    /// Creates claims.
+    public init(id: String, role: WorkerRole, event: String?, exp: Int64) {
+        sub = id
+        workerRole = role
+        self.event = event
+        self.exp = exp
+        aud = "control"
+    }
+
+    /// Checks nothing: times are checked against an injected clock by the one who asks.
+    public func verify(using algorithm: some JWTAlgorithm) async throws {}
+}
+
+extension TokenKeys {
+    /// Checks a worker's token.
+    ///
+    /// - Throws: `Problem` 401.
+    public func verifyWorker(_ token: String, nowSeconds: Int64) async throws(Problem) -> WorkerClaims {
+        let claims: WorkerClaims = try await verify(token, as: WorkerClaims.self)
+        guard claims.aud == "control" else { throw .unauthorized("The token is not meant for this.") }
+        guard claims.exp > nowSeconds else { throw .unauthorized("The token has expired.") }
+        return claims
+    }
+}
+
+/// The token as it was handed over: by the standard input, never by an argument or the environment.
+public enum HandedOverToken {
+    /// Reads the token from a descriptor (the standard input), one line of at most 4096 bytes, and returns nil where there is none.
+    public static func read(descriptor: Int32 = 0) -> String? {
+        var bytes: [UInt8] = []
+        var byte: UInt8 = 0
+        while bytes.count < 4096, Glibc.read(descriptor, &byte, 1) == 1, byte != 10 { bytes.append(byte) }
+        let token = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        return token.isEmpty ? nil : token
+    }
+}
