@@ -33,6 +33,7 @@ let http: [Target.Dependency] = [
     product("NIOWebSocket", "swift-nio"), product("NIOSSL", "swift-nio-ssl"),
     product("NIOHTTPTypes", "swift-nio-extras"), product("NIOHTTPTypesHTTP1", "swift-nio-extras"),
     product("Logging", "swift-log"), product("ServiceLifecycle", "swift-service-lifecycle"),
+    product("UnixSignals", "swift-service-lifecycle"),
 ]
 let keys: [Target.Dependency] = [product("JWTKit", "jwt-kit"), product("Crypto", "swift-crypto")]
 
@@ -67,6 +68,8 @@ let package = Package(
             "CText", pkgConfig: "freetype2 harfbuzz fribidi fontconfig",
             apt: ["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev", "libfontconfig-dev"]),
         system("CPoppler", pkgConfig: "poppler-glib cairo", apt: ["libpoppler-glib-dev", "libcairo2-dev"]),
+        // Only tests: a second opinion on SRTP.
+        system("CSRTP", pkgConfig: "libsrtp2", apt: ["libsrtp2-dev"]),
         shim("CPacketIO"),
         shim("CProcess"),
         shim("CMediaShims", ["CFFmpeg", "CX264", "CVPX", "COpus", "COpenSSL"]),
@@ -83,7 +86,8 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "RTCClient", dependencies: ["Media", "RTC", "PacketIO"], swiftSettings: hot),
         .target(
-            name: "SFU", dependencies: ["Media", "RTC", "PacketIO", "RTCClient", "Control", "Web"], swiftSettings: hot),
+            name: "SFU", dependencies: ["Media", "RTC", "PacketIO", "RTCClient", "Control"] + http,
+            swiftSettings: hot),
         .target(
             name: "Compositor",
             dependencies: [
@@ -98,7 +102,9 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Studio",
-            dependencies: ["Media", "Control", "Web", "Interactivity", product("GRDB", "GRDB.swift")] + http + keys,
+            dependencies: [
+                "Media", "Control", "Web", "Interactivity", product("GRDB", "GRDB.swift"), product("Yams", "Yams"),
+            ] + http + keys,
             swiftSettings: strict),
         .executableTarget(
             name: "proscenium",
@@ -110,19 +116,25 @@ let package = Package(
 
         .testTarget(name: "MediaTests", dependencies: ["Media"], swiftSettings: strict),
         .testTarget(
-            name: "RTCTests", dependencies: ["RTC", "COpenSSL"], resources: [.copy("Corpus")], swiftSettings: strict),
+            name: "RTCTests", dependencies: ["RTC", "COpenSSL", "CSRTP"],
+            swiftSettings: strict),
         .testTarget(name: "RTMPTests", dependencies: ["RTMP"], resources: [.copy("Corpus")], swiftSettings: strict),
         .testTarget(name: "PacketIOTests", dependencies: ["PacketIO"], swiftSettings: strict),
-        .testTarget(name: "ControlTests", dependencies: ["Control"] + http, swiftSettings: strict),
         .testTarget(
-            name: "WebTests", dependencies: ["Web", product("HummingbirdTesting", "hummingbird")] + http,
+            name: "ControlTests", dependencies: ["Control", "Web", "Media"] + http + keys, swiftSettings: strict),
+        .testTarget(
+            name: "WebTests", dependencies: ["Web", "Media", product("HummingbirdTesting", "hummingbird")] + http,
             swiftSettings: strict),
-        .testTarget(name: "SFUTests", dependencies: ["SFU"], swiftSettings: strict),
+        .testTarget(name: "SFUTests", dependencies: ["SFU", "Control"], swiftSettings: strict),
         .testTarget(
             name: "CompositorTests", dependencies: ["Compositor"], resources: [.copy("Goldens")], swiftSettings: strict),
         .testTarget(name: "OutputTests", dependencies: ["Output", "RTMP"] + http, swiftSettings: strict),
         .testTarget(
-            name: "InteractivityTests", dependencies: ["Interactivity", product("GRDB", "GRDB.swift")] + http,
+            name: "InteractivityTests",
+            dependencies: [
+                "Interactivity", "Media", "Web", product("GRDB", "GRDB.swift"),
+                product("HummingbirdTesting", "hummingbird"),
+            ] + http + keys,
             swiftSettings: strict),
         .testTarget(
             name: "StudioTests",

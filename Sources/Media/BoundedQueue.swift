@@ -2,10 +2,11 @@
 
 import Glibc
 
-/// A bounded first-in-first-out queue between media threads; the writer never waits, the reader may.
+/// A bounded first-in-first-out queue between media threads; the writer waits only where it says so, the reader may.
 public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let room = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var ring: [Element?]
     private var head = 0, used = 0, isClosed = false, droppedCount: UInt64 = 0
 
@@ -17,11 +18,14 @@ public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
         pthread_condattr_init(&attributes)
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
         pthread_cond_init(condition, &attributes)
+        pthread_cond_init(room, &attributes)
         pthread_condattr_destroy(&attributes)
     }
 
     deinit {
         pthread_cond_destroy(condition)
+        pthread_cond_destroy(room)
+        room.deallocate()
         pthread_mutex_destroy(mutex)
         condition.deallocate()
         mutex.deallocate()
@@ -32,6 +36,34 @@ public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
     public func push(_ element: Element) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
+        guard !isClosed, used < ring.count else {
+            droppedCount += 1
+            return false
+        }
+        ring[(head + used) % ring.count] = element
+        used += 1
+        pthread_cond_signal(condition)
+        return true
+    }
+
+    /// Appends an element, and waits for room until the deadline; returns false, and counts it as dropped, when there
+    /// was none, or the queue is closed.
+    ///
+    /// - Parameters:
+    ///   - element: what to append.
+    ///   - deadline: a moment of the monotonic clock, or nil to wait without end.
+    public func push(_ element: Element, until deadline: MonotonicTime?) -> Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while used == ring.count && !isClosed {
+            guard let deadline else {
+                pthread_cond_wait(room, mutex)
+                continue
+            }
+            var time = timespec(
+                tv_sec: Int(deadline.nanoseconds / 1_000_000_000), tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
+            if pthread_cond_timedwait(room, mutex, &time) == ETIMEDOUT { break }
+        }
         guard !isClosed, used < ring.count else {
             droppedCount += 1
             return false
@@ -72,6 +104,7 @@ public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
         pthread_mutex_lock(mutex)
         isClosed = true
         pthread_cond_broadcast(condition)
+        pthread_cond_broadcast(room)
         pthread_mutex_unlock(mutex)
     }
 
@@ -102,6 +135,7 @@ public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
         ring[head] = nil
         head = (head + 1) % ring.count
         used -= 1
+        pthread_cond_signal(room)
         return element
     }
 }

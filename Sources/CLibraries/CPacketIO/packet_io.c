@@ -1,7 +1,256 @@
 #include "packet_io.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+enum { RECEIVE_BATCH = 64, SEND_BATCH = 64, SEGMENTS = 48, SEGMENT_BYTES = 60000 };
 
 int proscenium_eventfd(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+void proscenium_eventfd_signal(int descriptor) {
+    uint64_t one = 1;
+    ssize_t written = write(descriptor, &one, sizeof one);
+    (void)written;
+}
+
+void proscenium_eventfd_clear(int descriptor) {
+    uint64_t value;
+    ssize_t got = read(descriptor, &value, sizeof value);
+    (void)got;
+}
+
+int proscenium_timerfd(void) {
+    return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+}
+
+void proscenium_timerfd_set(int descriptor, int64_t nanoseconds) {
+    struct itimerspec time = {0};
+    if (nanoseconds > 0) {
+        time.it_value.tv_sec = nanoseconds / 1000000000;
+        time.it_value.tv_nsec = nanoseconds % 1000000000;
+    }
+    timerfd_settime(descriptor, TFD_TIMER_ABSTIME, &time, NULL);
+}
+
+void proscenium_timerfd_clear(int descriptor) {
+    proscenium_eventfd_clear(descriptor);
+}
+
+int proscenium_epoll(void) {
+    return epoll_create1(EPOLL_CLOEXEC);
+}
+
+int proscenium_epoll_add(int epoll, int descriptor) {
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = descriptor};
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+int proscenium_epoll_wait(int epoll, int *descriptors, int capacity) {
+    struct epoll_event events[16];
+    int count = epoll_wait(epoll, events, capacity < 16 ? capacity : 16, -1);
+    if (count < 0) return errno == EINTR ? 0 : -errno;
+    for (int i = 0; i < count; i++) descriptors[i] = events[i].data.fd;
+    return count;
+}
+
+static int is_ipv4(proscenium_address address) {
+    return address.high == 0 && address.low >> 32 == 0xFFFF;
+}
+
+static socklen_t to_socket(proscenium_address address, int ipv4, struct sockaddr_storage *storage) {
+    memset(storage, 0, sizeof *storage);
+    if (ipv4) {
+        struct sockaddr_in *four = (struct sockaddr_in *)storage;
+        four->sin_family = AF_INET;
+        four->sin_port = htons(address.port);
+        four->sin_addr.s_addr = htonl((uint32_t)address.low);
+        return sizeof *four;
+    }
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)storage;
+    six->sin6_family = AF_INET6;
+    six->sin6_port = htons(address.port);
+    uint64_t halves[2] = {__builtin_bswap64(address.high), __builtin_bswap64(address.low)};
+    memcpy(&six->sin6_addr, halves, sizeof halves);
+    return sizeof *six;
+}
+
+static proscenium_address from_socket(const struct sockaddr_storage *storage) {
+    proscenium_address address = {0};
+    if (storage->ss_family == AF_INET) {
+        const struct sockaddr_in *four = (const struct sockaddr_in *)storage;
+        address.low = 0xFFFF00000000ULL | ntohl(four->sin_addr.s_addr);
+        address.port = ntohs(four->sin_port);
+    } else if (storage->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)storage;
+        uint64_t halves[2];
+        memcpy(halves, &six->sin6_addr, sizeof halves);
+        address.high = __builtin_bswap64(halves[0]);
+        address.low = __builtin_bswap64(halves[1]);
+        address.port = ntohs(six->sin6_port);
+    }
+    return address;
+}
+
+int proscenium_udp_open(proscenium_address address, int buffer_bytes) {
+    int ipv4 = is_ipv4(address);
+    int descriptor = socket(ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -errno;
+    if (!ipv4) {
+        int only = 0;
+        setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+    }
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes);
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes);
+    struct sockaddr_storage storage;
+    socklen_t length = to_socket(address, ipv4, &storage);
+    if (bind(descriptor, (struct sockaddr *)&storage, length) != 0) {
+        int error = errno;
+        close(descriptor);
+        return -error;
+    }
+    return descriptor;
+}
+
+int proscenium_udp_name(int descriptor, proscenium_address *address, int *receive_bytes, int *send_bytes) {
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage, size = sizeof(int);
+    if (getsockname(descriptor, (struct sockaddr *)&storage, &length) != 0) return -errno;
+    *address = from_socket(&storage);
+    getsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, receive_bytes, &size);
+    size = sizeof(int);
+    getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, send_bytes, &size);
+    return 0;
+}
+
+int proscenium_udp_source(proscenium_address target, proscenium_address *source) {
+    int ipv4 = is_ipv4(target);
+    int descriptor = socket(ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -errno;
+    struct sockaddr_storage storage;
+    socklen_t length = to_socket(target, ipv4, &storage);
+    int result = connect(descriptor, (struct sockaddr *)&storage, length) == 0 ? 0 : -errno, spare;
+    if (result == 0) result = proscenium_udp_name(descriptor, source, &spare, &spare);
+    close(descriptor);
+    return result;
+}
+
+int proscenium_udp_receive(int descriptor, uint8_t *slots, int slot_size, int count, int *lengths, proscenium_address *sources) {
+    struct mmsghdr messages[RECEIVE_BATCH];
+    struct iovec vectors[RECEIVE_BATCH];
+    struct sockaddr_storage names[RECEIVE_BATCH];
+    if (count > RECEIVE_BATCH) count = RECEIVE_BATCH;
+    for (int i = 0; i < count; i++) {
+        vectors[i] = (struct iovec){slots + (size_t)i * (size_t)slot_size, (size_t)slot_size};
+        messages[i] = (struct mmsghdr){
+            .msg_hdr = {.msg_name = &names[i], .msg_namelen = sizeof names[i], .msg_iov = &vectors[i], .msg_iovlen = 1}};
+    }
+    int got = recvmmsg(descriptor, messages, (unsigned)count, MSG_DONTWAIT, NULL);
+    if (got < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+    for (int i = 0; i < got; i++) {
+        // A datagram that did not fit is useless; length 0 says so.
+        lengths[i] = messages[i].msg_hdr.msg_flags & MSG_TRUNC ? 0 : (int)messages[i].msg_len;
+        sources[i] = from_socket(&names[i]);
+    }
+    return got;
+}
+
+static int same_target(const proscenium_datagram *one, const proscenium_datagram *two) {
+    return one->target.high == two->target.high && one->target.low == two->target.low && one->target.port == two->target.port;
+}
+
+// How many datagrams from `first` on can go as one segmented message: equal sizes, the last may be shorter.
+static int run_length(const proscenium_datagram *datagrams, int first, int count) {
+    int run = 1;
+    uint32_t size = datagrams[first].length, total = size;
+    while (first + run < count && run < SEGMENTS) {
+        const proscenium_datagram *next = &datagrams[first + run];
+        if (next->length > size || total + next->length > SEGMENT_BYTES || !same_target(next, &datagrams[first])) break;
+        total += next->length;
+        run++;
+        if (next->length < size) break;
+    }
+    return run;
+}
+
+void proscenium_udp_send(int descriptor, int ipv4, const uint8_t *arena, const proscenium_datagram *datagrams, int count,
+                         int *segment_run, proscenium_send_result *result) {
+    struct mmsghdr messages[SEND_BATCH];
+    struct iovec vectors[SEND_BATCH * 4];
+    struct sockaddr_storage names[SEND_BATCH];
+    union {
+        char bytes[CMSG_SPACE(sizeof(uint16_t))];
+        struct cmsghdr align;
+    } controls[SEND_BATCH];
+    int runs[SEND_BATCH];
+    int next = 0;
+    while (next < count) {
+        int batch = 0, vector = 0, start = next;
+        while (next < count && batch < SEND_BATCH) {
+            int run = *segment_run > 0 ? run_length(datagrams, next, count) : 1;
+            if (run < *segment_run) run = 1;
+            if (vector + run > SEND_BATCH * 4) break;
+            struct msghdr header = {.msg_name = &names[batch], .msg_iov = &vectors[vector], .msg_iovlen = (size_t)run};
+            header.msg_namelen = to_socket(datagrams[next].target, ipv4, &names[batch]);
+            for (int i = 0; i < run; i++)
+                vectors[vector++] = (struct iovec){(void *)(arena + datagrams[next + i].offset), datagrams[next + i].length};
+            if (run > 1) {
+                memset(&controls[batch], 0, sizeof controls[batch]);
+                header.msg_control = controls[batch].bytes;
+                header.msg_controllen = sizeof controls[batch].bytes;
+                struct cmsghdr *control = CMSG_FIRSTHDR(&header);
+                control->cmsg_level = SOL_UDP;
+                control->cmsg_type = UDP_SEGMENT;
+                control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+                uint16_t size = (uint16_t)datagrams[next].length;
+                memcpy(CMSG_DATA(control), &size, sizeof size);
+            }
+            messages[batch] = (struct mmsghdr){.msg_hdr = header};
+            runs[batch++] = run;
+            next += run;
+        }
+        int done = 0;
+        while (done < batch) {
+            int sent = sendmmsg(descriptor, messages + done, (unsigned)(batch - done), MSG_DONTWAIT | MSG_NOSIGNAL);
+            result->system_calls++;
+            for (int i = 0; i < sent; i++) {
+                result->sent += (uint64_t)runs[done + i];
+                if (runs[done + i] > 1) result->segmented += (uint64_t)runs[done + i];
+            }
+            if (sent > 0) {
+                done += sent;
+                continue;
+            }
+            if (errno == EINTR) continue;
+            if (runs[done] > 1 && (errno == EIO || errno == EINVAL || errno == ENOPROTOOPT)) {
+                // No segmentation on this path: send the rest of the batch one by one.
+                *segment_run = 0;
+                next = start;
+                for (int i = 0; i < done; i++) next += runs[i];
+                break;
+            }
+            if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
+                // The socket is full. Waiting would make everybody late: what does not fit now is lost.
+                for (; done < batch; done++) result->dropped += (uint64_t)runs[done];
+                break;
+            }
+            // An unreachable or refused target concerns only its own datagram.
+            result->dropped += (uint64_t)runs[done];
+            done++;
+        }
+    }
 }

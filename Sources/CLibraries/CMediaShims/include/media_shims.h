@@ -1,11 +1,15 @@
 // Macros and variadic functions of the media libraries, as plain functions and constants.
 #pragma once
+#include "codec_shims.h"
 #include <libavcodec/avcodec.h>
 #include <libavutil/error.h>
 #include <openssl/ssl.h>
 #include <opus.h>
 #include <stdint.h>
 #include <x264.h>
+#include "vpx_opus_shims.h"
+
+#include "rtc_shims.h"
 
 static const int64_t PROSCENIUM_AV_NO_PTS = AV_NOPTS_VALUE;
 static const int PROSCENIUM_AV_EOF = AVERROR_EOF;

@@ -3,3 +3,47 @@
 #include <stdint.h>
 
 int proscenium_eventfd(void);
+// Adds 1 to an eventfd, or takes all of it.
+void proscenium_eventfd_signal(int descriptor);
+void proscenium_eventfd_clear(int descriptor);
+
+int proscenium_timerfd(void);
+// Sets an absolute moment of the monotonic clock in nanoseconds; 0 or less switches it off.
+void proscenium_timerfd_set(int descriptor, int64_t nanoseconds);
+void proscenium_timerfd_clear(int descriptor);
+
+int proscenium_epoll(void);
+int proscenium_epoll_add(int epoll, int descriptor);
+// Waits; writes the ready descriptors and returns their number, 0 when interrupted.
+int proscenium_epoll_wait(int epoll, int *descriptors, int capacity);
+
+// An address in its IPv6 form: two big-endian halves as numbers, and a port.
+typedef struct {
+    uint64_t high, low;
+    uint16_t port;
+} proscenium_address;
+
+// Opens a non-blocking UDP socket. An IPv6 wildcard takes IPv4 too. Returns the descriptor or -errno.
+int proscenium_udp_open(proscenium_address address, int buffer_bytes);
+// The address the socket is bound to, and the sizes of its buffers that the kernel granted.
+int proscenium_udp_name(int descriptor, proscenium_address *address, int *receive_bytes, int *send_bytes);
+// The source address that the kernel would use towards a target; 0 on success.
+int proscenium_udp_source(proscenium_address target, proscenium_address *source);
+
+// Receives up to `count` datagrams, one per slot of `slot_size` bytes; returns the number, 0 when none waits.
+int proscenium_udp_receive(int descriptor, uint8_t *slots, int slot_size, int count, int *lengths, proscenium_address *sources);
+
+typedef struct {
+    uint32_t offset, length;
+    proscenium_address target;
+} proscenium_datagram;
+
+typedef struct {
+    uint64_t sent, dropped, system_calls, segmented;
+} proscenium_send_result;
+
+// Sends datagrams that lie in one arena. Runs of at least `segment_run` neighbours of one target and one size go as one
+// message with UDP_SEGMENT; 0 switches that off. What the kernel does not take is dropped. Clears *segment_run when the
+// device can't segment.
+void proscenium_udp_send(int descriptor, int is_ipv4, const uint8_t *arena, const proscenium_datagram *datagrams, int count,
+                         int *segment_run, proscenium_send_result *result);

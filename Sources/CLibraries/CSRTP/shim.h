@@ -1,0 +1,2 @@
+// The oracle of the SRTP tests; nothing in the product links it.
+#include <srtp2/srtp.h>

@@ -1,0 +1,97 @@
+// I420 to VP8 by libvpx, for synthetic speakers and tests.
+
+import CMediaShims
+import CVPX
+
+/// A VP8 encoder at constant bit rate without look-ahead, owned by one thread.
+public struct VP8Encoder: ~Copyable {
+    private let context: UnsafeMutablePointer<vpx_codec_ctx_t>
+    private let width: Int, height: Int
+    private let frameRate: FrameRate
+    private var index: Int64 = 0
+
+    /// Sets up an encoder.
+    ///
+    /// - Parameters:
+    ///   - width: picture width in pixels, even.
+    ///   - height: picture height in pixels, even.
+    ///   - bitrate: bits per second.
+    ///   - frameRate: frames per second; each picture lasts one of them.
+    ///   - keyframeInterval: a key frame at least every so many pictures.
+    /// - Throws: `VP8Error.setup` when libvpx refuses.
+    public init(
+        width: Int, height: Int, bitrate: Int, frameRate: FrameRate, keyframeInterval: Int
+    ) throws(VP8Error) {
+        var configuration = vpx_codec_enc_cfg_t()
+        guard vpx_codec_enc_config_default(vpx_codec_vp8_cx(), &configuration, 0) == VPX_CODEC_OK,
+            (2...16383).contains(width), (2...16383).contains(height), bitrate > 0, keyframeInterval > 0
+        else { throw .setup(code: -1) }
+        configuration.g_w = UInt32(width)
+        configuration.g_h = UInt32(height)
+        configuration.g_timebase.num = frameRate.denominator
+        configuration.g_timebase.den = frameRate.numerator
+        configuration.g_threads = 1
+        configuration.g_lag_in_frames = 0
+        configuration.g_error_resilient = UInt32(VPX_ERROR_RESILIENT_DEFAULT)
+        configuration.rc_end_usage = VPX_CBR
+        configuration.rc_target_bitrate = UInt32(clamping: max(1, bitrate / 1000))
+        configuration.kf_mode = VPX_KF_AUTO
+        configuration.kf_max_dist = UInt32(clamping: keyframeInterval)
+        let context = UnsafeMutablePointer<vpx_codec_ctx_t>.allocate(capacity: 1)
+        context.initialize(to: vpx_codec_ctx_t())
+        let code = vpx_codec_enc_init_ver(context, vpx_codec_vp8_cx(), &configuration, 0, PROSCENIUM_VPX_ENCODER_ABI)
+        guard code == VPX_CODEC_OK else {
+            context.deallocate()
+            throw .setup(code: Int32(bitPattern: code.rawValue))
+        }
+        self.context = context
+        self.width = width
+        self.height = height
+        self.frameRate = frameRate
+        // Speed 8 of 16: what browsers take on small machines.
+        _ = vpx_codec_control_VP8E_SET_CPUUSED(context, Int32(VP8E_SET_CPUUSED.rawValue), 8)
+    }
+
+    deinit {
+        vpx_codec_destroy(context)
+        context.deallocate()
+    }
+
+    /// Encodes one picture.
+    ///
+    /// - Parameters:
+    ///   - frame: of the size the encoder was set up for.
+    ///   - forceKeyframe: whether it must be a key frame.
+    /// - Returns: the frame with `pts` counted in pictures (timescale 90000), or nil when the rate control dropped it.
+    /// - Throws: `VP8Error.wrongSize`, or `.corrupt` when libvpx fails.
+    public mutating func encode(_ frame: VideoFrame, forceKeyframe: Bool = false) throws(VP8Error) -> EncodedFrame? {
+        guard frame.width == (width + 1) & ~1, frame.height == (height + 1) & ~1 else { throw .wrongSize }
+        var image = vpx_image_t()
+        guard vpx_img_wrap(&image, VPX_IMG_FMT_I420, UInt32(width), UInt32(height), 1, frame.y) != nil else {
+            throw .wrongSize
+        }
+        image.planes.0 = frame.y
+        image.planes.1 = frame.u
+        image.planes.2 = frame.v
+        image.stride.0 = Int32(frame.lumaStride)
+        image.stride.1 = Int32(frame.chromaStride)
+        image.stride.2 = Int32(frame.chromaStride)
+        let pts = index
+        index += 1
+        let code = vpx_codec_encode(
+            context, &image, pts, 1, forceKeyframe ? vpx_enc_frame_flags_t(VPX_EFLAG_FORCE_KF) : 0,
+            UInt(VPX_DL_REALTIME))
+        guard code == VPX_CODEC_OK else { throw .corrupt(code: Int32(bitPattern: code.rawValue)) }
+        var iterator: vpx_codec_iter_t?
+        while let packet = vpx_codec_get_cx_data(context, &iterator) {
+            guard packet.pointee.kind == VPX_CODEC_CX_FRAME_PKT else { continue }
+            let data = packet.pointee.data.frame
+            let ticks = ProgramClock.offset(ofFrame: pts, timescale: 90_000, frameRate: frameRate)
+            return EncodedFrame(
+                codec: .vp8, pts: ticks, dts: ticks, timescale: 90_000,
+                isKeyframe: data.flags & UInt32(VPX_FRAME_IS_KEY) != 0,
+                payload: ByteBlock(copying: UnsafeRawBufferPointer(start: data.buf, count: data.sz)))
+        }
+        return nil
+    }
+}

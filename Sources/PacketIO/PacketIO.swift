@@ -1,1 +1,0 @@
-// The packet loop: one thread, epoll, batches of datagrams in and out.

@@ -1,0 +1,147 @@
+// A UDP socket that reads and writes batches, over memory that is taken once.
+
+import CPacketIO
+import Glibc
+public import Media
+
+/// Why a socket could not be opened.
+public struct SocketError: Error, CustomStringConvertible, Sendable {
+    /// The number of the system's error.
+    public let code: Int32
+    /// The address that was asked for.
+    public let address: NetworkAddress
+
+    /// One sentence for logs.
+    public var description: String { "UDP \(address) could not be opened: \(String(cString: strerror(code)))" }
+}
+
+/// What a socket has done.
+public struct SocketStatistics: Sendable, Hashable {
+    /// Datagrams.
+    public var received: UInt64 = 0, sent: UInt64 = 0
+    /// Datagrams that the kernel did not take, or that did not fit into the arena.
+    public var sendDropped: UInt64 = 0
+    /// Calls of sendmmsg.
+    public var sendCalls: UInt64 = 0
+    /// Datagrams that left in a message with others.
+    public var segmented: UInt64 = 0
+}
+
+/// A non-blocking UDP socket; confined to the thread of its loop.
+public final class UDPSocket {
+    static let slotSize = 2048, batch = 64, arenaSlots = 2048, arenaSlotSize = 1536
+
+    let descriptor: Int32
+    /// Where the socket is bound to.
+    public let address: NetworkAddress
+    /// The buffers that the kernel granted, in bytes.
+    public let receiveBufferBytes: Int, sendBufferBytes: Int
+    /// What happened so far.
+    public private(set) var statistics = SocketStatistics()
+    private let slots: UnsafeMutablePointer<UInt8>, arena: UnsafeMutablePointer<UInt8>
+    private let lengths: UnsafeMutablePointer<Int32>, sources: UnsafeMutablePointer<proscenium_address>
+    private let datagrams: UnsafeMutablePointer<proscenium_datagram>
+    private var queued = 0
+    private var segmentRun: Int32
+
+    /// Opens and binds a socket.
+    ///
+    /// - Parameters:
+    ///   - address: port 0 lets the system choose; the IPv6 wildcard takes IPv4 too.
+    ///   - bufferBytes: what the kernel is asked for, for each direction; it may grant less.
+    ///   - segmentRun: from how many equal neighbours on a run goes as one message, 0 for never.
+    /// - Throws: `SocketError`.
+    public init(_ address: NetworkAddress, bufferBytes: Int = 16 << 20, segmentRun: Int = 4) throws(SocketError) {
+        let raw = proscenium_address(high: address.high, low: address.low, port: address.port)
+        let descriptor = proscenium_udp_open(raw, Int32(clamping: bufferBytes))
+        guard descriptor >= 0 else { throw SocketError(code: -descriptor, address: address) }
+        var name = proscenium_address(), receive: Int32 = 0, send: Int32 = 0
+        proscenium_udp_name(descriptor, &name, &receive, &send)
+        self.descriptor = descriptor
+        self.address = NetworkAddress(high: name.high, low: name.low, port: name.port)
+        receiveBufferBytes = Int(receive)
+        sendBufferBytes = Int(send)
+        self.segmentRun = segmentRun > 1 ? Int32(clamping: segmentRun) : 0
+        slots = .allocate(capacity: Self.slotSize * Self.batch)
+        arena = .allocate(capacity: Self.arenaSlots * Self.arenaSlotSize)
+        lengths = .allocate(capacity: Self.batch)
+        sources = .allocate(capacity: Self.batch)
+        datagrams = .allocate(capacity: Self.arenaSlots)
+    }
+
+    deinit {
+        close(descriptor)
+        slots.deallocate()
+        arena.deallocate()
+        lengths.deallocate()
+        sources.deallocate()
+        datagrams.deallocate()
+    }
+
+    /// Reads one batch.
+    ///
+    /// - Parameter take: gets each datagram, which it may change, with its source.
+    /// - Returns: how many were read.
+    @inline(__always)
+    func receive(_ take: (UnsafeMutableRawBufferPointer, NetworkAddress) -> Void) -> Int {
+        let count = Int(
+            proscenium_udp_receive(descriptor, slots, Int32(Self.slotSize), Int32(Self.batch), lengths, sources))
+        guard count > 0 else { return 0 }
+        statistics.received &+= UInt64(count)
+        for index in 0..<count {
+            let source = sources[index]
+            take(
+                UnsafeMutableRawBufferPointer(start: slots + index * Self.slotSize, count: Int(lengths[index])),
+                NetworkAddress(high: source.high, low: source.low, port: source.port))
+        }
+        return count
+    }
+
+    /// Room for the next datagram, valid until `commit`; a full arena is flushed first.
+    @inline(__always)
+    public func reserve() -> UnsafeMutableRawBufferPointer {
+        if queued == Self.arenaSlots { flush() }
+        return UnsafeMutableRawBufferPointer(start: arena + queued * Self.arenaSlotSize, count: Self.arenaSlotSize)
+    }
+
+    /// Queues the first `length` bytes of what was reserved.
+    @inline(__always)
+    public func commit(_ length: Int, to target: NetworkAddress) {
+        guard length > 0, length <= Self.arenaSlotSize else { return }
+        datagrams[queued] = proscenium_datagram(
+            offset: UInt32(queued * Self.arenaSlotSize), length: UInt32(length),
+            target: proscenium_address(high: target.high, low: target.low, port: target.port))
+        queued += 1
+    }
+
+    /// Queues a copy of a datagram.
+    public func send(_ bytes: [UInt8], to target: NetworkAddress) {
+        let room = reserve()
+        guard bytes.count <= room.count else {
+            statistics.sendDropped &+= 1
+            return
+        }
+        room.copyBytes(from: bytes)
+        commit(bytes.count, to: target)
+    }
+
+    /// Hands what is queued to the kernel; what it does not take is dropped and counted.
+    public func flush() {
+        guard queued > 0 else { return }
+        var result = proscenium_send_result()
+        proscenium_udp_send(descriptor, address.isIPv4 ? 1 : 0, arena, datagrams, Int32(queued), &segmentRun, &result)
+        queued = 0
+        statistics.sent &+= result.sent
+        statistics.sendDropped &+= result.dropped
+        statistics.sendCalls &+= result.system_calls
+        statistics.segmented &+= result.segmented
+    }
+
+    /// The address that the machine would send from towards a target, nil when there is no way.
+    public static func sourceAddress(towards target: NetworkAddress) -> NetworkAddress? {
+        var source = proscenium_address()
+        let raw = proscenium_address(high: target.high, low: target.low, port: max(1, target.port))
+        guard proscenium_udp_source(raw, &source) == 0 else { return nil }
+        return NetworkAddress(high: source.high, low: source.low, port: 0)
+    }
+}

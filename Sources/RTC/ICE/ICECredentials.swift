@@ -1,0 +1,53 @@
+// The short-term credential of one ICE generation.
+
+/// A user name fragment with its password.
+public struct ICECredentials: Sendable, Hashable {
+    /// The user name fragment.
+    public var ufrag: String
+    /// The password.
+    public var password: String
+
+    /// Creates credentials.
+    public init(ufrag: String, password: String) {
+        self.ufrag = ufrag
+        self.password = password
+    }
+
+    /// Makes random ones: 48 and 144 bits.
+    public static func random() -> Self { Self(ufrag: SecureRandom.iceText(8), password: SecureRandom.iceText(24)) }
+}
+
+/// What became of a STUN datagram.
+public enum ICEInput: Sendable, Hashable {
+    /// A valid check or response; `reply` goes back to where it came from.
+    case accepted
+    /// Not for us, or not authentic.
+    case dropped(DropReason)
+}
+
+/// Why a datagram or a packet went no further.
+public enum DropReason: String, Sendable, CaseIterable, Codable {
+    case noise, unknownPeer, malformedSTUN, unauthenticatedSTUN, earlyDTLS, earlyMedia, malformedRTP, malformedRTCP
+    case replayed, notAuthentic, tooManySources, unknownSource, padding, late, muted, awaitingKeyframe, sendBufferFull
+    case repeatLimit, notStored
+}
+
+/// One counter per reason.
+public struct DropCounters: Sendable {
+    private var counts = [UInt64](repeating: 0, count: DropReason.allCases.count)
+    private static let positions = Dictionary(uniqueKeysWithValues: DropReason.allCases.enumerated().map { ($1, $0) })
+
+    /// Starts at zero.
+    public init() {}
+
+    /// Counts one drop.
+    public mutating func count(_ reason: DropReason) { if let index = Self.positions[reason] { counts[index] &+= 1 } }
+
+    /// How often a reason was counted.
+    public subscript(_ reason: DropReason) -> UInt64 { Self.positions[reason].map { counts[$0] } ?? 0 }
+
+    /// All that is not zero, by the reason's name.
+    public var nonZero: [String: UInt64] {
+        Dictionary(uniqueKeysWithValues: DropReason.allCases.filter { self[$0] > 0 }.map { ($0.rawValue, self[$0]) })
+    }
+}

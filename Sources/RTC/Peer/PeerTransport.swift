@@ -1,0 +1,300 @@
+// The way to one peer: ICE, DTLS and SRTP put together, without a socket or a clock.
+
+public import Media
+
+/// What a datagram turned out to be.
+public enum PeerInput: Sendable {
+    /// Taken care of: STUN or DTLS.
+    case handled
+    /// An RTP packet, decrypted in place: its header, its length, its 48-bit index.
+    case rtp(RTPHeader, length: Int, index: Int64)
+    /// RTCP messages.
+    case rtcp([RTCPPacket])
+    /// Dropped, to be counted.
+    case dropped(DropReason)
+}
+
+/// A transport to one peer; confined to one thread.
+///
+/// Invariant: after every call the caller sends what `takeOutgoing` returns and looks at `state` and `deadline`.
+public final class PeerTransport {
+    /// Where the transport stands; it never goes back.
+    public enum State: Sendable, Hashable { case new, connected, closed }
+
+    private enum Agent {
+        case server(ICEServerAgent)
+        case client(ICEClientAgent)
+        case waiting
+    }
+
+    /// Ours.
+    public let credentials: ICECredentials
+    /// Where the transport stands.
+    public private(set) var state = State.new
+    /// Why it is closed.
+    public private(set) var closeReason = ""
+    /// Encrypts, once connected.
+    public private(set) var sender: SRTPSender?
+    private var receiver: SRTPReceiver?
+    private let identity: DTLSIdentity
+    private let isServer: Bool
+    private var agent: Agent = .waiting
+    private var dtls: DTLSEndpoint?
+    private var hasStartedDTLS = false
+    private var outgoing: [(NetworkAddress, [UInt8])] = []
+    private var lastDTLSSource: NetworkAddress?
+    private var early: [(source: NetworkAddress, bytes: [UInt8])] = []
+    /// A ClientHello with post-quantum keys has two or three datagrams.
+    private static let maximumEarly = 4
+
+    /// Creates a transport that knows nothing of its peer.
+    ///
+    /// - Parameters:
+    ///   - identity: our certificate.
+    ///   - isServer: whether this is an ICE-lite server; a client controls ICE.
+    public init(identity: DTLSIdentity, isServer: Bool) {
+        self.identity = identity
+        self.isServer = isServer
+        credentials = .random()
+        if isServer { agent = .server(ICEServerAgent(local: credentials)) }
+    }
+
+    /// What we are called in session descriptions.
+    public func local(candidates: [ICECandidate]) -> LocalTransport {
+        LocalTransport(
+            ufrag: credentials.ufrag, password: credentials.password, fingerprint: identity.fingerprint,
+            candidates: candidates,
+            isLite: isServer)
+    }
+
+    /// Takes the peer's side; called once.
+    ///
+    /// - Parameters:
+    ///   - remote: from its description.
+    ///   - role: our side of DTLS.
+    public func connect(_ remote: RemoteTransport, role: DTLSEndpoint.Role, now: MonotonicTime) {
+        guard dtls == nil else { return }
+        dtls = DTLSEndpoint(identity: identity, role: role, remoteFingerprint: remote.fingerprint)
+        if !isServer {
+            var client = ICEClientAgent(
+                local: credentials, remote: ICECredentials(ufrag: remote.ufrag, password: remote.password),
+                candidates: remote.candidates)
+            client.start(now: now)
+            agent = .client(client)
+        }
+        for datagram in early {
+            lastDTLSSource = datagram.source
+            startDTLS(now: now)
+            datagram.bytes.withUnsafeBytes { dtls?.receive($0, now: now) }
+        }
+        early = []
+        advance(now: now)
+    }
+
+    /// Where media goes to.
+    public var selected: NetworkAddress? {
+        switch agent {
+        case .server(let agent): agent.selected
+        case .client(let agent): agent.selected
+        case .waiting: nil
+        }
+    }
+
+    /// The peer's addresses that have passed an authentic check, for servers.
+    public var validatedAddresses: [NetworkAddress] {
+        if case .server(let agent) = agent { return agent.validated }
+        return []
+    }
+
+    /// The last round trip that ICE measured, for clients.
+    public var roundTripMs: Int64? {
+        if case .client(let agent) = agent { return agent.roundTripMs }
+        return nil
+    }
+
+    /// When `handleTimeout` wants to be called.
+    public var deadline: MonotonicTime? {
+        guard state != .closed else { return nil }
+        var deadline = dtls?.deadline
+        switch agent {
+        case .client(let agent): deadline = [deadline, agent.deadline].compactMap { $0 }.min()
+        case .server(let agent):
+            if let check = agent.lastCheck {
+                deadline = [deadline, check.advanced(byMilliseconds: ICEServerAgent.consentMs)].compactMap { $0 }.min()
+            }
+        case .waiting: break
+        }
+        return deadline
+    }
+
+    /// Takes one datagram; RTP and RTCP are decrypted in place.
+    public func receive(_ bytes: UnsafeMutableRawBufferPointer, from source: NetworkAddress, now: MonotonicTime)
+        -> PeerInput
+    {
+        let view = UnsafeRawBufferPointer(bytes)
+        guard state != .closed else { return .dropped(.unknownPeer) }
+        switch DatagramKind(view) {
+        case .stun: return stun(view, from: source, now: now)
+        case .dtls:
+            guard isKnown(source) else { return .dropped(.earlyDTLS) }
+            guard let dtls else {
+                // A browser begins when it has made its answer, before the answer is here; its next try is a second away.
+                guard early.count < Self.maximumEarly else { return .dropped(.earlyDTLS) }
+                early.append((source, Array(view)))
+                return .handled
+            }
+            lastDTLSSource = source
+            startDTLS(now: now)
+            dtls.receive(view, now: now)
+            advance(now: now)
+            return .handled
+        case .rtp: return rtp(bytes, from: source, now: now)
+        case .rtcp: return rtcp(bytes, from: source, now: now)
+        case .unknown: return .dropped(.noise)
+        }
+    }
+
+    /// Does what is due.
+    public func handleTimeout(now: MonotonicTime) {
+        guard state != .closed else { return }
+        dtls?.handleTimeout(now: now)
+        switch agent {
+        case .client(var client):
+            client.handleTimeout(now: now)
+            agent = .client(client)
+            if client.state == .failed { close("the server does not answer") }
+        case .server(let server):
+            if server.isExpired(now: now) { close("the peer is gone: no consent for 30 s") }
+        case .waiting: break
+        }
+        advance(now: now)
+    }
+
+    /// Encrypts RTCP messages and queues them, once connected.
+    public func send(_ packets: [RTCPPacket]) {
+        guard let sender, let selected, !packets.isEmpty else { return }
+        let bytes = sender.protectRTCP(RTCPPacket.write(packets))
+        if !bytes.isEmpty, outgoing.count < 256 { outgoing.append((selected, bytes)) }
+    }
+
+    /// Ends the association; the peer is told.
+    public func close(_ reason: String) {
+        guard state != .closed else { return }
+        dtls?.close()
+        drain()
+        state = .closed
+        closeReason = reason
+    }
+
+    /// Takes the datagrams that wait to be sent.
+    public func takeOutgoing() -> [(NetworkAddress, [UInt8])] {
+        guard !outgoing.isEmpty else { return [] }
+        defer { outgoing.removeAll(keepingCapacity: true) }
+        return outgoing
+    }
+
+    private func stun(_ bytes: UnsafeRawBufferPointer, from source: NetworkAddress, now: MonotonicTime) -> PeerInput {
+        guard let message = try? STUNMessage(bytes) else { return .dropped(.malformedSTUN) }
+        let result: ICEInput
+        switch agent {
+        case .server(var server):
+            agent = .waiting
+            var reply: [UInt8]?
+            result = server.receive(bytes, message, from: source, now: now, reply: &reply)
+            agent = .server(server)
+            if let reply, outgoing.count < 256 { outgoing.append((source, reply)) }
+        case .client(var client):
+            agent = .waiting
+            result = client.receive(bytes, message, from: source, now: now)
+            agent = .client(client)
+        case .waiting: result = .dropped(.unknownPeer)
+        }
+        advance(now: now)
+        if case .dropped(let reason) = result { return .dropped(reason) }
+        return .handled
+    }
+
+    private func rtp(_ bytes: UnsafeMutableRawBufferPointer, from source: NetworkAddress, now: MonotonicTime)
+        -> PeerInput
+    {
+        guard let receiver else { return .dropped(.earlyMedia) }
+        guard let header = RTPHeader(UnsafeRawBufferPointer(bytes)) else { return .dropped(.malformedRTP) }
+        do throws(SRTPError) {
+            let opened = try receiver.unprotect(bytes, header: header)
+            moved(to: source, now: now)
+            return .rtp(header, length: opened.length, index: opened.index)
+        } catch {
+            return .dropped(Self.reason(error, malformed: .malformedRTP))
+        }
+    }
+
+    private func rtcp(_ bytes: UnsafeMutableRawBufferPointer, from source: NetworkAddress, now: MonotonicTime)
+        -> PeerInput
+    {
+        guard let receiver else { return .dropped(.earlyMedia) }
+        do throws(SRTPError) {
+            let length = try receiver.unprotectRTCP(bytes)
+            moved(to: source, now: now)
+            return .rtcp(RTCPPacket.parse(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[..<length])))
+        } catch {
+            return .dropped(Self.reason(error, malformed: .malformedRTCP))
+        }
+    }
+
+    private static func reason(_ error: SRTPError, malformed: DropReason) -> DropReason {
+        switch error {
+        case .malformed: malformed
+        case .replayed: .replayed
+        case .notAuthentic: .notAuthentic
+        case .tooManySources: .tooManySources
+        }
+    }
+
+    private func moved(to source: NetworkAddress, now: MonotonicTime) {
+        if case .server(var server) = agent, server.selected != source {
+            server.noteMedia(from: source, now: now)
+            agent = .server(server)
+        }
+    }
+
+    private func isKnown(_ source: NetworkAddress) -> Bool {
+        switch agent {
+        case .server(let agent): agent.isValidated(source)
+        case .client(let agent): agent.selected == source
+        case .waiting: false
+        }
+    }
+
+    private func startDTLS(now: MonotonicTime) {
+        guard !hasStartedDTLS, let dtls, selected != nil else { return }
+        hasStartedDTLS = true
+        dtls.start(now: now)
+    }
+
+    /// Moves on what can move on, and gathers what is to be sent.
+    private func advance(now: MonotonicTime) {
+        startDTLS(now: now)
+        drain()
+        guard let dtls, state == .new || state == .connected else { return }
+        switch dtls.state {
+        case .connected where state == .new:
+            guard let local = dtls.localKeys, let remote = dtls.remoteKeys else { return close("no keys") }
+            sender = SRTPSender(local)
+            receiver = SRTPReceiver(remote)
+            state = .connected
+        case .closed: close("the peer said goodbye")
+        case .failed: close("DTLS failed: \(dtls.failure)")
+        default: break
+        }
+    }
+
+    private func drain() {
+        if case .client(var client) = agent {
+            outgoing += client.takeOutgoing()
+            agent = .client(client)
+        }
+        guard let dtls else { return }
+        let datagrams = dtls.takeOutgoing()
+        if let target = selected ?? lastDTLSSource { for datagram in datagrams { outgoing.append((target, datagram)) } }
+    }
+}

@@ -1,0 +1,91 @@
+// RTP header extensions in their one-byte and two-byte forms (RFC 8285).
+
+/// The extensions that we speak, with their URIs.
+public enum RTPExtensionURI {
+    /// The media identification (RFC 9143).
+    public static let mid = "urn:ietf:params:rtp-hdrext:sdes:mid"
+    /// The client-to-mixer audio level (RFC 6464).
+    public static let audioLevel = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+}
+
+extension RTPHeader {
+    /// Finds one extension by its id; returns where its bytes lie in the packet.
+    @inline(__always)
+    public func range(ofExtension id: UInt8, in bytes: UnsafeRawBufferPointer) -> Range<Int>? {
+        let end = extensionOffset + extensionLength
+        guard extensionLength > 0, id > 0, end <= bytes.count else { return nil }
+        var offset = extensionOffset
+        if extensionProfile == 0xBEDE {
+            while offset < end {
+                let byte = bytes[offset]
+                if byte == 0 {
+                    offset += 1
+                    continue
+                }
+                // 15 is reserved and ends the elements (RFC 8285 section 4.2).
+                guard byte >> 4 != 15 else { return nil }
+                let length = Int(byte & 15) + 1
+                guard offset + 1 + length <= end else { return nil }
+                if byte >> 4 == id { return offset + 1..<offset + 1 + length }
+                offset += 1 + length
+            }
+        } else if extensionProfile & 0xFFF0 == 0x1000 {
+            while offset < end {
+                let byte = bytes[offset]
+                if byte == 0 {
+                    offset += 1
+                    continue
+                }
+                guard offset + 2 <= end else { return nil }
+                let length = Int(bytes[offset + 1])
+                guard offset + 2 + length <= end else { return nil }
+                if byte == id { return offset + 2..<offset + 2 + length }
+                offset += 2 + length
+            }
+        }
+        return nil
+    }
+}
+
+/// Writes a block of one-byte-form extensions behind a fixed header.
+public struct RTPExtensionWriter {
+    private let bytes: UnsafeMutableRawBufferPointer
+    private let start: Int
+    private var offset: Int
+
+    /// Starts a block at `offset`, normally 12.
+    @inline(__always)
+    public init(_ bytes: UnsafeMutableRawBufferPointer, at offset: Int) {
+        self.bytes = bytes
+        start = offset
+        self.offset = offset + 4
+    }
+
+    /// Appends an element; left out when the id (1…14), the length (1…16) or the room does not allow it.
+    @inline(__always)
+    public mutating func append(id: UInt8, _ value: UnsafeRawBufferPointer) {
+        guard (1...14).contains(id), (1...16).contains(value.count), offset + 1 + value.count + 3 <= bytes.count,
+            let base = bytes.baseAddress, let source = value.baseAddress
+        else { return }
+        bytes[offset] = id << 4 | UInt8(value.count - 1)
+        (base + offset + 1).copyMemory(from: source, byteCount: value.count)
+        offset += 1 + value.count
+    }
+
+    /// Pads the block and writes its length; returns where the payload begins, or nil when there is no room.
+    @inline(__always)
+    public mutating func finish() -> Int? {
+        guard offset <= bytes.count, start >= 0 else { return nil }
+        while (offset - start) & 3 != 0 {
+            guard offset < bytes.count else { return nil }
+            bytes[offset] = 0
+            offset += 1
+        }
+        bytes[start] = 0xBE
+        bytes[start + 1] = 0xDE
+        let words = (offset - start - 4) / 4
+        bytes[start + 2] = UInt8(truncatingIfNeeded: words >> 8)
+        bytes[start + 3] = UInt8(truncatingIfNeeded: words)
+        return offset
+    }
+}

@@ -1,0 +1,146 @@
+// What we offer and accept: Opus, VP8 with RTX, mid and audio levels, one bundled transport.
+
+/// What one side's transport is called in every section.
+public struct LocalTransport: Sendable {
+    /// ICE user name fragment and password.
+    public var ufrag: String, password: String
+    /// Our certificate.
+    public var fingerprint: DTLSFingerprint
+    /// Where we can be reached.
+    public var candidates: [ICECandidate]
+    /// Whether we are an ICE-lite agent.
+    public var isLite: Bool
+
+    /// Creates a transport's description.
+    public init(ufrag: String, password: String, fingerprint: DTLSFingerprint, candidates: [ICECandidate], isLite: Bool)
+    {
+        self.ufrag = ufrag
+        self.password = password
+        self.fingerprint = fingerprint
+        self.candidates = candidates
+        self.isLite = isLite
+    }
+}
+
+/// What the peer's transport is called.
+public struct RemoteTransport: Sendable {
+    /// ICE user name fragment and password.
+    public var ufrag: String, password: String
+    /// The peer's certificate.
+    public var fingerprint: DTLSFingerprint
+    /// Who begins DTLS, as the peer says.
+    public var setup: MediaSection.Setup
+    /// Where the peer can be reached.
+    public var candidates: [ICECandidate]
+}
+
+extension SessionDescription {
+    /// The transport that all accepted sections share.
+    ///
+    /// - Throws: `SDPError` when something is missing, or sections are not bundled.
+    public func remoteTransport() throws(SDPError) -> RemoteTransport {
+        guard let first = media.first(where: { !$0.isRejected && $0.kind != .application }) else {
+            throw .missing("an accepted audio or video section")
+        }
+        guard !first.ufrag.isEmpty, first.password.utf8.count >= 22 else { throw .missing("a=ice-ufrag and a=ice-pwd") }
+        guard let fingerprint = first.fingerprint else { throw .missing("a=fingerprint with SHA-2") }
+        for section in media where !section.isRejected && section.kind != .application {
+            guard section.hasRTCPMux else { throw .unsupported("RTP without rtcp-mux") }
+            guard section.transport.contains("SAVPF") else {
+                throw .unsupported("\(section.transport) without encryption")
+            }
+            guard media.count == 1 || bundle.contains(section.mid) else {
+                throw .unsupported("sections outside the bundle")
+            }
+        }
+        return RemoteTransport(
+            ufrag: first.ufrag, password: first.password, fingerprint: fingerprint, setup: first.setup,
+            candidates: media.flatMap(\.candidates))
+    }
+}
+
+extension MediaSection {
+    /// The feedback that we give and take for video.
+    public static let videoFeedback = ["nack", "nack pli", "ccm fir", "goog-remb"]
+    static let spokenExtensions = [RTPExtensionURI.mid, RTPExtensionURI.audioLevel]
+
+    /// Fills in a transport.
+    public mutating func use(_ transport: LocalTransport, setup: Setup) {
+        ufrag = transport.ufrag
+        password = transport.password
+        fingerprint = transport.fingerprint
+        candidates = transport.candidates
+        self.setup = setup
+        hasRTCPMux = true
+    }
+
+    /// Answers a section that a publisher offers: VP8 with RTX or Opus, with the payload types and ids of the offer.
+    ///
+    /// - Parameters:
+    ///   - transport: ours.
+    ///   - receives: whether we want the media.
+    public func answer(_ transport: LocalTransport, receives: Bool) -> MediaSection {
+        var answer = MediaSection(kind: kind, mid: mid)
+        answer.transport = self.transport
+        let chosen = acceptedCodecs()
+        guard !isRejected, kind != .application, !chosen.isEmpty else {
+            answer.isRejected = true
+            answer.codecs = codecs.prefix(1).map { $0 }
+            return answer
+        }
+        answer.codecs = chosen
+        answer.use(transport, setup: setup == .passive ? .active : .passive)
+        answer.direction = receives && direction.sends ? .recvonly : .inactive
+        answer.extensions = extensions.filter { (1...14).contains($0.id) && Self.spokenExtensions.contains($0.uri) }
+        return answer
+    }
+
+    /// The codecs of an offer that we take, media first.
+    public func acceptedCodecs() -> [Codec] {
+        if kind == .audio, var opus = codec("opus", clockRate: 48000) {
+            opus.feedback = []
+            opus.parameters = "minptime=10;useinbandfec=1"
+            return [opus]
+        }
+        guard kind == .video, var video = codec("VP8", clockRate: 90000) else { return [] }
+        video.feedback = Self.videoFeedback.filter { video.feedback.contains($0) }
+        video.parameters = ""
+        guard var rtx = rtx(for: video.payloadType) else { return [video] }
+        rtx.feedback = []
+        return [video, rtx]
+    }
+
+    /// An offered section for a track that we send: our payload types, ids and sources.
+    public static func offer(
+        kind: Kind, mid: String, transport: LocalTransport, stream: String, track: String, source: Source
+    ) -> MediaSection {
+        var section = MediaSection(kind: kind, mid: mid)
+        section.use(transport, setup: .actpass)
+        section.direction = .sendonly
+        (section.stream, section.track) = (stream, track)
+        section.sources = [source]
+        section.extensions = [.init(id: OfferedIDs.mid, uri: RTPExtensionURI.mid)]
+        if kind == .audio {
+            section.extensions.append(.init(id: OfferedIDs.audioLevel, uri: RTPExtensionURI.audioLevel))
+            section.codecs = [
+                Codec(
+                    payloadType: OfferedIDs.opus, name: "opus", clockRate: 48000, channels: 2,
+                    parameters: "minptime=10;useinbandfec=1")
+            ]
+        } else {
+            section.codecs = [
+                Codec(payloadType: OfferedIDs.vp8, name: "VP8", clockRate: 90000, feedback: videoFeedback),
+                Codec(payloadType: OfferedIDs.rtx, name: "rtx", clockRate: 90000, parameters: "apt=\(OfferedIDs.vp8)"),
+            ]
+        }
+        return section
+    }
+}
+
+/// The payload types and extension ids of our own offers.
+public enum OfferedIDs {
+    /// Payload types.
+    public static let vp8: UInt8 = 96, rtx: UInt8 = 97, opus: UInt8 = 111
+    /// Header extensions.
+    public static let mid: UInt8 = 1, audioLevel: UInt8 = 2
+}

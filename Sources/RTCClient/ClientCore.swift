@@ -1,0 +1,318 @@
+// A client's state and the way of packets through it.
+
+import Media
+import PacketIO
+import RTC
+
+enum ClientMessage: Sendable {
+    case offer([LocalTrack], stream: String, reply: @Sendable (Result<String, RTCClientError>) -> Void)
+    case acceptAnswer(String, reply: @Sendable (Result<Void, RTCClientError>) -> Void)
+    case acceptOffer(String, reply: @Sendable (Result<String, RTCClientError>) -> Void)
+    case send(track: String, frame: EncodedFrame)
+    case requestKeyframe(track: String)
+    case statistics(@Sendable (RTCClientStatistics) -> Void)
+    case close
+}
+
+/// A client's state; everything in it is confined to the loop's thread.
+final class ClientCore: PacketHandler {
+    private static let tickMs: Int64 = 20
+
+    private let socket: UDPSocket
+    private let transport: PeerTransport
+    private let onEvent: @Sendable (RTCClientEvent) -> Void
+    private var loss: LossModel
+    private var outgoing: [OutgoingTrack] = [], incoming: [IncomingTrack] = []
+    private var counters = RTCClientStatistics(), drops = DropCounters()
+    private var hasRemote = false, isConnected = false, isClosed = false
+    private var version: UInt64 = 0
+    private var nextTick: MonotonicTime?, lastReports: MonotonicTime?
+    private let wallNanoseconds: Int64, startedAt: MonotonicTime
+    /// The moment of the first frame, and its time on the timeline that all tracks share: picture and sound stay together.
+    private var anchor: (now: MonotonicTime, mediaNanoseconds: Int64)?
+
+    init(
+        socket: UDPSocket, identity: DTLSIdentity, loss: LossModel,
+        onEvent: @escaping @Sendable (RTCClientEvent) -> Void
+    ) {
+        self.socket = socket
+        self.onEvent = onEvent
+        self.loss = loss
+        transport = PeerTransport(identity: identity, isServer: false)
+        startedAt = SystemClock.monotonic()
+        wallNanoseconds = SystemClock.wallMilliseconds() * 1_000_000
+    }
+
+    func receive(_ datagram: UnsafeMutableRawBufferPointer, from source: NetworkAddress, now: MonotonicTime) {
+        guard datagram.count > 0 else { return drops.count(.noise) }
+        switch transport.receive(datagram, from: source, now: now) {
+        case .handled: settle(now: now)
+        case .rtp(let header, let length, _):
+            counters.packetsReceived &+= 1
+            guard !loss.loses(loss.incomingPercent) else {
+                counters.packetsLostOnPurpose &+= 1
+                return
+            }
+            guard let track = incoming.first(where: { $0.ssrc == header.ssrc || $0.rtxSSRC == header.ssrc }) else {
+                return drops.count(.unknownSource)
+            }
+            let packet = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(datagram)[..<length])
+            if let reason = track.receive(header, packet, now: now) { drops.count(reason) }
+            deliver(track, now: now)
+        case .rtcp(let packets):
+            for packet in packets { control(packet, now: now) }
+            flush()
+        case .dropped(let reason):
+            drops.count(reason)
+            flush()
+        }
+    }
+
+    func receive(_ message: ClientMessage, now: MonotonicTime) {
+        switch message {
+        case .offer(let tracks, let stream, let reply): reply(makeOffer(tracks, stream: stream))
+        case .acceptAnswer(let text, let reply):
+            reply(Self.run { () throws(SDPError) in try accept(answer: text, now: now) })
+        case .acceptOffer(let text, let reply):
+            reply(Self.run { () throws(SDPError) in try accept(offer: text, now: now) })
+        case .send(let name, let frame): send(name, frame, now: now)
+        case .requestKeyframe(let id):
+            guard let track = incoming.first(where: { $0.track.id == id }) else { return }
+            transport.send([.pictureLoss(.init(sender: 1, media: track.ssrc))])
+            track.lastKeyframeRequest = now
+            flush()
+        case .statistics(let reply):
+            var result = counters
+            result.packetsRecovered = incoming.reduce(0) { $0 + $1.nack.recovered }
+            result.roundTripMs = transport.roundTripMs
+            result.drops = drops.nonZero
+            reply(result)
+        case .close:
+            transport.close("closed")
+            settle(now: now)
+        }
+    }
+
+    func handleTimeout(now: MonotonicTime) -> MonotonicTime? {
+        guard hasRemote, !isClosed else { return nil }
+        if let due = nextTick, now < due { return due }
+        let next = now.advanced(byMilliseconds: Self.tickMs)
+        nextTick = next
+        transport.handleTimeout(now: now)
+        settle(now: now)
+        guard isConnected, !isClosed else { return isClosed ? nil : next }
+        for track in incoming {
+            deliver(track, now: now)
+            let lost = track.nack.due(now: now, roundTripMs: transport.roundTripMs ?? 100)
+            if !lost.isEmpty { transport.send([.nack(.init(sender: 1, media: track.ssrc, lost: lost))]) }
+            if track.needsKeyframe(now: now) {
+                track.lastKeyframeRequest = now
+                transport.send([.pictureLoss(.init(sender: 1, media: track.ssrc))])
+            }
+        }
+        if lastReports.map({ now.milliseconds(since: $0) >= 1000 }) ?? true {
+            lastReports = now
+            report(now: now)
+        }
+        flush()
+        return next
+    }
+
+    func stop(_ unread: [ClientMessage]) {
+        let error = RTCClientError(description: "The client is stopping.")
+        for message in unread {
+            switch message {
+            case .offer(_, _, let reply): reply(.failure(error))
+            case .acceptAnswer(_, let reply): reply(.failure(error))
+            case .acceptOffer(_, let reply): reply(.failure(error))
+            case .statistics(let reply): reply(counters)
+            default: break
+            }
+        }
+        transport.close("closed")
+        flush()
+    }
+
+    // MARK: - Descriptions
+
+    private static func run<Value>(_ body: () throws(SDPError) -> Value) -> Result<Value, RTCClientError> {
+        do throws(SDPError) { return .success(try body()) } catch {
+            return .failure(RTCClientError(description: error.description))
+        }
+    }
+
+    private func makeOffer(_ tracks: [LocalTrack], stream: String) -> Result<String, RTCClientError> {
+        guard incoming.isEmpty, tracks.count <= 8, tracks.allSatisfy({ $0.codec == .vp8 || $0.codec == .opus }) else {
+            return .failure(
+                RTCClientError(description: "A client publishes up to 8 tracks of VP8 and Opus, or it receives."))
+        }
+        for track in tracks where !outgoing.contains(where: { $0.track == track }) {
+            outgoing.append(OutgoingTrack(track, mid: String(outgoing.count)))
+        }
+        version += 1
+        let local = transport.local(candidates: [])
+        var offer = SessionDescription()
+        offer.version = version
+        offer.media = outgoing.map { track in
+            var (kind, source) = track.section
+            source.cname = stream
+            return MediaSection.offer(
+                kind: kind, mid: track.mid, transport: local, stream: stream, track: track.track.name, source: source)
+        }
+        offer.bundle = offer.media.map(\.mid)
+        return .success(offer.text())
+    }
+
+    private func accept(answer text: String, now: MonotonicTime) throws(SDPError) {
+        let answer = try SessionDescription(parsing: text)
+        let remote = try answer.remoteTransport()
+        for section in answer.media where !section.isRejected && section.direction.receives {
+            guard let track = outgoing.first(where: { $0.mid == section.mid }),
+                let media = section.acceptedCodecs().first
+            else {
+                continue
+            }
+            track.payloadType = media.payloadType
+            track.rtxPayloadType = section.rtx(for: media.payloadType)?.payloadType
+            track.midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
+            track.isAccepted = true
+        }
+        connect(remote, role: remote.setup == .active ? .server : .client, now: now)
+    }
+
+    private func accept(offer text: String, now: MonotonicTime) throws(SDPError) -> String {
+        let offer = try SessionDescription(parsing: text)
+        let remote = try offer.remoteTransport()
+        guard outgoing.isEmpty else { throw .unsupported("receiving on a connection that publishes") }
+        let local = transport.local(candidates: [])
+        version += 1
+        var answer = SessionDescription()
+        answer.version = version
+        answer.media = offer.media.map { section in
+            var answer = section.answer(local, receives: true)
+            if !answer.isRejected { answer.setup = remote.setup == .active ? .passive : .active }
+            return answer
+        }
+        answer.bundle = answer.media.filter { !$0.isRejected }.map(\.mid)
+        follow(offer)
+        connect(remote, role: remote.setup == .active ? .server : .client, now: now)
+        return answer.text()
+    }
+
+    /// Makes tracks of what an offer sends, and ends those that it does not.
+    private func follow(_ offer: SessionDescription) {
+        var current: Set<UInt32> = []
+        for (index, section) in offer.media.enumerated() where !section.isRejected && section.direction.sends {
+            guard let source = section.sources.first, let media = section.acceptedCodecs().first else { continue }
+            current.insert(source.ssrc)
+            guard !incoming.contains(where: { $0.ssrc == source.ssrc }) else { continue }
+            let track = RemoteTrack(
+                participant: section.stream, id: section.track, codec: section.kind == .audio ? .opus : .vp8)
+            incoming.append(
+                IncomingTrack(
+                    track: track, section: index, source: source, payloadType: media.payloadType,
+                    rtxPayloadType: section.rtx(for: media.payloadType)?.payloadType))
+            onEvent(.track(track))
+        }
+        for track in incoming where !current.contains(track.ssrc) { onEvent(.trackEnded(track.track)) }
+        incoming.removeAll { !current.contains($0.ssrc) }
+    }
+
+    private func connect(_ remote: RemoteTransport, role: DTLSEndpoint.Role, now: MonotonicTime) {
+        guard !hasRemote else { return }
+        hasRemote = true
+        transport.connect(remote, role: role, now: now)
+        settle(now: now)
+    }
+
+    // MARK: - Media
+
+    private func settle(now: MonotonicTime) {
+        flush()
+        switch transport.state {
+        case .connected where !isConnected:
+            isConnected = true
+            onEvent(.connected)
+        case .closed where !isClosed:
+            isClosed = true
+            onEvent(.closed(reason: transport.closeReason))
+        default: break
+        }
+    }
+
+    private func flush() { for (target, bytes) in transport.takeOutgoing() { socket.send(bytes, to: target) } }
+
+    private func deliver(_ track: IncomingTrack, now: MonotonicTime) {
+        while let frame = track.pop(now: now) {
+            counters.framesReceived &+= 1
+            onEvent(.frame(track.track, frame))
+        }
+    }
+
+    private func send(_ name: String, _ frame: EncodedFrame, now: MonotonicTime) {
+        guard isConnected, !isClosed, let sender = transport.sender, let target = transport.selected,
+            let track = outgoing.first(where: { $0.track.name == name })
+        else { return drops.count(.earlyMedia) }
+        if anchor == nil, frame.timescale > 0 {
+            anchor = (now, frame.pts / Int64(frame.timescale) &* 1_000_000_000)
+        }
+        counters.framesSent &+= 1
+        track.send(frame, sender: sender) { self.emit(target, $0) }
+    }
+
+    private func emit(_ target: NetworkAddress, _ seal: (UnsafeMutableRawBufferPointer) -> Int?) {
+        guard let length = seal(socket.reserve()) else { return drops.count(.sendBufferFull) }
+        counters.packetsSent &+= 1
+        guard !loss.loses(loss.outgoingPercent) else {
+            counters.packetsLostOnPurpose &+= 1
+            return
+        }
+        socket.commit(length, to: target)
+    }
+
+    private func control(_ packet: RTCPPacket, now: MonotonicTime) {
+        switch packet {
+        case .senderReport(let report): incoming.first { $0.ssrc == report.ssrc }?.note(report, now: now)
+        case .nack(let nack):
+            guard let track = outgoing.first(where: { $0.ssrc == nack.media }), let sender = transport.sender,
+                let target = transport.selected
+            else { return }
+            for number in nack.lost {
+                if track.resend(number, sender: sender, write: { self.emit(target, $0) }) {
+                    counters.packetsRetransmitted &+= 1
+                } else {
+                    drops.count(.notStored)
+                }
+            }
+        case .pictureLoss(let loss): keyframe(loss.media)
+        case .fullIntraRequest(let request): for entry in request.entries { keyframe(entry.ssrc) }
+        default: break
+        }
+    }
+
+    private func keyframe(_ ssrc: UInt32) {
+        if let track = outgoing.first(where: { $0.ssrc == ssrc }) {
+            onEvent(.keyframeRequested(track: track.track.name))
+        }
+    }
+
+    private func report(now: MonotonicTime) {
+        let unix = wallNanoseconds &+ now.nanoseconds(since: startedAt)
+        if let anchor {
+            let media = anchor.mediaNanoseconds &+ now.nanoseconds(since: anchor.now)
+            for track in outgoing where track.packets > 0 {
+                let ticks = media / 1000 * track.clockRate / 1_000_000
+                transport.send([
+                    .senderReport(
+                        .init(
+                            ssrc: track.ssrc, ntp: NTPTime.from(unixNanoseconds: unix),
+                            rtpTimestamp: track.timestamp(ticks),
+                            packets: track.packets, bytes: track.bytes)),
+                    .sourceDescription(.init(chunks: [.init(ssrc: track.ssrc, cname: "proscenium")])),
+                ])
+            }
+        }
+        let blocks = incoming.compactMap { $0.statistics.report(ssrc: $0.ssrc, now: now) }
+        if !blocks.isEmpty { transport.send([.receiverReport(.init(ssrc: 1, blocks: blocks))]) }
+    }
+}

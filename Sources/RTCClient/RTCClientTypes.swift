@@ -1,0 +1,108 @@
+// What a client publishes, receives and tells.
+
+public import Media
+
+/// A track that a client publishes.
+public struct LocalTrack: Sendable, Hashable {
+    /// The track's name in the description: `camera`, `screen`, `microphone` or `screenAudio`.
+    public var name: String
+    /// `.vp8` or `.opus`.
+    public var codec: Codec
+
+    /// Creates a track.
+    public init(name: String, codec: Codec) {
+        self.name = name
+        self.codec = codec
+    }
+}
+
+/// A track that a client receives.
+public struct RemoteTrack: Sendable, Hashable {
+    /// The publisher: the stream part of `a=msid`.
+    public var participant: String
+    /// The track part of `a=msid`; towards subscribers the SFU writes `SOURCE.SESSION.MID`.
+    public var id: String
+    /// `.vp8` or `.opus`.
+    public var codec: Codec
+
+    /// Creates a track.
+    public init(participant: String, id: String, codec: Codec) {
+        self.participant = participant
+        self.id = id
+        self.codec = codec
+    }
+
+    /// The source's name: the id up to its first full stop.
+    public var source: String { String(id.prefix { $0 != "." }) }
+}
+
+/// A frame that arrived.
+public struct ReceivedFrame: Sendable {
+    /// The frame; `pts` is the unwrapped RTP timestamp, `timescale` 90000 or 48000.
+    public var frame: EncodedFrame
+    /// When its last packet arrived.
+    public var arrival: MonotonicTime
+    /// When it was captured, in nanoseconds since the Unix epoch on the SFU's clock; nil before the first sender report.
+    public var captureUnixNanoseconds: Int64?
+    /// Whether frames before it were lost.
+    public var followsGap: Bool
+}
+
+/// What a client tells, on its loop's thread.
+public enum RTCClientEvent: Sendable {
+    /// Media can flow.
+    case connected
+    /// The connection has ended; the client can't be used again.
+    case closed(reason: String)
+    /// A track was offered to this client.
+    case track(RemoteTrack)
+    /// A track has gone.
+    case trackEnded(RemoteTrack)
+    /// A frame arrived.
+    case frame(RemoteTrack, ReceivedFrame)
+    /// Somebody needs a keyframe of our track.
+    case keyframeRequested(track: String)
+}
+
+/// Loss that a client makes on purpose, for tests and load: seeded, on media packets only.
+public struct LossModel: Sendable {
+    /// The same seed loses the same packets.
+    public var seed: UInt64
+    /// Of a hundred packets that are sent, and that arrive.
+    public var outgoingPercent: Int, incomingPercent: Int
+
+    /// Creates a model.
+    public init(seed: UInt64, outgoingPercent: Int = 0, incomingPercent: Int = 0) {
+        self.seed = seed
+        self.outgoingPercent = outgoingPercent
+        self.incomingPercent = incomingPercent
+    }
+
+    mutating func loses(_ percent: Int) -> Bool {
+        guard percent > 0 else { return false }
+        seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int(seed >> 33) % 100 < percent
+    }
+}
+
+/// What a client counts.
+public struct RTCClientStatistics: Sendable {
+    /// Packets.
+    public var packetsSent: UInt64 = 0, packetsReceived: UInt64 = 0, packetsRetransmitted: UInt64 = 0
+    /// Packets that came after they had been asked for.
+    public var packetsRecovered: UInt64 = 0
+    /// Packets that the loss model threw away.
+    public var packetsLostOnPurpose: UInt64 = 0
+    /// Frames.
+    public var framesSent: UInt64 = 0, framesReceived: UInt64 = 0
+    /// The last round trip that ICE measured.
+    public var roundTripMs: Int64?
+    /// Drops by reason.
+    public var drops: [String: UInt64] = [:]
+}
+
+/// Why a client refused something.
+public struct RTCClientError: Error, Sendable, CustomStringConvertible {
+    /// One sentence.
+    public let description: String
+}

@@ -1,0 +1,129 @@
+// The packet loop on the loopback interface.
+
+import Media
+import Synchronization
+import Testing
+
+@testable import PacketIO
+
+/// Sends every datagram back, and counts.
+private final class Echo: PacketHandler {
+    let socket: UDPSocket
+    let seen: BoundedQueue<String>
+    var deadline: MonotonicTime?
+
+    init(_ socket: UDPSocket, _ seen: BoundedQueue<String>) {
+        self.socket = socket
+        self.seen = seen
+    }
+
+    func receive(_ datagram: UnsafeMutableRawBufferPointer, from source: NetworkAddress, now: MonotonicTime) {
+        let room = socket.reserve()
+        room.copyMemory(from: UnsafeRawBufferPointer(datagram))
+        socket.commit(datagram.count, to: source)
+    }
+
+    func receive(_ message: String, now: MonotonicTime) {
+        seen.push(message)
+        if message == "timer" { deadline = now.advanced(byMilliseconds: 5) }
+    }
+
+    func handleTimeout(now: MonotonicTime) -> MonotonicTime? {
+        if let due = deadline, now >= due {
+            deadline = nil
+            seen.push("fired")
+        }
+        return deadline
+    }
+
+    func stop(_ unread: [String]) { seen.push("stopped") }
+}
+
+/// Sends datagrams and hands on what comes back.
+private final class Probe: PacketHandler {
+    let socket: UDPSocket, back: BoundedQueue<[UInt8]>
+
+    init(_ socket: UDPSocket, _ back: BoundedQueue<[UInt8]>) {
+        self.socket = socket
+        self.back = back
+    }
+
+    func receive(_ datagram: UnsafeMutableRawBufferPointer, from source: NetworkAddress, now: MonotonicTime) {
+        back.push(Array(datagram))
+    }
+
+    func receive(_ message: (NetworkAddress, [[UInt8]]), now: MonotonicTime) {
+        for datagram in message.1 { socket.send(datagram, to: message.0) }
+    }
+
+    func handleTimeout(now: MonotonicTime) -> MonotonicTime? { nil }
+    func stop(_ unread: [(NetworkAddress, [[UInt8]])]) {}
+}
+
+@Suite("Packet loop")
+struct PacketLoopTests {
+    private static let addresses = ["127.0.0.1", "::1"].compactMap { NetworkAddress(ip: $0, port: 0) }
+
+    private func soon() -> MonotonicTime { SystemClock.monotonic().advanced(byMilliseconds: 10_000) }
+
+    @Test("datagrams of all sizes go round unchanged, with and without segmentation", arguments: addresses, [0, 2])
+    func echo(address: NetworkAddress, segmentRun: Int) throws {
+        let seen = BoundedQueue<String>(capacity: 100), back = BoundedQueue<[UInt8]>(capacity: 1000)
+        let echo = try PacketLoop<String>(name: "echo", address: address, segmentRun: segmentRun) { Echo($0, seen) }
+        let probe = try PacketLoop<(NetworkAddress, [[UInt8]])>(name: "probe", address: address, segmentRun: segmentRun)
+        {
+            Probe($0, back)
+        }
+        let sent: [[UInt8]] = (0..<300).map { index in
+            [UInt8](repeating: UInt8(truncatingIfNeeded: index), count: index < 200 ? 1200 : 1 + index * 4)
+        }
+        probe.post((echo.address, sent))
+        var got: [[UInt8]] = []
+        while got.count < sent.count, let datagram = back.pop(until: soon()) { got.append(datagram) }
+        #expect(got.sorted { $0.lexicographicallyPrecedes($1) } == sent.sorted { $0.lexicographicallyPrecedes($1) })
+        probe.stop()
+        echo.stop()
+    }
+
+    @Test("messages arrive in order, the timer fires, and stop is told")
+    func messages() throws {
+        let seen = BoundedQueue<String>(capacity: 100)
+        let loop = try PacketLoop<String>(name: "loop", address: Self.addresses[0]) { Echo($0, seen) }
+        #expect(loop.post("one") && loop.post("two") && loop.post("timer"))
+        var got: [String] = []
+        while got.count < 4, let message = seen.pop(until: soon()) { got.append(message) }
+        #expect(got == ["one", "two", "timer", "fired"])
+        loop.stop()
+        #expect(seen.popNow() == "stopped")
+        #expect(!loop.post("late"))
+    }
+
+    @Test("a dual-stack socket answers IPv4")
+    func dualStack() throws {
+        let seen = BoundedQueue<String>(capacity: 100), back = BoundedQueue<[UInt8]>(capacity: 10)
+        let any = NetworkAddress(high: 0, low: 0, port: 0)
+        let echo = try PacketLoop<String>(name: "echo", address: any) { Echo($0, seen) }
+        let probe = try PacketLoop<(NetworkAddress, [[UInt8]])>(name: "probe", address: Self.addresses[0]) {
+            Probe($0, back)
+        }
+        probe.post((NetworkAddress(ipv4: 0x7F00_0001, port: echo.address.port), [[1, 2, 3]]))
+        #expect(back.pop(until: soon()) == [1, 2, 3])
+        probe.stop()
+        echo.stop()
+    }
+
+    @Test("a port that is taken is refused with a clear error")
+    func takenPort() throws {
+        let first = try UDPSocket(Self.addresses[0])
+        let error = #expect(throws: SocketError.self) { _ = try UDPSocket(first.address) }
+        #expect(error?.description.contains("\(first.address.port)") == true)
+    }
+
+    @Test("addresses are read and written as text")
+    func addressText() {
+        #expect(NetworkAddress(ip: "192.0.2.1", port: 80)?.description == "192.0.2.1:80")
+        #expect(NetworkAddress(ip: "2001:db8::1", port: 80)?.description == "[2001:db8::1]:80")
+        #expect(NetworkAddress(ip: "::ffff:192.0.2.1", port: 80) == NetworkAddress(ip: "192.0.2.1", port: 80))
+        for bad in ["", "300.1.1.1", "host", "1.2.3", "::g"] { #expect(NetworkAddress(ip: bad, port: 1) == nil) }
+    }
+}

@@ -1,0 +1,106 @@
+// RTCP messages: round trips, known bytes, hostile bytes.
+
+import Media
+import Testing
+
+@testable import RTC
+
+@Suite("RTCP")
+struct RTCPTests {
+    static let block = RTCPReportBlock(
+        ssrc: 7, fractionLost: 12, totalLost: -3, highestSequence: 70_000, jitter: 55, lastSenderReport: 0x1234_5678,
+        delaySinceLastSenderReport: 65536)
+    static let packets: [RTCPPacket] = [
+        .senderReport(
+            .init(ssrc: 1, ntp: 0xE000_0000_8000_0000, rtpTimestamp: 90, packets: 4, bytes: 5, blocks: [block])),
+        .receiverReport(.init(ssrc: 2, blocks: [block, block])),
+        .sourceDescription(.init(chunks: [.init(ssrc: 1, cname: "anna"), .init(ssrc: 2, cname: "b")])),
+        .goodbye(.init(sources: [1, 2, 3])),
+        .nack(.init(sender: 1, media: 2, lost: [65534, 65535, 0, 15, 16, 40])),
+        .pictureLoss(.init(sender: 1, media: 2)),
+        .fullIntraRequest(.init(sender: 1, entries: [.init(ssrc: 9, sequence: 3)])),
+        .bitrateEstimate(.init(sender: 1, bitsPerSecond: 2_500_000 & ~0xF, sources: [4, 5])),
+    ]
+
+    @Test("a compound of every message is read as it was written")
+    func roundTrip() {
+        let bytes = RTCPPacket.write(Self.packets)
+        #expect(bytes.count % 4 == 0)
+        #expect(bytes.withUnsafeBytes { RTCPPacket.parse($0) } == Self.packets)
+    }
+
+    @Test("a picture loss indication has the bytes of RFC 4585")
+    func pictureLossBytes() {
+        #expect(
+            RTCPPacket.write([.pictureLoss(.init(sender: 0x1122_3344, media: 0x5566_7788))])
+                == hex("81CE0002 11223344 55667788"))
+    }
+
+    @Test("a NACK packs 17 numbers into one word")
+    func nackWords() {
+        let bytes = RTCPPacket.write([.nack(.init(sender: 1, media: 2, lost: (100...116).map { UInt16($0) }))])
+        #expect(bytes == hex("81CD0003 00000001 00000002 0064FFFF"))
+    }
+
+    @Test("unknown and damaged messages are stepped over, a wrong length ends the packet")
+    func damaged() {
+        let good = RTCPPacket.write([.pictureLoss(.init(sender: 1, media: 2))])
+        let unknown = hex("80CF0001 00000001"), short = hex("81C80001 00000001"), tooLong = hex("81CE00FF 00000001")
+        #expect((unknown + short + good).withUnsafeBytes { RTCPPacket.parse($0) }.count == 1)
+        #expect((good + tooLong + good).withUnsafeBytes { RTCPPacket.parse($0) }.count == 1)
+    }
+
+    @Test("hostile compounds never trap")
+    func hostile() {
+        var seen = 0
+        attack(Self.packets.map { RTCPPacket.write([$0]) } + [RTCPPacket.write(Self.packets)]) { bytes in
+            seen += bytes.withUnsafeBytes { RTCPPacket.parse($0) }.count
+        }
+        #expect(seen > 1000)
+    }
+
+    @Test("NTP time and Unix time agree")
+    func ntp() {
+        let moment: Int64 = 1_795_224_615_250_000_000
+        let back = NTPTime.unixNanoseconds(NTPTime.from(unixNanoseconds: moment))
+        #expect(abs(back - moment) <= 1)
+        #expect(NTPTime.from(unixNanoseconds: 0) == 2_208_988_800 << 32)
+    }
+
+    @Test("statistics report loss over the interval and the delay since the sender report")
+    func statistics() throws {
+        var statistics = ReceiveStatistics(clockRate: 90_000)
+        for sequence in Int64(100)..<200 where sequence % 4 != 0 {
+            statistics.note(
+                sequence: sequence, timestamp: UInt32(sequence * 3000), now: MonotonicTime(milliseconds: sequence * 33))
+        }
+        statistics.note(senderReport: 0x0001_2345_6789_0000, now: MonotonicTime(milliseconds: 7000))
+        let firstReport = statistics.report(ssrc: 5, now: MonotonicTime(milliseconds: 7500))
+        let first = try #require(firstReport)
+        #expect(first.totalLost == 24 && (60...64).contains(first.fractionLost))
+        #expect(first.highestSequence == 199 && first.lastSenderReport == 0x2345_6789)
+        #expect(first.delaySinceLastSenderReport == 32768)
+        #expect(first.jitter < 90)
+        let secondReport = statistics.report(ssrc: 5, now: MonotonicTime(milliseconds: 8000))
+        let second = try #require(secondReport)
+        #expect(second.fractionLost == 0)
+    }
+
+    @Test("missing packets are asked for at once, then every round trip, ten times")
+    func nackGenerator() {
+        var generator = NackGenerator()
+        var now = MonotonicTime(milliseconds: 0)
+        #expect(generator.note(65_534, now: now) == true)
+        #expect(generator.note(65_538, now: now) == true)
+        #expect(generator.due(now: now, roundTripMs: 20) == [65535, 0, 1])
+        #expect(generator.due(now: now.advanced(byMilliseconds: 39), roundTripMs: 20) == [])
+        #expect(generator.note(65_536, now: now) == true)
+        #expect(generator.recovered == 1)
+        for turn in 1...12 {
+            now = now.advanced(byMilliseconds: 40)
+            #expect(generator.due(now: now, roundTripMs: 20) == (turn < 10 ? [65535, 1] : []))
+        }
+        #expect(generator.missingCount == 0 && generator.abandoned == 2)
+        #expect(generator.note(80_000, now: now) == false)
+    }
+}

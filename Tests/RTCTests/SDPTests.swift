@@ -1,0 +1,151 @@
+// Session descriptions: a browser's, our own, hostile ones.
+
+import Media
+import Testing
+
+@testable import RTC
+
+@Suite("SDP")
+struct SDPTests {
+    static let fingerprint = "sha-256 " + Array(repeating: "AB", count: 32).joined(separator: ":")
+    static let browserOffer =
+        [
+            "v=0", "o=- 4611731400430051336 2 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0 1",
+            "a=extmap-allow-mixed",
+            "a=msid-semantic: WMS stream", "m=audio 9 UDP/TLS/RTP/SAVPF 111 63 0", "c=IN IP4 0.0.0.0",
+            "a=rtcp:9 IN IP4 0.0.0.0",
+            "a=ice-ufrag:4ZcD", "a=ice-pwd:2/1muCWoOi3uLifh0NuRHlFN", "a=ice-options:trickle",
+            "a=fingerprint:\(fingerprint)",
+            "a=setup:actpass", "a=mid:0", "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+            "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid", "a=sendonly", "a=msid:stream microphone", "a=rtcp-mux",
+            "a=rtpmap:111 opus/48000/2", "a=rtcp-fb:111 transport-cc", "a=fmtp:111 minptime=10;useinbandfec=1",
+            "a=rtpmap:63 red/48000/2", "a=ssrc:3735928559 cname:anna", "m=video 9 UDP/TLS/RTP/SAVPF 102 103 96 97",
+            "c=IN IP4 0.0.0.0", "a=ice-ufrag:4ZcD", "a=ice-pwd:2/1muCWoOi3uLifh0NuRHlFN",
+            "a=fingerprint:\(fingerprint)",
+            "a=setup:actpass", "a=mid:1", "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid", "a=sendonly",
+            "a=msid:stream camera",
+            "a=rtcp-mux", "a=rtcp-rsize", "a=rtpmap:102 H264/90000", "a=rtpmap:103 rtx/90000", "a=fmtp:103 apt=102",
+            "a=rtpmap:96 VP8/90000", "a=rtcp-fb:96 goog-remb", "a=rtcp-fb:96 transport-cc", "a=rtcp-fb:96 ccm fir",
+            "a=rtcp-fb:96 nack", "a=rtcp-fb:96 nack pli", "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96",
+            "a=ssrc-group:FID 1001 1002", "a=ssrc:1001 cname:anna", "a=ssrc:1002 cname:anna",
+            "a=candidate:1 1 udp 2122260223 192.0.2.7 50000 typ host generation 0",
+            "a=candidate:2 1 udp 2122260222 abc.local 50001 typ host",
+        ].joined(separator: "\r\n") + "\r\n"
+
+    @Test("a browser's offer is understood")
+    func browserOffer() throws {
+        let offer = try SessionDescription(parsing: Self.browserOffer)
+        #expect(offer.bundle == ["0", "1"] && offer.media.count == 2)
+        let audio = offer.media[0], video = offer.media[1]
+        #expect(audio.codec("OPUS", clockRate: 48000)?.channels == 2)
+        #expect(audio.track == "microphone" && video.track == "camera")
+        #expect(video.rtx(for: 96)?.payloadType == 97)
+        #expect(video.sources == [.init(ssrc: 1001, rtx: 1002, cname: "anna")])
+        #expect(video.candidates.map(\.address.description) == ["192.0.2.7:50000"])
+        let remote = try offer.remoteTransport()
+        #expect(remote.ufrag == "4ZcD" && remote.setup == .actpass && remote.fingerprint.bytes.count == 32)
+    }
+
+    @Test("the answer keeps the offer's payload types, takes VP8 with RTX and Opus, and turns the direction")
+    func answer() throws {
+        let offer = try SessionDescription(parsing: Self.browserOffer)
+        let transport = LocalTransport(
+            ufrag: "abcdefgh", password: "abcdefghijklmnopqrstuvwx",
+            fingerprint: try #require(DTLSFingerprint(text: Self.fingerprint)),
+            candidates: [ICECandidate(host: NetworkAddress(ipv4: 0x7F00_0001, port: 7882))], isLite: true)
+        var answer = SessionDescription()
+        answer.isLite = true
+        answer.bundle = offer.bundle
+        answer.media = offer.media.map { $0.answer(transport, receives: true) }
+        let read = try SessionDescription(parsing: answer.text())
+        #expect(read.isLite && read.media.map(\.mid) == ["0", "1"])
+        #expect(read.media[1].codecs.map(\.payloadType) == [96, 97])
+        #expect(read.media[1].codecs[0].feedback == ["nack", "nack pli", "ccm fir", "goog-remb"])
+        #expect(read.media.allSatisfy { $0.direction == .recvonly && $0.setup == .passive && $0.hasRTCPMux })
+        #expect(read.media[0].extensionID(RTPExtensionURI.audioLevel) == 1)
+        #expect(read.media[0].candidates.first?.address.port == 7882)
+    }
+
+    @Test("a section without a codec of ours is refused, and keeps its place")
+    func refusedSection() throws {
+        let text = Self.browserOffer.replacing("VP8/90000", with: "AV1/90000")
+        let offer = try SessionDescription(parsing: text)
+        let transport = LocalTransport(
+            ufrag: "a", password: "b", fingerprint: try #require(DTLSFingerprint(text: Self.fingerprint)),
+            candidates: [],
+            isLite: true)
+        let answer = offer.media[1].answer(transport, receives: true)
+        #expect(answer.isRejected && answer.mid == "1")
+    }
+
+    @Test(
+        "what can't be used is refused with the reason",
+        arguments: [
+            ("", "line 1"), ("hello", "Line 1"), ("v=0\r\n", "media section"),
+            ("v=0\r\nm=video x UDP/TLS/RTP/SAVPF 96\r\n", "Line 2"), ("v=0\r\nm=text 9 RTP/AVP 0\r\n", "m=text"),
+            ("v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 200\r\n", "below 128"),
+        ])
+    func refused(text: String, reason: String) {
+        let error = #expect(throws: SDPError.self) { _ = try SessionDescription(parsing: text) }
+        #expect(error?.description.lowercased().contains(reason.lowercased()) == true)
+    }
+
+    @Test("sizes are bounded")
+    func bounds() {
+        let head = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
+        #expect(throws: SDPError.tooLarge) {
+            _ = try SessionDescription(parsing: head + String(repeating: "a", count: 65_536))
+        }
+        #expect(throws: SDPError.tooManyLines) {
+            _ = try SessionDescription(parsing: head + String(repeating: "a=x\r\n", count: 2001))
+        }
+        let candidate = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"
+        #expect(throws: SDPError.self) {
+            _ = try SessionDescription(parsing: head + String(repeating: candidate, count: 21))
+        }
+        #expect(throws: SDPError.tooManySections) {
+            _ = try SessionDescription(parsing: "v=0\r\n" + String(repeating: "m=audio 9 X 111\r\n", count: 129))
+        }
+    }
+
+    @Test("a transport needs its credentials, a fingerprint and a bundle")
+    func missingParts() throws {
+        for line in [
+            "a=ice-ufrag:4ZcD\r\n", "a=fingerprint:\(Self.fingerprint)\r\n", "a=rtcp-mux\r\n", "a=group:BUNDLE 0 1\r\n",
+        ] {
+            let offer = try SessionDescription(parsing: Self.browserOffer.replacing(line, with: ""))
+            #expect(throws: SDPError.self, "\(line)") { _ = try offer.remoteTransport() }
+        }
+    }
+
+    @Test("hostile descriptions never trap")
+    func hostile() {
+        var random = SeededGenerator(5), parsed = 0
+        let lines = Self.browserOffer.split(separator: "\r\n").map(String.init)
+        for _ in 0..<3000 {
+            var changed = lines
+            for _ in 0..<Int.random(in: 1...5, using: &random) {
+                let index = Int.random(in: 0..<changed.count, using: &random)
+                switch random.next() % 4 {
+                case 0: changed.remove(at: index)
+                case 1: changed.insert(lines.randomElement(using: &random) ?? "", at: index)
+                case 2: changed[index] = String(changed[index].prefix(Int.random(in: 0...12, using: &random)))
+                default:
+                    var bytes = Array(changed[index].utf8)
+                    if !bytes.isEmpty {
+                        bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(
+                            in: 1...255, using: &random)
+                    }
+                    changed[index] = String(decoding: bytes, as: UTF8.self)
+                }
+                if changed.isEmpty { break }
+            }
+            if let offer = try? SessionDescription(parsing: changed.joined(separator: "\r\n")) {
+                parsed += 1
+                _ = try? offer.remoteTransport()
+                _ = offer.media.map { $0.acceptedCodecs() }
+            }
+        }
+        #expect(parsed > 500)
+    }
+}
