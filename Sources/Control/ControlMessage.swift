@@ -6,12 +6,24 @@ public import Media
 public enum WorkerMessage: Sendable, Codable, Hashable {
     /// The first message: who it is.
     case register(WorkerRegistration)
-    /// Each second: how much of its capacity is used, and how many milliseconds its clock shows.
-    case heartbeat(load: Double)
+    /// Each second: how much of its capacity is used, and its counters by Prometheus name.
+    case heartbeat(load: Double, counters: [String: Double])
     /// Something has happened.
     case report(Report)
-    /// The answer to a command: nil when it was carried out, else what was wrong.
-    case reply(id: UInt64, error: String?)
+    /// The answer to a command.
+    case reply(id: UInt64, CommandReply)
+}
+
+/// How a command ended.
+public enum CommandReply: Sendable, Codable, Hashable {
+    /// It was carried out.
+    case done
+    /// A shard's answer.
+    case sfu(SFUReply)
+    /// A shard refused it.
+    case refused(SFUError)
+    /// It failed, with what was wrong.
+    case failed(String)
 }
 
 /// What Studio sends.
@@ -32,10 +44,8 @@ public enum Command: Sendable, Codable, Hashable {
     case closeEvent(event: String)
     /// Output: put the timeline of a published segment beside it; the first one stays.
     case putTimeline(event: String, epoch: String, mediaSequence: Int64, json: String)
-    /// Supervisor: start a compositor for an event.
-    case startCompositor(event: String)
-    /// Supervisor: end an event's compositor.
-    case stopCompositor(event: String)
+    /// SFU: a command to its shard.
+    case sfu(SFUCommand)
 }
 
 /// What Output needs to know of an event.
@@ -96,10 +106,10 @@ public enum Report: Sendable, Codable, Hashable {
     case clock(event: String, programTime: ProgramTime, wallMilliseconds: Int64)
     /// Output: an entrance is used, or is free again.
     case ingestState(event: String, ingest: String, isConnected: Bool)
-    /// Output: the program of an event runs, or has ended.
+    /// Output: the program of an event runs, or has ended; the master playlist's path lies below `/hls/{event}/`.
     case programState(event: String, isLive: Bool, masterPath: String?)
-    /// Supervisor: a process has ended by itself.
-    case processExited(role: WorkerRole, event: String?, status: Int32)
+    /// SFU: something has happened on its shard.
+    case sfu(SFUEvent)
 }
 
 /// One published segment, the same number in every rung.

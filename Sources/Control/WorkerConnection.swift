@@ -25,17 +25,18 @@ public final class WorkerConnection: Service {
         public var token: String
         /// Who it is; asked before each registration.
         public var registration: @Sendable () -> WorkerRegistration
-        /// How much of its capacity is used.
-        public var load: @Sendable () -> Double
-        /// Carries out a command; throws what is wrong.
-        public var handle: @Sendable (Command) async throws -> Void
+        /// How much of its capacity is used, and its counters by Prometheus name.
+        public var load: @Sendable () -> (load: Double, counters: [String: Double])
+        /// Carries out a command and returns how it ended; throws what is wrong.
+        public var handle: @Sendable (Command) async throws -> CommandReply
         /// Told after each registration, so that the state can be reported anew.
         public var onRegistered: @Sendable (WorkerConnection) -> Void
 
         /// Creates a configuration.
         public init(
             studio: URL, token: String, registration: @escaping @Sendable () -> WorkerRegistration,
-            load: @escaping @Sendable () -> Double, handle: @escaping @Sendable (Command) async throws -> Void,
+            load: @escaping @Sendable () -> (load: Double, counters: [String: Double]),
+            handle: @escaping @Sendable (Command) async throws -> CommandReply,
             onRegistered: @escaping @Sendable (WorkerConnection) -> Void = { _ in }
         ) {
             self.studio = studio
@@ -120,7 +121,8 @@ public final class WorkerConnection: Service {
         let beat = Task { [configuration] in
             while !Task.isCancelled {
                 try await Task.sleep(for: .seconds(1))
-                Self.send(.heartbeat(load: configuration.load()), peer)
+                let (load, counters) = configuration.load()
+                Self.send(.heartbeat(load: load, counters: counters), peer)
             }
         }
         defer { beat.cancel() }
@@ -128,14 +130,14 @@ public final class WorkerConnection: Service {
             switch message {
             case .welcome: welcomed(peer)
             case .command(let id, let command):
-                var failure: String?
+                let reply: CommandReply
                 do {
-                    try await configuration.handle(command)
+                    reply = try await configuration.handle(command)
                 } catch {
-                    failure = "\(error)"
+                    reply = .failed("\(error)")
                     logger.warning("a command failed", metadata: ["error": "\(error)"])
                 }
-                Self.send(.reply(id: id, error: failure), peer)
+                Self.send(.reply(id: id, reply), peer)
             }
         }
     }

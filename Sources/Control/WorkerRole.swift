@@ -2,8 +2,6 @@
 
 /// A kind of worker.
 public enum WorkerRole: String, Sendable, Codable, CaseIterable, Hashable {
-    /// Starts and ends processes on one machine.
-    case supervisor
     /// Forwards speakers' media.
     case sfu
     /// Makes one event's program.

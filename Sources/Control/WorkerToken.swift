@@ -54,3 +54,17 @@ public enum HandedOverToken {
         return token.isEmpty ? nil : token
     }
 }
+
+extension HandedOverToken {
+    /// The worker's id that a token names; it is only read here, and checked by Studio.
+    public static func subject(of token: String) -> String? {
+        struct Body: Decodable {
+            let sub: String
+        }
+        let parts = token.split(separator: ".")
+        guard parts.count == 3 else { return nil }
+        var text = String(parts[1]).replacing("-", with: "+").replacing("_", with: "/")
+        while text.utf8.count % 4 != 0 { text += "=" }
+        return Data(base64Encoded: text).flatMap { try? JSONDecoder().decode(Body.self, from: $0) }?.sub
+    }
+}

@@ -65,10 +65,10 @@ public final class EventStream: Sendable {
         headers[HTTPField.Name("X-Accel-Buffering").unsafelyUnwrapped] = "no"
         let body = ResponseBody { [self] writer in
             defer { onClose() }
-            let beat = Task { [continuation] in
+            let beat = Task {
                 while !Task.isCancelled {
                     try await Task.sleep(for: .seconds(20))
-                    continuation.yield(ByteBuffer(string: ": beat\n\n"))
+                    send(ByteBuffer(string: ": beat\n\n"))
                 }
             }
             defer { beat.cancel() }

@@ -15,12 +15,13 @@ public struct WebFaceConfiguration: Sendable {
     /// After how long an idle HTTP connection is closed.
     public var idleTimeout: TimeAmount = .seconds(75)
     /// The largest WebSocket message that is read, in bytes.
-    public var maxWebSocketMessageBytes = 64 * 1024
+    public var maxWebSocketMessageBytes: Int
 
     /// Creates a configuration.
-    public init(host: String, port: Int) {
+    public init(host: String, port: Int, maxWebSocketMessageBytes: Int = 64 * 1024) {
         self.host = host
         self.port = port
+        self.maxWebSocketMessageBytes = maxWebSocketMessageBytes
     }
 }
 

@@ -1,7 +1,11 @@
+// The command line.
+
 import ArgumentParser
 
 /// The command line of the studio.
 @main
 struct Proscenium: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "proscenium", abstract: "A virtual-event studio.")
+    static let configuration = CommandConfiguration(
+        commandName: "proscenium", abstract: "A virtual-event production studio.",
+        subcommands: [Serve.self, Token.self, Studio.self, SFU.self, Output.self])
 }

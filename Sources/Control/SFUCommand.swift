@@ -1,0 +1,117 @@
+// What Studio says to a shard and hears from it, as plain values that travel over any wire.
+
+/// What a track shows or plays.
+public enum TrackSource: String, Sendable, Codable, Hashable, CaseIterable {
+    case camera, screen, microphone, screenAudio
+
+    /// Whether it is a picture.
+    public var isVideo: Bool { self == .camera || self == .screen }
+}
+
+/// A published track.
+public struct TrackInfo: Sendable, Codable, Hashable {
+    /// Unique on the shard: `SOURCE.SESSION.MID`; also the track part of `a=msid` towards subscribers.
+    public var id: String
+    /// Who publishes it; also the stream part of `a=msid` towards subscribers.
+    public var participant: String
+    /// The session that carries it.
+    public var session: String
+    /// What it is.
+    public var source: TrackSource
+    /// Whether the shard holds it back.
+    public var isMuted: Bool
+
+    /// Creates a description.
+    public init(id: String, participant: String, session: String, source: TrackSource, isMuted: Bool) {
+        self.id = id
+        self.participant = participant
+        self.session = session
+        self.source = source
+        self.isMuted = isMuted
+    }
+}
+
+/// A command to a shard.
+public enum SFUCommand: Sendable, Codable, Hashable {
+    /// Makes a room; again is no error.
+    case createRoom(room: String)
+    /// Ends a room and all of its sessions.
+    case closeRoom(room: String)
+    /// Takes a publisher's offer, or its next one on the same session; → `.answer`. `sources` names what sections carry by
+    /// mid; where it does not, the track part of `a=msid` or the order decides.
+    case publish(room: String, participant: String, session: String, offer: String, sources: [String: TrackSource])
+    /// Opens a session that gets the tracks of all other participants; → `.offer`, nil while there are none.
+    case subscribe(room: String, participant: String, session: String)
+    /// Takes a subscriber's answer to the last offer; → `.done`.
+    case answer(session: String, answer: String)
+    /// Ends a session; → `.done`.
+    case leave(session: String)
+    /// Holds a track back, or lets it go on; → `.done`.
+    case setMuted(track: String, muted: Bool)
+    /// Asks a publisher for a keyframe, throttled; → `.done`.
+    case requestKeyframe(track: String)
+    /// → `.statistics`.
+    case statistics
+}
+
+/// The answer to a command.
+public enum SFUReply: Sendable, Codable, Hashable {
+    case done
+    case answer(String)
+    case offer(String?)
+    case statistics(SFUStatistics)
+}
+
+/// Why a command was refused.
+public struct SFUError: Error, Sendable, Codable, Hashable, CustomStringConvertible {
+    /// The kind of refusal, for the status code of HTTP.
+    public enum Code: String, Sendable, Codable { case badRequest, notFound, conflict, full, stopped }
+    /// The kind of refusal.
+    public var code: Code
+    /// One sentence for the one who sent the command.
+    public var detail: String
+
+    /// Creates an error.
+    public init(_ code: Code, _ detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+
+    /// Code and detail.
+    public var description: String { "\(code.rawValue): \(detail)" }
+}
+
+/// What happened on a shard.
+public enum SFUEvent: Sendable, Codable, Hashable {
+    /// A session's transport is up.
+    case connected(room: String, participant: String, session: String)
+    /// A track can be subscribed to.
+    case published(room: String, track: TrackInfo)
+    /// A track has ended.
+    case unpublished(room: String, track: TrackInfo)
+    /// A track was muted or unmuted here.
+    case muted(room: String, track: TrackInfo)
+    /// A subscriber must answer a new offer.
+    case offer(session: String, offer: String)
+    /// A session has ended.
+    case left(room: String, participant: String, session: String, reason: String)
+}
+
+/// What a shard counts.
+public struct SFUStatistics: Sendable, Codable, Hashable {
+    /// What there is now.
+    public var rooms = 0, sessions = 0, producers = 0, consumers = 0
+    /// Packets since the start.
+    public var packetsIn: UInt64 = 0, packetsForwarded: UInt64 = 0, packetsRetransmitted: UInt64 = 0
+    /// Packets that publishers sent again because the shard asked.
+    public var packetsRecovered: UInt64 = 0
+    /// Keyframes that publishers were asked for.
+    public var keyframeRequests: UInt64 = 0
+    /// Datagrams that the kernel did not take.
+    public var sendDropped: UInt64 = 0
+    /// Drops by reason.
+    public var drops: [String: UInt64] = [:]
+
+    /// Zeros.
+    public init() {}
+}

@@ -1,1 +1,0 @@
-// Polls, reactions, the two logs, the gate, delivery.

@@ -1,1 +1,0 @@
-// Ingest, ladder, transport stream, segments, playlists, access, origin.

@@ -1,0 +1,277 @@
+// What an output worker serves: events with their pipelines, kept over restarts.
+
+internal import Control
+internal import Crypto
+internal import Foundation
+internal import Logging
+internal import Media
+internal import Synchronization
+internal import Web
+
+/// The events of one output worker.
+///
+/// What Studio has told is kept on disk, so that ingest and playing go on while Studio is away, also over a restart of
+/// this process.
+final class OutputWorker: Sendable {
+    /// One event that is served.
+    final class ServedEvent: Sendable {
+        let store: EventStore
+        let input: SourceSwitch
+        let pipeline: EventPipeline
+        let media: Mutex<EventMedia>
+
+        init(store: EventStore, input: SourceSwitch, pipeline: EventPipeline, media: EventMedia) {
+            self.store = store
+            self.input = input
+            self.pipeline = pipeline
+            self.media = Mutex(media)
+        }
+    }
+
+    private struct Known: Codable {
+        var keys: [String: String] = [:]
+        var events: [EventMedia] = []
+    }
+
+    private struct State {
+        var served: [String: ServedEvent] = [:]
+        /// Events that have ended, still played by those who are late; bounded.
+        var ended: [(event: String, store: EventStore)] = []
+        var keys: [String: P256.Signing.PublicKey] = [:]
+        var keyTexts: [String: String] = [:]
+    }
+
+    private static let endedLimit = 20
+    private let directory: URL
+    private let ladder: LadderSettings
+    private let logger: Logger
+    private let report: @Sendable (Report) -> Void
+    private let disconnect: @Sendable (String) -> Void
+    private let state = Mutex(State())
+
+    /// Creates a worker and serves again what it served before.
+    ///
+    /// - Parameters:
+    ///   - directory: the folder of all events' media.
+    ///   - ladder: the rungs.
+    ///   - logger: for what happens.
+    ///   - report: tells Studio.
+    ///   - disconnect: ends the publisher of an entrance.
+    init(
+        directory: URL, ladder: LadderSettings, logger: Logger, report: @escaping @Sendable (Report) -> Void,
+        disconnect: @escaping @Sendable (String) -> Void
+    ) throws {
+        self.directory = directory
+        self.ladder = ladder
+        self.logger = logger
+        self.report = report
+        self.disconnect = disconnect
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        guard let data = try? Data(contentsOf: knownFile) else { return }
+        guard let known = try? JSONDecoder().decode(Known.self, from: data) else {
+            logger.error("what was served before can't be read")
+            return
+        }
+        trust(known.keys)
+        for media in known.events {
+            do {
+                try open(media)
+            } catch {
+                logger.error(
+                    "an event can't be served again", metadata: ["event": "\(media.event)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private var knownFile: URL { directory.appending(path: "served.json") }
+
+    /// Carries out one command of Studio.
+    func handle(_ command: Command) async throws -> CommandReply {
+        switch command {
+        case .trustKeys(let keys):
+            trust(keys)
+            try remember()
+        case .openEvent(let media):
+            try open(media)
+            try remember()
+        case .closeEvent(let event):
+            await close(event)
+            try remember()
+        case .putTimeline(let event, let epoch, let mediaSequence, let json):
+            try store(event)?.putTimeline(
+                epoch: epoch, mediaSequence: mediaSequence, json: ByteBlock(Array(json.utf8)))
+        case .sfu: return .failed("an output forwards no speakers")
+        }
+        return .done
+    }
+
+    /// Tells Studio everything that it may have missed.
+    func reportState() {
+        for (event, served) in state.withLock({ $0.served }) {
+            let entries = served.store.state.segments
+            for ingest in served.input.connected {
+                report(.ingestState(event: event, ingest: ingest, isConnected: true))
+            }
+            for entry in entries.suffix(served.store.settings.listed) {
+                report(
+                    .segmentPublished(
+                        SegmentReport(
+                            event: event, mediaSequence: entry.mediaSequence, from: entry.from, to: entry.to,
+                            isDiscontinuity: entry.isDiscontinuity)))
+            }
+            report(.programState(event: event, isLive: !entries.isEmpty, masterPath: "master.m3u8"))
+        }
+    }
+
+    /// The store of an event that is served, or has been.
+    func store(_ event: String) -> EventStore? {
+        state.withLock { state in
+            state.served[event]?.store ?? state.ended.last { $0.event == event }?.store
+        }
+    }
+
+    /// The public keys by which cookies are checked.
+    var trustedKeys: [String: P256.Signing.PublicKey] { state.withLock { $0.keys } }
+
+    /// Finds the entrance of a stream key.
+    func entrance(forKey key: String) -> (event: ServedEvent, entrance: IngestEntrance)? {
+        // Looking up the hash of the key tells nothing of the key by its timing.
+        let hash = RandomToken.hash(key)
+        for served in state.withLock({ Array($0.served.values) }) {
+            if let entrance = served.media.withLock({ media in media.ingests.first { $0.keyHash == hash } }) {
+                return (served, entrance)
+            }
+        }
+        return nil
+    }
+
+    /// Counters by Prometheus name, summed over the events.
+    var counters: [String: Double] {
+        var sums: [String: Double] = [:]
+        for served in state.withLock({ Array($0.served.values) }) {
+            let statistics = served.pipeline.statistics
+            for (name, value) in [
+                ("segments_published", statistics.publishedSegments), ("segments_lost", statistics.lostSegments),
+                ("frames_decoded", statistics.decodedFrames), ("frames_damaged", statistics.damagedFrames),
+                ("frames_repeated", statistics.repeatedFrames), ("frames_late", statistics.lateFrames),
+                ("frames_overload", statistics.overloadFrames), ("frames_passed", statistics.passedFrames),
+                ("input_refused", statistics.refusedEvents), ("audio_silent", statistics.silentAudioFrames),
+                ("holds", statistics.holds),
+            ] { sums["proscenium_output_\(name)_total", default: 0] += Double(value) }
+        }
+        return sums
+    }
+
+    /// Ends every pipeline; playlists stay without an end, because the program goes on after a restart.
+    func stop() async {
+        let served = state.withLock { state in
+            defer { state.served = [:] }
+            return Array(state.served.values)
+        }
+        for event in served { await Self.stop(event.pipeline, marksEnd: false) }
+    }
+
+    private func trust(_ keys: [String: String]) {
+        let parsed = keys.compactMapValues { try? P256.Signing.PublicKey(pemRepresentation: $0) }
+        state.withLock { state in
+            state.keys = parsed
+            state.keyTexts = keys
+        }
+    }
+
+    private func remember() throws {
+        let known = state.withLock { state in
+            Known(keys: state.keyTexts, events: state.served.values.map { $0.media.withLock { $0 } })
+        }
+        try JSON.encoder.encode(known).write(to: knownFile, options: .atomic)
+    }
+
+    private func open(_ media: EventMedia) throws {
+        if let served = state.withLock({ $0.served[media.event] }) {
+            let removed = served.media.withLock { old -> [IngestEntrance] in
+                guard media.version >= old.version else { return [] }
+                defer { old = media }
+                return old.ingests.filter { !media.ingests.contains($0) }
+            }
+            // A removed entrance, or one with a new key, lets its publisher go.
+            for entrance in removed { disconnect(entrance.id) }
+            return
+        }
+        let store = try EventStore(settings: EventStoreSettings(root: directory.path, event: media.event))
+        let event = media.event
+        let link = PipelineLink()
+        var callbacks = PipelineCallbacks()
+        callbacks.onRoom = { link.input?.roomAgain() }
+        callbacks.onSegment = { [report] segment in
+            report(
+                .segmentPublished(
+                    SegmentReport(
+                        event: event, mediaSequence: segment.mediaSequence, from: segment.from, to: segment.to,
+                        isDiscontinuity: segment.discontinuity)))
+            report(.programState(event: event, isLive: true, masterPath: "master.m3u8"))
+        }
+        callbacks.onClock = { [report] time, wall in
+            report(.clock(event: event, programTime: time, wallMilliseconds: wall))
+        }
+        callbacks.onFault = { [logger] fault in
+            logger.error("a pipeline has trouble", metadata: ["event": "\(event)", "fault": "\(fault)"])
+        }
+        callbacks.onHold = { [logger] isHeld in
+            logger.warning("the program's source changed", metadata: ["event": "\(event)", "held": "\(isHeld)"])
+        }
+        let pipeline = try EventPipeline(
+            store: store, settings: EventPipelineSettings(ladder: ladder), callbacks: callbacks)
+        let input = SourceSwitch(deliver: { pipeline.offer($0) }) { [report] ingest, isConnected in
+            report(.ingestState(event: event, ingest: ingest, isConnected: isConnected))
+        }
+        link.input = input
+        let served = ServedEvent(store: store, input: input, pipeline: pipeline, media: media)
+        state.withLock { state in
+            state.served[event] = served
+            state.ended.removeAll { $0.event == event }
+        }
+        logger.info("an event is served", metadata: ["event": "\(event)", "org": "\(media.org)"])
+    }
+
+    private func close(_ event: String) async {
+        guard let served = state.withLock({ $0.served.removeValue(forKey: event) }) else { return }
+        for entrance in served.media.withLock({ $0.ingests }) { disconnect(entrance.id) }
+        await Self.stop(served.pipeline, marksEnd: true)
+        state.withLock { state in
+            state.ended.append((event, served.store))
+            if state.ended.count > Self.endedLimit { state.ended.removeFirst() }
+        }
+        report(.programState(event: event, isLive: false, masterPath: nil))
+        logger.info("an event is served no more", metadata: ["event": "\(event)"])
+    }
+
+    /// Stopping waits for threads, which the cooperative pool must not.
+    private static func stop(_ pipeline: EventPipeline, marksEnd: Bool) async {
+        await withCheckedContinuation { continuation in
+            _ = MediaThread(name: "stop") {
+                pipeline.stop(marksEnd: marksEnd)
+                continuation.resume()
+            }
+        }
+    }
+
+    /// Ties the pipeline's callback to the switch, which is made after it; set before the first event comes.
+    private final class PipelineLink: Sendable {
+        private let box = Mutex<SourceSwitch?>(nil)
+        var input: SourceSwitch? {
+            get { box.withLock { $0 } }
+            set { box.withLock { $0 = newValue } }
+        }
+    }
+}
+
+/// Lets publishers in by their stream key.
+struct StreamKeyAuthorizer: IngestAuthorizer {
+    let worker: @Sendable () -> OutputWorker?
+
+    func authorize(app: String, streamName: String, remoteAddress: String) async -> IngestGrant? {
+        guard app == "live", let (event, entrance) = worker()?.entrance(forKey: streamName), entrance.kind != .source
+        else { return nil }
+        return IngestGrant(ingestID: entrance.id, sink: event.input.sink(entrance.id, entrance.kind))
+    }
+}

@@ -1,1 +1,0 @@
-// Shards, rooms, forwarding.

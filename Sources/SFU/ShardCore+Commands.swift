@@ -1,0 +1,339 @@
+// What commands do: rooms, sessions, offers and answers.
+
+import Control
+import Media
+import PacketIO
+import RTC
+
+extension ShardCore {
+    func receive(_ message: ShardMessage, now: MonotonicTime) {
+        do throws(SFUError) {
+            message.reply(.success(try run(message.command, now: now)))
+        } catch {
+            message.reply(.failure(error))
+        }
+    }
+
+    private func run(_ command: SFUCommand, now: MonotonicTime) throws(SFUError) -> SFUReply {
+        switch command {
+        case .createRoom(let id):
+            try check(name: id, "room")
+            guard rooms[id] != nil || rooms.count < configuration.maximumRooms else {
+                throw SFUError(.full, "This media server carries \(rooms.count) rooms and takes no more.")
+            }
+            if rooms[id] == nil { rooms[id] = Room(id: id) }
+            return .done
+        case .closeRoom(let id):
+            let room = try room(id)
+            for session in room.sessions { remove(session, reason: "the room is closed", now: now) }
+            rooms[id] = nil
+            return .done
+        case .publish(let room, let participant, let session, let offer, let sources):
+            return .answer(
+                try publish(
+                    self.room(room), participant: participant, id: session, offer: offer, sources: sources, now: now))
+        case .subscribe(let room, let participant, let id):
+            let session = try makeSession(
+                self.room(room), participant: participant, id: id, isPublisher: false, now: now)
+            for other in session.room.sessions where other.isPublisher {
+                subscribe(session, to: other.producers.filter(\.isAnnounced))
+            }
+            return .offer(session.sections.isEmpty ? nil : makeOffer(session))
+        case .answer(let id, let answer):
+            try take(answer: answer, try session(id), now: now)
+            return .done
+        case .leave(let id):
+            remove(try session(id), reason: "left", now: now)
+            return .done
+        case .setMuted(let id, let muted):
+            let producer = try producer(id)
+            guard producer.track.isMuted != muted else { return .done }
+            producer.track.isMuted = muted
+            for consumer in producer.consumers { consumer.awaitsStart = true }
+            if !muted { requestKeyframe(producer, now: now) }
+            onEvent(.muted(room: producer.session.room.id, track: producer.track))
+            return .done
+        case .requestKeyframe(let id):
+            requestKeyframe(try producer(id), now: now)
+            return .done
+        case .statistics: return .statistics(statistics())
+        }
+    }
+
+    private func statistics() -> SFUStatistics {
+        var result = counters
+        result.rooms = rooms.count
+        result.sessions = sessions.count
+        for session in sessions.values {
+            result.producers += session.producers.count
+            result.consumers += session.consumers.count
+            result.packetsRecovered += session.producers.reduce(0) { $0 + $1.nack.recovered }
+        }
+        result.sendDropped = socket.statistics.sendDropped
+        result.drops = drops.nonZero
+        return result
+    }
+
+    // MARK: - Finding
+
+    private func room(_ id: String) throws(SFUError) -> Room {
+        guard let room = rooms[id] else { throw SFUError(.notFound, "There is no room \(id.prefix(64)) here.") }
+        return room
+    }
+
+    private func session(_ id: String) throws(SFUError) -> Session {
+        guard let session = sessions[id] else {
+            throw SFUError(.notFound, "There is no session \(id.prefix(64)) here.")
+        }
+        return session
+    }
+
+    private func producer(_ id: String) throws(SFUError) -> Producer {
+        for session in sessions.values {
+            for producer in session.producers where producer.track.id == id { return producer }
+        }
+        throw SFUError(.notFound, "There is no track \(id.prefix(128)) here.")
+    }
+
+    /// Names become parts of session descriptions, so they are kept to what those allow everywhere.
+    private func check(name: String, _ what: String) throws(SFUError) {
+        let isGood = name.utf8.allSatisfy {
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0)
+                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "-")
+                || $0 == UInt8(ascii: "_")
+        }
+        guard (1...64).contains(name.utf8.count), isGood else {
+            throw SFUError(.badRequest, "The \(what) must have 1 to 64 letters, digits, hyphens and underscores.")
+        }
+    }
+
+    private func makeSession(
+        _ room: Room, participant: String, id: String, isPublisher: Bool, now: MonotonicTime
+    ) throws(SFUError) -> Session {
+        try check(name: participant, "participant")
+        try check(name: id, "session")
+        guard sessions[id] == nil else { throw SFUError(.conflict, "There is a session \(id) already.") }
+        guard sessions.count < configuration.maximumSessions else {
+            throw SFUError(.full, "This media server carries \(sessions.count) sessions and takes no more.")
+        }
+        let session = Session(
+            id: id, participant: participant, isPublisher: isPublisher, room: room,
+            transport: PeerTransport(identity: identity, isServer: true), now: now)
+        sessions[id] = session
+        byUfrag[session.transport.credentials.ufrag] = session
+        room.sessions.append(session)
+        return session
+    }
+
+    // MARK: - Publishing
+
+    private func publish(
+        _ room: Room, participant: String, id: String, offer text: String, sources: [String: TrackSource],
+        now: MonotonicTime
+    ) throws(SFUError) -> String {
+        let offer: SessionDescription, remote: RemoteTransport
+        do throws(SDPError) {
+            offer = try SessionDescription(parsing: text)
+            remote = try offer.remoteTransport()
+        } catch {
+            throw SFUError(.badRequest, error.description)
+        }
+        let sending = offer.media.filter { !$0.isRejected && $0.direction.sends && !$0.acceptedCodecs().isEmpty }
+        guard sending.count <= configuration.maximumTracks else {
+            throw SFUError(.badRequest, "A session may publish \(configuration.maximumTracks) tracks.")
+        }
+        guard !sending.isEmpty || sessions[id] != nil else {
+            throw SFUError(.badRequest, "The offer sends neither VP8 nor Opus.")
+        }
+        if let known = sessions[id], !known.isPublisher || known.participant != participant || known.room !== room {
+            throw SFUError(.conflict, "The session \(id) is somebody else's.")
+        }
+        let session: Session
+        if let known = sessions[id] {
+            session = known
+        } else {
+            session = try makeSession(room, participant: participant, id: id, isPublisher: true, now: now)
+        }
+        let local = session.transport.local(candidates: candidates)
+        session.version += 1
+        var answer = SessionDescription()
+        answer.isLite = true
+        answer.version = session.version
+        answer.media = offer.media.map { $0.answer(local, receives: true) }
+        answer.bundle = answer.media.filter { !$0.isRejected }.map(\.mid)
+        let current = Set(sending.map(\.mid))
+        for producer in session.producers where !current.contains(producer.mid) { end(producer, now: now) }
+        for section in sending where !session.producers.contains(where: { $0.mid == section.mid }) {
+            addProducer(section, source: source(of: section, session, sources), to: session)
+        }
+        if !session.hasRemote {
+            session.hasRemote = true
+            session.transport.connect(remote, role: remote.setup == .passive ? .client : .server, now: now)
+        }
+        settle(session, now: now)
+        if session.isConnected { announce(session) }
+        return answer.text()
+    }
+
+    private func addProducer(_ section: MediaSection, source: TrackSource, to session: Session) {
+        let codecs = section.acceptedCodecs()
+        guard let media = codecs.first else { return }
+        let track = TrackInfo(
+            id: "\(source.rawValue).\(session.id).\(section.mid)", participant: session.participant,
+            session: session.id,
+            source: source, isMuted: false)
+        let producer = Producer(
+            track: track, section: section, media: media, rtx: codecs.count > 1 ? codecs[1] : nil, session: session)
+        session.producers.append(producer)
+        if let first = section.sources.first {
+            session.sources.append((first.ssrc, producer, false))
+            if let rtx = first.rtx { session.sources.append((rtx, producer, true)) }
+        }
+    }
+
+    private func source(of section: MediaSection, _ session: Session, _ named: [String: TrackSource]) -> TrackSource {
+        let isVideo = section.kind == .video
+        if let source = named[section.mid], source.isVideo == isVideo { return source }
+        if let source = TrackSource(rawValue: section.track), source.isVideo == isVideo { return source }
+        let hasFirst = session.producers.contains { $0.isVideo == isVideo }
+        return isVideo ? (hasFirst ? .screen : .camera) : (hasFirst ? .screenAudio : .microphone)
+    }
+
+    /// Tells everybody of tracks whose transport is up.
+    func announce(_ session: Session) {
+        let fresh = session.producers.filter { !$0.isAnnounced }
+        guard !fresh.isEmpty else { return }
+        for producer in fresh {
+            producer.isAnnounced = true
+            onEvent(.published(room: session.room.id, track: producer.track))
+        }
+        for other in session.room.sessions where !other.isPublisher {
+            subscribe(other, to: fresh)
+            renew(other)
+        }
+    }
+
+    private func end(_ producer: Producer, now: MonotonicTime) {
+        let session = producer.session
+        session.producers.removeAll { $0 === producer }
+        session.sources.removeAll { $0.producer === producer }
+        for consumer in producer.consumers {
+            let subscriber = consumer.session
+            subscriber.consumers.removeAll { $0 === consumer }
+            if consumer.section < subscriber.sections.count { subscriber.sections[consumer.section].consumer = nil }
+            renew(subscriber)
+        }
+        producer.consumers = []
+        if producer.isAnnounced { onEvent(.unpublished(room: session.room.id, track: producer.track)) }
+    }
+
+    // MARK: - Subscribing
+
+    private func subscribe(_ session: Session, to producers: [Producer]) {
+        for producer in producers where producer.session.participant != session.participant {
+            let kind: MediaSection.Kind = producer.isVideo ? .video : .audio
+            let free = session.sections.firstIndex { $0.kind == kind && $0.consumer == nil }
+            guard free != nil || session.sections.count < configuration.maximumSections else { continue }
+            let consumer = Consumer(producer: producer, session: session, section: free ?? session.sections.count)
+            if let free {
+                session.sections[free].consumer = consumer
+            } else {
+                session.sections.append((kind, consumer))
+            }
+            session.consumers.append(consumer)
+            producer.consumers.append(consumer)
+        }
+    }
+
+    /// Sends a new offer, or notes that one is needed when the last is answered.
+    private func renew(_ session: Session) {
+        guard !session.sections.isEmpty else { return }
+        guard !session.offerIsOpen else {
+            session.offerIsStale = true
+            return
+        }
+        onEvent(.offer(session: session.id, offer: makeOffer(session)))
+    }
+
+    private func makeOffer(_ session: Session) -> String {
+        session.offerIsOpen = true
+        session.offerIsStale = false
+        session.version += 1
+        let local = session.transport.local(candidates: candidates)
+        var offer = SessionDescription()
+        offer.isLite = true
+        offer.version = session.version
+        for (index, element) in session.sections.enumerated() {
+            let consumer = element.consumer
+            var section = MediaSection.offer(
+                kind: element.kind, mid: String(index), transport: local,
+                stream: consumer?.producer.track.participant ?? "",
+                track: consumer?.producer.track.id ?? "",
+                source: .init(
+                    ssrc: consumer?.ssrc ?? 0, rtx: element.kind == .video ? consumer?.rtxSSRC : nil,
+                    cname: consumer?.producer.track.participant ?? ""))
+            if consumer == nil {
+                section.direction = .inactive
+                section.sources = []
+            }
+            offer.media.append(section)
+        }
+        offer.bundle = offer.media.map(\.mid)
+        return offer.text()
+    }
+
+    private func take(answer text: String, _ session: Session, now: MonotonicTime) throws(SFUError) {
+        guard !session.isPublisher, session.offerIsOpen else {
+            throw SFUError(.conflict, "There is no offer to answer.")
+        }
+        let answer: SessionDescription, remote: RemoteTransport
+        do throws(SDPError) {
+            answer = try SessionDescription(parsing: text)
+            remote = try answer.remoteTransport()
+        } catch {
+            throw SFUError(.badRequest, error.description)
+        }
+        guard answer.media.count <= session.sections.count else {
+            throw SFUError(
+                .badRequest, "The answer has \(answer.media.count) sections, the offer had \(session.sections.count).")
+        }
+        guard remote.setup != .actpass else { throw SFUError(.badRequest, "An answer says a=setup:active or passive.") }
+        session.offerIsOpen = false
+        for (index, section) in answer.media.enumerated() {
+            guard let consumer = session.sections[index].consumer, !consumer.isAccepted, !section.isRejected,
+                section.direction.receives, let media = section.acceptedCodecs().first
+            else { continue }
+            consumer.payloadType = media.payloadType
+            if let rtx = section.rtx(for: media.payloadType) {
+                consumer.rtxPayloadType = rtx.payloadType
+                consumer.usesRTX = true
+            }
+            consumer.midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
+            consumer.levelExtension = section.extensionID(RTPExtensionURI.audioLevel) ?? 0
+            consumer.mid = Array(String(index).utf8)
+            consumer.isAccepted = true
+            if session.isConnected { requestKeyframe(consumer.producer, now: now) }
+        }
+        if !session.hasRemote {
+            session.hasRemote = true
+            session.transport.connect(remote, role: remote.setup == .active ? .server : .client, now: now)
+        }
+        settle(session, now: now)
+        if session.offerIsStale { renew(session) }
+    }
+
+    // MARK: - Leaving
+
+    func remove(_ session: Session, reason: String, now: MonotonicTime) {
+        guard sessions.removeValue(forKey: session.id) != nil else { return }
+        session.transport.close(reason)
+        send(session)
+        for producer in session.producers { end(producer, now: now) }
+        for consumer in session.consumers { consumer.producer.consumers.removeAll { $0 === consumer } }
+        session.consumers = []
+        byUfrag[session.transport.credentials.ufrag] = nil
+        for address in session.addresses where byAddress[address] === session { byAddress[address] = nil }
+        session.room.sessions.removeAll { $0 === session }
+        onEvent(.left(room: session.room.id, participant: session.participant, session: session.id, reason: reason))
+    }
+}

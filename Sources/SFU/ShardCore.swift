@@ -1,0 +1,369 @@
+// A shard's state and the way of packets through it.
+
+import Control
+import Media
+import PacketIO
+import RTC
+
+/// A command with the one who waits for its reply.
+struct ShardMessage: Sendable {
+    var command: SFUCommand
+    var reply: @Sendable (Result<SFUReply, SFUError>) -> Void
+}
+
+/// A shard's state; everything in it is confined to the loop's thread.
+final class ShardCore: PacketHandler {
+    static let tickMs: Int64 = 20
+
+    let socket: UDPSocket
+    let identity: DTLSIdentity
+    let configuration: ShardConfiguration
+    let candidates: [ICECandidate]
+    let onEvent: @Sendable (SFUEvent) -> Void
+    var rooms: [String: Room] = [:]
+    var sessions: [String: Session] = [:]
+    var byUfrag: [String: Session] = [:], byAddress: [NetworkAddress: Session] = [:]
+    var drops = DropCounters()
+    var counters = SFUStatistics()
+    private let wallNanoseconds: Int64, startedAt: MonotonicTime
+    private var nextTick: MonotonicTime?, lastReports: MonotonicTime?
+
+    init(
+        socket: UDPSocket, identity: DTLSIdentity, configuration: ShardConfiguration,
+        onEvent: @escaping @Sendable (SFUEvent) -> Void
+    ) {
+        self.socket = socket
+        self.identity = identity
+        self.configuration = configuration
+        self.onEvent = onEvent
+        startedAt = SystemClock.monotonic()
+        wallNanoseconds = SystemClock.wallMilliseconds() * 1_000_000
+        candidates = configuration.announced.enumerated().map { index, address in
+            ICECandidate(
+                host: NetworkAddress(
+                    high: address.high, low: address.low, port: address.port == 0 ? socket.address.port : address.port),
+                localPreference: UInt16.max - UInt16(index & 255))
+        }
+    }
+
+    /// Nanoseconds since the Unix epoch, on the shard's one time base.
+    func unixNanoseconds(_ now: MonotonicTime) -> Int64 { wallNanoseconds &+ now.nanoseconds(since: startedAt) }
+
+    func receive(_ datagram: UnsafeMutableRawBufferPointer, from source: NetworkAddress, now: MonotonicTime) {
+        counters.packetsIn &+= 1
+        let view = UnsafeRawBufferPointer(datagram)
+        guard let session = session(for: view, from: source) else { return }
+        switch session.transport.receive(datagram, from: source, now: now) {
+        case .handled: settle(session, now: now)
+        case .rtp(let header, let length, _):
+            guard session.isPublisher else { return drops.count(.unknownSource) }
+            media(session, UnsafeRawBufferPointer(rebasing: view[..<length]), header, now: now)
+        case .rtcp(let packets):
+            for packet in packets { control(session, packet, now: now) }
+            send(session)
+        case .dropped(let reason):
+            drops.count(reason)
+            send(session)
+        }
+    }
+
+    private func session(for datagram: UnsafeRawBufferPointer, from source: NetworkAddress) -> Session? {
+        switch DatagramKind(datagram) {
+        case .unknown:
+            drops.count(.noise)
+            return nil
+        case .stun:
+            guard let message = try? STUNMessage(datagram) else {
+                drops.count(.malformedSTUN)
+                return nil
+            }
+            guard let username = message.username, let end = username.firstIndex(of: UInt8(ascii: ":")),
+                let session = byUfrag[String(decoding: username[..<end], as: UTF8.self)]
+            else {
+                drops.count(.unauthenticatedSTUN)
+                return nil
+            }
+            return session
+        default:
+            guard let session = byAddress[source] else {
+                drops.count(.unknownPeer)
+                return nil
+            }
+            return session
+        }
+    }
+
+    /// Sends what a session's transport has queued.
+    func send(_ session: Session) {
+        for (target, bytes) in session.transport.takeOutgoing() { socket.send(bytes, to: target) }
+    }
+
+    /// Follows a transport's state after STUN or DTLS.
+    func settle(_ session: Session, now: MonotonicTime) {
+        send(session)
+        let addresses = session.transport.validatedAddresses
+        if addresses != session.addresses {
+            for address in session.addresses where byAddress[address] === session { byAddress[address] = nil }
+            for address in addresses { byAddress[address] = session }
+            session.addresses = addresses
+        }
+        switch session.transport.state {
+        case .connected where !session.isConnected:
+            session.isConnected = true
+            onEvent(.connected(room: session.room.id, participant: session.participant, session: session.id))
+            announce(session)
+            for consumer in session.consumers where consumer.isAccepted { requestKeyframe(consumer.producer, now: now) }
+            send(session)
+        case .closed: remove(session, reason: session.transport.closeReason, now: now)
+        default: break
+        }
+    }
+
+    // MARK: - Media
+
+    private func media(_ session: Session, _ packet: UnsafeRawBufferPointer, _ original: RTPHeader, now: MonotonicTime)
+    {
+        guard let (producer, isRTX) = session.producer(for: original, in: packet) else {
+            return drops.count(.unknownSource)
+        }
+        guard let payload = original.payload(in: packet, length: packet.count) else {
+            return drops.count(.malformedRTP)
+        }
+        var header = original
+        var offset = payload.lowerBound, length = payload.count
+        if isRTX {
+            // The original sequence number stands before the payload (RFC 4588 section 4); without one it is a probe.
+            guard length >= 2, let ssrc = producer.ssrc else { return drops.count(.padding) }
+            header.sequenceNumber = UInt16(packet[offset]) << 8 | UInt16(packet[offset + 1])
+            header.ssrc = ssrc
+            header.payloadType = producer.payloadType
+            offset += 2
+            length -= 2
+        } else if header.payloadType != producer.payloadType {
+            return drops.count(.unknownSource)
+        }
+        var entry = PacketStore.Entry()
+        entry.sequence = producer.sequence.unwrap(header.sequenceNumber)
+        entry.header = header
+        entry.payloadOffset = offset
+        entry.payloadLength = length
+        entry.arrival = now.nanoseconds
+        producer.lastPacket = now
+        if !isRTX { producer.statistics.note(sequence: entry.sequence, timestamp: header.timestamp, now: now) }
+        if producer.isVideo {
+            if !producer.nack.note(entry.sequence, now: now) { requestKeyframe(producer, now: now) }
+            if length > 0,
+                let descriptor = VP8Descriptor(UnsafeRawBufferPointer(rebasing: packet[offset..<offset + length]))
+            {
+                entry.startsKeyframe = descriptor.startsFrame && descriptor.isKeyframe
+            }
+        }
+        guard length > 0 else {
+            for consumer in producer.consumers { consumer.skip(entry.sequence) }
+            return drops.count(.padding)
+        }
+        guard producer.store.insert(packet, entry) else { return drops.count(.replayed) }
+        if entry.startsKeyframe { producer.wantsKeyframe = false }
+        guard !producer.track.isMuted else { return drops.count(.muted) }
+        for consumer in producer.consumers where consumer.isAccepted { forward(entry, to: consumer, now: now) }
+        send(session)
+    }
+
+    @inline(__always)
+    private func forward(_ entry: PacketStore.Entry, to consumer: Consumer, now: MonotonicTime) {
+        guard consumer.session.isConnected else { return }
+        switch consumer.outgoing(entry) {
+        case .failure(let drop): drops.count(drop.reason)
+        case .success(let out):
+            guard write(entry, to: consumer, out: out, asRTX: false) else { return drops.count(.sendBufferFull) }
+            consumer.note(out: out, source: entry.sequence, length: entry.payloadLength)
+            counters.packetsForwarded &+= 1
+        }
+    }
+
+    /// Writes a packet for one subscriber into the socket's arena: a new header, then the payload, encrypted on the way.
+    @inline(__always)
+    private func write(_ entry: PacketStore.Entry, to consumer: Consumer, out: Int64, asRTX: Bool) -> Bool {
+        guard let sender = consumer.session.transport.sender, let target = consumer.session.transport.selected else {
+            return false
+        }
+        let index = asRTX ? consumer.takeRTXIndex() : out
+        let ssrc = asRTX ? consumer.rtxSSRC : consumer.ssrc
+        let room = socket.reserve()
+        let header = RTPHeader(
+            payloadType: asRTX ? consumer.rtxPayloadType : consumer.payloadType,
+            sequenceNumber: UInt16(truncatingIfNeeded: index),
+            timestamp: entry.header.timestamp &+ consumer.timestampOffset,
+            ssrc: ssrc, marker: entry.header.marker)
+        let hasMid = consumer.midExtension != 0
+        var level: Range<Int>?
+        let stored = consumer.producer.store.header(entry)
+        if consumer.levelExtension != 0, let id = consumer.producer.levelExtension {
+            level = entry.header.range(ofExtension: id, in: stored)
+        }
+        guard var length = header.write(to: room, hasExtension: hasMid || level != nil) else { return false }
+        if hasMid || level != nil {
+            var writer = RTPExtensionWriter(room, at: length)
+            if hasMid { consumer.mid.withUnsafeBytes { writer.append(id: consumer.midExtension, $0) } }
+            if let level { writer.append(id: consumer.levelExtension, UnsafeRawBufferPointer(rebasing: stored[level])) }
+            guard let end = writer.finish() else { return false }
+            length = end
+        }
+        var original = UInt16(truncatingIfNeeded: out).bigEndian
+        let total = withUnsafeBytes(of: &original) { prefix in
+            sender.protect(
+                room, headerLength: length, prefix: asRTX ? prefix : UnsafeRawBufferPointer(start: nil, count: 0),
+                payload: consumer.producer.store.payload(entry), ssrc: ssrc, index: index)
+        }
+        guard let total else { return false }
+        socket.commit(total, to: target)
+        return true
+    }
+
+    // MARK: - RTCP
+
+    private func control(_ session: Session, _ packet: RTCPPacket, now: MonotonicTime) {
+        switch packet {
+        case .senderReport(let report):
+            guard let producer = session.producers.first(where: { $0.ssrc == report.ssrc }) else { return }
+            producer.statistics.note(senderReport: report.ntp, now: now)
+            let theirs = NTPTime.unixNanoseconds(report.ntp)
+            producer.reportNTP = theirs
+            producer.reportTimestamp = report.rtpTimestamp
+            let sample = unixNanoseconds(now) &- theirs
+            if let offset = session.clockOffset, abs(sample &- offset) < 1_000_000_000 {
+                session.clockOffset = offset &+ (sample &- offset) / 16
+            } else {
+                session.clockOffset = sample
+            }
+        case .receiverReport(let report):
+            for block in report.blocks {
+                guard let consumer = session.consumers.first(where: { $0.ssrc == block.ssrc }),
+                    block.lastSenderReport != 0
+                else {
+                    continue
+                }
+                let middle = NTPTime.middle(NTPTime.from(unixNanoseconds: unixNanoseconds(now)))
+                let trip = middle &- block.lastSenderReport &- block.delaySinceLastSenderReport
+                // A trip of more than 10 s is a broken report.
+                if trip < 10 << 16 { consumer.roundTripMs = max(10, Int64(trip) * 1000 >> 16) }
+            }
+        case .nack(let nack):
+            guard let consumer = session.consumers.first(where: { $0.ssrc == nack.media && $0.isAccepted }) else {
+                return
+            }
+            for number in nack.lost { resend(number, to: consumer, now: now) }
+        case .pictureLoss(let loss): keyframe(session, loss.media, now: now)
+        case .fullIntraRequest(let request):
+            for entry in request.entries { keyframe(session, entry.ssrc, now: now) }
+        case .sourceDescription, .goodbye, .bitrateEstimate: break
+        }
+    }
+
+    private func resend(_ number: UInt16, to consumer: Consumer, now: MonotonicTime) {
+        switch consumer.repeated(number, now: now) {
+        case .failure(let drop): drops.count(drop.reason)
+        case .success(let found):
+            // Without RTX the same bytes go out again: header, payload and nonce are the same, so the ciphertext is too.
+            if write(found.entry, to: consumer, out: found.out, asRTX: consumer.usesRTX) {
+                counters.packetsRetransmitted &+= 1
+            }
+        }
+    }
+
+    private func keyframe(_ session: Session, _ ssrc: UInt32, now: MonotonicTime) {
+        guard let consumer = session.consumers.first(where: { $0.ssrc == ssrc }) else { return }
+        requestKeyframe(consumer.producer, now: now)
+    }
+
+    func requestKeyframe(_ producer: Producer, now: MonotonicTime) {
+        guard producer.requestKeyframe(now: now) else { return }
+        counters.keyframeRequests &+= 1
+        send(producer.session)
+    }
+
+    // MARK: - Time
+
+    func handleTimeout(now: MonotonicTime) -> MonotonicTime? {
+        guard !sessions.isEmpty else {
+            nextTick = nil
+            return nil
+        }
+        if let due = nextTick, now < due { return due }
+        let next = now.advanced(byMilliseconds: Self.tickMs)
+        nextTick = next
+        let reports = lastReports.map { now.milliseconds(since: $0) >= 1000 } ?? true
+        if reports { lastReports = now }
+        for session in Array(sessions.values) {
+            session.transport.handleTimeout(now: now)
+            if !session.isConnected, now.milliseconds(since: session.createdAt) > configuration.connectTimeoutMs,
+                session.hasRemote
+            {
+                session.transport.close("the transport did not come up in time")
+            }
+            settle(session, now: now)
+            guard session.isConnected, sessions[session.id] != nil else { continue }
+            if session.isPublisher { tickPublisher(session, reports: reports, now: now) }
+            if !session.isPublisher, reports { report(session, now: now) }
+            send(session)
+        }
+        return next
+    }
+
+    private func tickPublisher(_ session: Session, reports: Bool, now: MonotonicTime) {
+        var packets: [RTCPPacket] = []
+        if reports {
+            let blocks = session.producers.compactMap { producer in
+                producer.ssrc.flatMap { producer.statistics.report(ssrc: $0, now: now) }
+            }
+            packets.append(.receiverReport(.init(ssrc: Session.reporterSSRC, blocks: blocks)))
+            let video = session.producers.filter(\.isVideo).compactMap(\.ssrc)
+            if !video.isEmpty {
+                packets.append(
+                    .bitrateEstimate(
+                        .init(
+                            sender: Session.reporterSSRC, bitsPerSecond: UInt64(configuration.maximumPublisherBitrate),
+                            sources: video)))
+            }
+        }
+        for producer in session.producers {
+            if producer.wantsKeyframe { requestKeyframe(producer, now: now) }
+            guard let ssrc = producer.ssrc, producer.rtxPayloadType != nil || producer.isVideo else { continue }
+            let lost = producer.nack.due(now: now, roundTripMs: 60)
+            if !lost.isEmpty { packets.append(.nack(.init(sender: Session.reporterSSRC, media: ssrc, lost: lost))) }
+        }
+        session.transport.send(packets)
+    }
+
+    /// Sender reports carry the publisher's capture clock, moved to ours by one offset per publisher: the way of the
+    /// packets must not come between picture and sound.
+    private func report(_ session: Session, now: MonotonicTime) {
+        for consumer in session.consumers where consumer.isAccepted && !consumer.awaitsStart {
+            let producer = consumer.producer
+            guard let theirs = producer.reportNTP, let offset = producer.session.clockOffset,
+                let last = producer.lastPacket,
+                now.milliseconds(since: last) < 2000
+            else { continue }
+            let unix = unixNanoseconds(now)
+            let elapsed = (unix &- offset) &- theirs
+            guard abs(elapsed) < 60_000_000_000 else { continue }
+            let ticks = elapsed / 1000 * Int64(producer.clockRate) / 1_000_000
+            let timestamp = producer.reportTimestamp &+ UInt32(truncatingIfNeeded: ticks) &+ consumer.timestampOffset
+            session.transport.send([
+                .senderReport(
+                    .init(
+                        ssrc: consumer.ssrc, ntp: NTPTime.from(unixNanoseconds: unix), rtpTimestamp: timestamp,
+                        packets: consumer.packets, bytes: consumer.bytes)),
+                .sourceDescription(.init(chunks: [.init(ssrc: consumer.ssrc, cname: producer.session.participant)])),
+            ])
+        }
+    }
+
+    func stop(_ unread: [ShardMessage]) {
+        for message in unread { message.reply(.failure(SFUError(.stopped, "The media server is stopping."))) }
+        for session in sessions.values {
+            session.transport.close("the media server is stopping")
+            send(session)
+        }
+    }
+}

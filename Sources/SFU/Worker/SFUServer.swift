@@ -1,0 +1,129 @@
+// The SFU as a process: a shard, and Studio's commands to it.
+
+import Control
+public import Foundation
+public import Logging
+import Media
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import Synchronization
+import UnixSignals
+
+/// How an SFU worker runs.
+public struct SFUConfiguration: Sendable {
+    /// Studio's internal listener.
+    public var studio: URL
+    /// The worker's token.
+    public var token: String
+    /// Where this machine is.
+    public var place: String
+    /// The address that is bound.
+    public var bindAddress: String
+    /// The address that peers are told.
+    public var announcedAddress: String
+    /// The UDP port.
+    public var mediaPort: Int
+
+    /// Creates a configuration.
+    public init(
+        studio: URL, token: String, place: String, bindAddress: String, announcedAddress: String, mediaPort: Int
+    ) {
+        self.studio = studio
+        self.token = token
+        self.place = place
+        self.bindAddress = bindAddress
+        self.announcedAddress = announcedAddress
+        self.mediaPort = mediaPort
+    }
+}
+
+/// Why an SFU worker can't start.
+public enum SFUServerError: Error, Sendable, Equatable {
+    /// Not an IP address.
+    case badAddress(String)
+}
+
+/// Runs an SFU worker.
+public enum SFUServer {
+    /// Runs until SIGTERM or SIGINT.
+    ///
+    /// - Throws: `SFUServerError`, or `SocketError` when the port can't be had.
+    public static func run(_ configuration: SFUConfiguration, logger: Logger) async throws {
+        let port = UInt16(clamping: configuration.mediaPort)
+        guard let bind = NetworkAddress(ip: configuration.bindAddress, port: port) else {
+            throw SFUServerError.badAddress(configuration.bindAddress)
+        }
+        guard let announced = NetworkAddress(ip: configuration.announcedAddress, port: 0) else {
+            throw SFUServerError.badAddress(configuration.announcedAddress)
+        }
+        let link = Link()
+        let shard = try Shard(ShardConfiguration(bind: bind, announced: [announced])) { link.report(.sfu($0)) }
+        if shard.receiveBufferBytes < 5 << 20 {
+            logger.warning(
+                "the UDP receive buffer is small; bursts may be lost",
+                metadata: ["bytes": "\(shard.receiveBufferBytes)", "hint": "net.core.rmem_max"])
+        }
+        let registration = WorkerRegistration(
+            id: HandedOverToken.subject(of: configuration.token) ?? "sfu", role: .sfu, place: configuration.place,
+            capacity: 1, addresses: ["media": "\(configuration.announcedAddress):\(shard.port)"], version: "1")
+        let usage = ProcessorUsage(), counters = ShardCounters(shard: shard)
+        let connection = WorkerConnection(
+            WorkerConnection.Configuration(
+                studio: configuration.studio, token: configuration.token, registration: { registration },
+                load: { (usage.cores(), counters.latest()) },
+                handle: { command in
+                    guard case .sfu(let command) = command else { return .failed("an SFU only forwards speakers") }
+                    do throws(SFUError) {
+                        return .sfu(try await shard.send(command))
+                    } catch {
+                        return .refused(error)
+                    }
+                }), group: MultiThreadedEventLoopGroup.singleton, logger: logger)
+        link.connection = connection
+        let services = ServiceGroup(
+            services: [connection], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        try await services.run()
+        shard.stop()
+    }
+
+    /// Ties the shard's events to the connection, which is made after it.
+    private final class Link: Sendable {
+        private let box = Mutex<WorkerConnection?>(nil)
+        var connection: WorkerConnection? {
+            get { box.withLock { $0 } }
+            set { box.withLock { $0 = newValue } }
+        }
+
+        func report(_ report: Report) { connection?.report(report) }
+    }
+}
+
+/// The shard's counters by Prometheus name, one question old, because the shard answers on its own thread.
+private final class ShardCounters: Sendable {
+    private let shard: Shard
+    private let last = Mutex<[String: Double]>([:])
+
+    init(shard: Shard) { self.shard = shard }
+
+    func latest() -> [String: Double] {
+        shard.send(.statistics) { [self] result in
+            guard case .success(.statistics(let counted)) = result else { return }
+            var values = [
+                "proscenium_sfu_rooms": Double(counted.rooms), "proscenium_sfu_sessions": Double(counted.sessions),
+                "proscenium_sfu_packets_in_total": Double(counted.packetsIn),
+                "proscenium_sfu_packets_forwarded_total": Double(counted.packetsForwarded),
+                "proscenium_sfu_packets_retransmitted_total": Double(counted.packetsRetransmitted),
+                "proscenium_sfu_packets_recovered_total": Double(counted.packetsRecovered),
+                "proscenium_sfu_keyframe_requests_total": Double(counted.keyframeRequests),
+                "proscenium_sfu_send_dropped_total": Double(counted.sendDropped),
+            ]
+            for (reason, count) in counted.drops {
+                values["proscenium_sfu_dropped_\(reason.map { $0.isLetter ? String($0) : "_" }.joined())_total"] =
+                    Double(count)
+            }
+            last.withLock { $0 = values }
+        }
+        return last.withLock { $0 }
+    }
+}

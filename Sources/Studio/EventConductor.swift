@@ -1,0 +1,179 @@
+// Starts and stops events on workers, and follows what the workers report.
+
+public import Control
+internal import Foundation
+import Logging
+public import Media
+import Web
+
+/// Who is told of programs: the interactivity service.
+public protocol ProgramObserver: Sendable {
+    /// A segment of an event's program can be fetched.
+    func mediaPublished(_ segment: SegmentReport) async throws
+    /// An event's program clock, against the wall.
+    func clockReport(event: String, programTime: ProgramTime, wallMilliseconds: Int64) async throws
+    /// An event's program runs, or has ended.
+    func programState(event: String, isLive: Bool) async throws
+}
+
+/// Keeps events running: decides who serves them, tells the workers again after either side was away.
+public actor EventConductor {
+    private let events: EventStore
+    private let ingests: IngestStore
+    private let registry: WorkerRegistry
+    private let observer: any ProgramObserver
+    private let speakers: SpeakerRooms
+    private let trustedKeys: [String: String]
+    private let logger: Logger
+    private var connectedIngests: [String: Set<String>] = [:]
+
+    /// Creates a conductor.
+    ///
+    /// - Parameters:
+    ///   - events: the events.
+    ///   - ingests: their entrances.
+    ///   - registry: the workers.
+    ///   - observer: is told of programs.
+    ///   - speakers: the rooms on the SFUs.
+    ///   - trustedKeys: the public keys (id → PEM) by which Output checks playback cookies.
+    ///   - logger: for what happens.
+    init(
+        events: EventStore, ingests: IngestStore, registry: WorkerRegistry, observer: any ProgramObserver,
+        speakers: SpeakerRooms, trustedKeys: [String: String], logger: Logger
+    ) {
+        self.events = events
+        self.ingests = ingests
+        self.registry = registry
+        self.observer = observer
+        self.speakers = speakers
+        self.trustedKeys = trustedKeys
+        self.logger = logger
+    }
+
+    /// Follows the workers until the task is cancelled.
+    public func run() async {
+        for await event in registry.events {
+            do {
+                try await follow(event)
+            } catch {
+                logger.error("a worker's news could not be used", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// Starts an event's program.
+    ///
+    /// - Throws: `Problem` 409 when it runs already, 503 when no output has room.
+    public func start(_ id: String) async throws -> EventRecord {
+        guard let output = Placement.choose(.output, among: registry.candidates(.output)) else {
+            throw Problem.overloaded("No output has room for the event.", retryAfterMs: 5000)
+        }
+        let event = try await events.update(id) { event in
+            guard !event.state.isRunning else { throw Problem.conflict("running", "The event runs already.") }
+            event.state = .starting
+            event.output = output.id
+            event.masterPath = nil
+        }
+        do {
+            try await open(event)
+        } catch {
+            try await events.update(id) { $0.state = .idle }
+            throw error
+        }
+        return event
+    }
+
+    /// Stops an event's program.
+    ///
+    /// - Throws: `Problem` 409 when it does not run.
+    public func stop(_ id: String) async throws -> EventRecord {
+        let event = try await events.update(id) { event in
+            guard event.state == .starting || event.state == .live else {
+                throw Problem.conflict("not-running", "The event does not run.")
+            }
+            event.state = .stopping
+        }
+        // An output that is away learns it when it comes back.
+        if let output = event.output, registry.registration(output) != nil {
+            try await registry.send(.closeEvent(event: id), to: output)
+            return try await ended(id)
+        }
+        return event
+    }
+
+    /// Tells the output of an event that its entrances have changed.
+    public func ingestsChanged(_ id: String) async throws {
+        guard let event = try await events.record(id), event.state == .starting || event.state == .live else { return }
+        let changed = try await events.update(id) { _ in }
+        guard let output = event.output, registry.registration(output) != nil else { return }
+        try await open(changed)
+    }
+
+    /// The entrances of an event that are used now.
+    public func connected(_ event: String) -> Set<String> { connectedIngests[event] ?? [] }
+
+    private func ended(_ id: String) async throws -> EventRecord {
+        connectedIngests[id] = nil
+        try await observer.programState(event: id, isLive: false)
+        return try await events.update(id) { event in
+            event.state = .ended
+            event.masterPath = nil
+        }
+    }
+
+    private func open(_ event: EventRecord) async throws {
+        guard let output = event.output else { return }
+        let media = EventMedia(
+            event: event.id, org: event.org, version: event.version,
+            ingests: try await ingests.list(event: event.id))
+        try await registry.send(.openEvent(media), to: output)
+    }
+
+    private func follow(_ event: WorkerRegistry.Event) async throws {
+        switch event {
+        case .registered(let worker) where worker.role == .output: try await welcome(worker)
+        case .report(let worker, let report): try await follow(report, from: worker)
+        case .registered(let worker), .left(let worker):
+            // A new process knows no room, and one that was away has ended them.
+            if worker.role == .sfu { await speakers.lost(worker.id) }
+        }
+    }
+
+    private func welcome(_ output: WorkerRegistration) async throws {
+        try await registry.send(.trustKeys(trustedKeys), to: output.id)
+        for event in try await events.running() where event.output == output.id {
+            if event.state == .stopping {
+                try await registry.send(.closeEvent(event: event.id), to: output.id)
+                _ = try await ended(event.id)
+            } else {
+                try await open(event)
+            }
+        }
+    }
+
+    private func follow(_ report: Report, from worker: WorkerRegistration) async throws {
+        switch report {
+        case .segmentPublished(let segment): try await observer.mediaPublished(segment)
+        case .clock(let event, let time, let wall):
+            try await observer.clockReport(event: event, programTime: time, wallMilliseconds: wall)
+        case .ingestState(let event, let ingest, let isConnected):
+            if isConnected {
+                connectedIngests[event, default: []].insert(ingest)
+            } else {
+                connectedIngests[event]?.remove(ingest)
+            }
+        case .sfu(let event): await speakers.follow(event)
+        case .programState(let id, let isLive, let masterPath):
+            guard let event = try await events.record(id), event.output == worker.id,
+                event.state == .starting || event.state == .live
+            else { return }
+            if event.state != (isLive ? .live : .starting) || event.masterPath != masterPath {
+                try await events.update(id) { event in
+                    event.state = isLive ? .live : .starting
+                    event.masterPath = masterPath
+                }
+            }
+            try await observer.programState(event: id, isLive: isLive)
+        }
+    }
+}

@@ -1,0 +1,87 @@
+// Joining by WebRTC: WHIP (RFC 9725), participants, and the signalling WebSocket's entrance.
+
+internal import Foundation
+internal import HTTPTypes
+internal import Hummingbird
+internal import HummingbirdCore
+internal import NIOCore
+internal import Web
+
+struct SpeakerRoutes: Sendable {
+    static let offerLimitBytes = 64 * 1024
+
+    let speakers: SpeakerRooms
+    let credentials: CredentialTables
+    let connections: OpenConnections
+
+    func add(to book: RouteBook) {
+        book.add(.post, "/v1/events/{event}/whip", .permission(.publishMedia), contentType: "application/sdp") {
+            request, context in
+            let event = try context.requireEvent(), caller = try context.requirePrincipal()
+            let offer = try await Self.text(request)
+            let (session, answer) = try await speakers.publish(event, caller, session: nil, offer: offer, sources: [:])
+            let headers: HTTPFields = [
+                .contentType: "application/sdp", .location: "/v1/events/\(event.id)/whip/\(session)",
+                .cacheControl: "no-store",
+            ]
+            return Response(
+                status: .created, headers: headers, body: .init(byteBuffer: ByteBuffer(string: answer)))
+        }
+        book.add(
+            .patch, "/v1/events/{event}/whip/{session}", .permission(.publishMedia),
+            contentType: "application/trickle-ice-sdpfrag"
+        ) { request, context in
+            let session = try context.pathParameter("session"), caller = try context.requirePrincipal()
+            try await speakers.checkOwn(session, caller)
+            // An ICE-lite server finds the peer by its checks (RFC 8445 §2.5), so its candidates are not needed. A restart
+            // is refused as RFC 9725 §4.3.2 has it: the client publishes again.
+            guard try await !Self.text(request).contains("a=ice-ufrag") else {
+                throw Problem(.unprocessableContent, "ice-restart", "Publish again instead of restarting ICE")
+            }
+            return .empty()
+        }
+        book.add(.delete, "/v1/events/{event}/whip/{session}", .permission(.publishMedia), contentType: nil) {
+            _, context in
+            try await speakers.leave(try context.pathParameter("session"), try context.requirePrincipal())
+            return .empty(.ok)
+        }
+        book.add(.get, "/v1/events/{event}/rtc", .permission(.publishMedia)) { _, _ in
+            throw Problem(.upgradeRequired, "upgrade-required", "Only a WebSocket is served here")
+        }
+        book.add(.get, "/v1/events/{event}/participants", .permission(.seeBackstage)) { _, context in
+            try .json(Page(items: await speakers.participants(try context.requireEvent().id), next: nil))
+        }
+        book.add(.delete, "/v1/events/{event}/participants/{participant}", .permission(.controlProgram)) { _, context in
+            let event = try context.requireEvent()
+            let removed = try await speakers.remove(try context.pathParameter("participant"), event: event.id)
+            try await credentials.revoke(jti: removed.claims.jti, org: event.org, expiresAt: removed.claims.exp)
+            connections.close(jti: removed.claims.jti)
+            return .empty()
+        }
+    }
+
+    /// The entrance of the pages' signalling.
+    static func socket(
+        speakers: SpeakerRooms, connections: OpenConnections, tickets: TicketOffice, events: EventStore,
+        nowSeconds: @escaping @Sendable () -> Int64
+    ) -> WebSocketRoute {
+        WebSocketRoute("/v1/events/{event}/rtc") { request in
+            guard let ticket = request.query["ticket"] else { throw Problem.unauthorized("A ticket is needed.") }
+            let caller = try tickets.redeem(ticket, nowSeconds: nowSeconds())
+            guard let event = try await events.event(request.parameters["event"] ?? ""), event.org == caller.org else {
+                throw Problem.notFound("There is no such event.")
+            }
+            try Authorization.check(.publishMedia, caller, in: event)
+            return SpeakerSocket(speakers: speakers, event: event, caller: caller, connections: connections)
+        }
+    }
+
+    private static func text(_ request: Request) async throws -> String {
+        var request = request
+        do {
+            return String(buffer: try await request.collectBody(upTo: offerLimitBytes))
+        } catch {
+            throw Problem(.contentTooLarge, "too-large", "The body is too large")
+        }
+    }
+}

@@ -1,0 +1,287 @@
+// Who is in which room, on which SFU: the state behind WHIP and the pages' signalling.
+
+internal import Control
+internal import Foundation
+internal import HTTPTypes
+internal import Logging
+internal import Web
+
+/// Who is told what happens in a room.
+protocol RoomListener: AnyObject, Sendable {
+    /// The participants have changed.
+    func participantsChanged(_ participants: [SpeakerView])
+    /// The own subscribing session must answer an offer.
+    func offered(_ offer: String)
+    /// The own sessions are gone: join again.
+    func mustRejoin(_ reason: String)
+}
+
+/// A participant as others see it.
+struct SpeakerView: Encodable, Sendable, Hashable {
+    struct Track: Encodable, Sendable, Hashable {
+        let id: String, kind: String, source: TrackSource, muted: Bool
+    }
+
+    struct Connection: Encodable, Sendable, Hashable {
+        let state: String
+    }
+
+    let id: String, name: String?, role: Role, tracks: [Track], connection: Connection
+}
+
+/// The rooms of all events: one per event, each on one SFU.
+///
+/// Sessions live on the SFU; what stands here is who they belong to. When the SFU is gone, everybody is told to join
+/// again, and the room is made anew where there is one.
+actor SpeakerRooms {
+    private struct Member {
+        let principal: Principal
+        var sessions: Set<String> = []
+        var connected: Set<String> = []
+        var tracks: [String: TrackInfo] = [:]
+    }
+
+    private struct Room {
+        let org: String, sfu: String
+        var members: [String: Member] = [:]
+    }
+
+    private struct Session {
+        let event: String, participant: String
+        weak var listener: (any RoomListener)?
+    }
+
+    static let sessionLimit = 6
+    private let registry: WorkerRegistry
+    private let logger: Logger
+    private var rooms: [String: Room] = [:]
+    private var sessions: [String: Session] = [:]
+    private var listeners: [String: [ObjectIdentifier: any RoomListener]] = [:]
+    private var notifying: Set<String> = []
+
+    init(registry: WorkerRegistry, logger: Logger) {
+        self.registry = registry
+        self.logger = logger
+    }
+
+    // MARK: - What participants do
+
+    /// Takes a publisher's offer.
+    ///
+    /// - Parameters:
+    ///   - session: an own session that goes on; nil for a new one.
+    ///   - sources: what the sections carry, by mid.
+    /// - Returns: the session and the SDP answer.
+    func publish(
+        _ event: EventScope, _ caller: Principal, session known: String?, offer: String,
+        sources: [String: TrackSource], listener: (any RoomListener)? = nil
+    ) async throws -> (session: String, answer: String) {
+        let session = try await open(event, caller, known, listener)
+        let reply = try await send(
+            .publish(room: event.id, participant: caller.id, session: session, offer: offer, sources: sources),
+            event.id,
+            opening: known == nil ? session : nil)
+        guard case .answer(let answer) = reply else { throw Self.unexpected }
+        return (session, answer)
+    }
+
+    /// Opens a session that gets everybody else's tracks; offers go to the listener.
+    func subscribe(_ event: EventScope, _ caller: Principal, listener: any RoomListener) async throws -> String {
+        let session = try await open(event, caller, nil, listener)
+        let reply = try await send(
+            .subscribe(room: event.id, participant: caller.id, session: session), event.id, opening: session)
+        if case .offer(let offer?) = reply { listener.offered(offer) }
+        return session
+    }
+
+    /// Takes the answer to the last offer of a subscribing session.
+    func answer(_ session: String, _ caller: Principal, _ answer: String) async throws {
+        let event = try own(session, caller)
+        _ = try await send(.answer(session: session, answer: answer), event)
+    }
+
+    /// Holds back the own tracks of a source, or lets them go on.
+    func setMuted(_ event: EventScope, _ caller: Principal, _ source: TrackSource, _ isMuted: Bool) async throws {
+        for track in rooms[event.id]?.members[caller.id]?.tracks.values.filter({ $0.source == source }) ?? [] {
+            _ = try await send(.setMuted(track: track.id, muted: isMuted), event.id)
+        }
+    }
+
+    /// Ends a session.
+    ///
+    /// - Throws: `Problem` 404 for a session that is not there or not the caller's.
+    func leave(_ session: String, _ caller: Principal) async throws {
+        let event = try own(session, caller)
+        forget(session)
+        _ = try await send(.leave(session: session), event)
+    }
+
+    /// Throws `Problem` 404 unless a session is the caller's.
+    func checkOwn(_ session: String, _ caller: Principal) throws { _ = try own(session, caller) }
+
+    // MARK: - Who listens
+
+    /// Adds a listener and tells it who is there.
+    func listen(_ event: String, _ listener: any RoomListener) {
+        listeners[event, default: [:]][ObjectIdentifier(listener)] = listener
+        listener.participantsChanged(participants(event))
+    }
+
+    /// Removes a listener and ends its sessions.
+    func quit(_ event: String, _ listener: any RoomListener, sessions: [String], _ caller: Principal) async {
+        listeners[event]?[ObjectIdentifier(listener)] = nil
+        if listeners[event]?.isEmpty == true { listeners[event] = nil }
+        for session in sessions { try? await leave(session, caller) }
+    }
+
+    /// The participants of an event, by id.
+    func participants(_ event: String) -> [SpeakerView] {
+        (rooms[event]?.members ?? [:]).sorted { $0.key < $1.key }.map { id, member in
+            let tracks = member.tracks.values.sorted { $0.id < $1.id }.map {
+                SpeakerView.Track(
+                    id: $0.id, kind: $0.source.isVideo ? "video" : "audio", source: $0.source, muted: $0.isMuted)
+            }
+            let state = member.connected.isEmpty ? "connecting" : "connected"
+            return SpeakerView(
+                id: id, name: member.principal.name, role: member.principal.role, tracks: tracks,
+                connection: .init(state: state))
+        }
+    }
+
+    /// Ends a participant's sessions and returns whose they were.
+    func remove(_ participant: String, event: String) async throws -> Principal {
+        guard let member = rooms[event]?.members[participant] else {
+            throw Problem.notFound("There is no such participant.")
+        }
+        for session in member.sessions {
+            forget(session)
+            _ = try? await send(.leave(session: session), event)
+        }
+        return member.principal
+    }
+
+    // MARK: - What the SFU reports
+
+    /// Follows an event of a shard.
+    func follow(_ event: SFUEvent) {
+        switch event {
+        case .connected(let room, let participant, let session):
+            rooms[room]?.members[participant]?.connected.insert(session)
+            changed(room)
+        case .published(let room, let track), .muted(let room, let track):
+            rooms[room]?.members[track.participant]?.tracks[track.id] = track
+            changed(room)
+        case .unpublished(let room, let track):
+            rooms[room]?.members[track.participant]?.tracks[track.id] = nil
+            changed(room)
+        case .offer(let session, let offer): sessions[session]?.listener?.offered(offer)
+        case .left(_, _, let session, let reason):
+            // One that left by itself is forgotten already.
+            let listener = sessions[session]?.listener
+            forget(session)
+            listener?.mustRejoin(reason)
+        }
+    }
+
+    /// An SFU is gone, with its rooms.
+    func lost(_ sfu: String) {
+        for (event, room) in rooms where room.sfu == sfu {
+            for session in room.members.values.flatMap(\.sessions) { sessions[session] = nil }
+            rooms[event] = nil
+            for listener in listeners[event]?.values.map({ $0 }) ?? [] {
+                listener.mustRejoin("the media server is gone")
+            }
+            changed(event)
+        }
+    }
+
+    // MARK: - Inside
+
+    private func open(
+        _ event: EventScope, _ caller: Principal, _ known: String?, _ listener: (any RoomListener)?
+    ) async throws -> String {
+        if let known {
+            _ = try own(known, caller)
+            return known
+        }
+        if rooms[event.id] == nil {
+            guard let sfu = Placement.choose(.sfu, among: registry.candidates(.sfu)) else {
+                throw Problem.overloaded("No media server has room.", retryAfterMs: 1000)
+            }
+            guard case .sfu = try await registry.send(.sfu(.createRoom(room: event.id)), to: sfu.id) else {
+                throw Self.unexpected
+            }
+            // Somebody else may have made the room meanwhile.
+            if rooms[event.id] == nil { rooms[event.id] = Room(org: event.org, sfu: sfu.id) }
+        }
+        let count = rooms[event.id]?.members[caller.id]?.sessions.count ?? 0
+        guard count < Self.sessionLimit else {
+            throw Problem.tooMany("A participant has at most \(Self.sessionLimit) connections.", retryAfterMs: 5000)
+        }
+        let session = RandomToken.id()
+        rooms[event.id]?.members[caller.id, default: Member(principal: caller)].sessions.insert(session)
+        sessions[session] = Session(event: event.id, participant: caller.id, listener: listener)
+        return session
+    }
+
+    private func own(_ session: String, _ caller: Principal) throws -> String {
+        guard let known = sessions[session], known.participant == caller.id, rooms[known.event]?.org == caller.org
+        else {
+            throw Problem.notFound("There is no such session.")
+        }
+        return known.event
+    }
+
+    private func forget(_ session: String) {
+        guard let known = sessions.removeValue(forKey: session) else { return }
+        if var member = rooms[known.event]?.members[known.participant] {
+            member.sessions.remove(session)
+            member.connected.remove(session)
+            member.tracks = member.tracks.filter { $0.value.session != session }
+            rooms[known.event]?.members[known.participant] = member.sessions.isEmpty ? nil : member
+        }
+        changed(known.event)
+    }
+
+    private func send(_ command: SFUCommand, _ event: String, opening session: String? = nil) async throws -> SFUReply {
+        guard let sfu = rooms[event]?.sfu else { throw Problem.notFound("The room is gone.") }
+        do {
+            switch try await registry.send(.sfu(command), to: sfu) {
+            case .sfu(let reply): return reply
+            case .refused(let error): throw Self.problem(error)
+            case .done, .failed: throw Self.unexpected
+            }
+        } catch {
+            if let session { forget(session) }
+            throw error
+        }
+    }
+
+    /// Tells the listeners, at most four times a second.
+    private func changed(_ event: String) {
+        guard notifying.insert(event).inserted else { return }
+        Task {
+            try? await Task.sleep(for: .milliseconds(250))
+            notify(event)
+        }
+    }
+
+    private func notify(_ event: String) {
+        notifying.remove(event)
+        let list = participants(event)
+        for listener in listeners[event]?.values.map({ $0 }) ?? [] { listener.participantsChanged(list) }
+    }
+
+    private static var unexpected: Problem {
+        Problem(.badGateway, "worker", "A worker could not do it", detail: "The media server answered out of turn.")
+    }
+
+    private static func problem(_ error: SFUError) -> Problem {
+        switch error.code {
+        case .badRequest: .invalid(error.detail)
+        case .notFound: .notFound(error.detail)
+        case .conflict: .conflict("conflict", error.detail)
+        case .full, .stopped: .overloaded(error.detail, retryAfterMs: 2000)
+        }
+    }
+}

@@ -1,0 +1,173 @@
+// The pages' signalling: one WebSocket per speaker, requests answered in order.
+
+internal import Control
+internal import Foundation
+internal import HTTPTypes
+internal import Synchronization
+internal import Web
+
+/// One speaker's signalling connection.
+final class SpeakerSocket: WebSocketHandler, RoomListener {
+    private struct Request: Decodable {
+        struct Publish: Decodable {
+            let offer: String, sources: [String: TrackSource]?
+        }
+        struct Mute: Decodable {
+            let source: TrackSource, muted: Bool
+        }
+        let id: Int64
+        let publish: Publish?, subscribe: Bool?, answer: String?, mute: Mute?, leave: Bool?
+    }
+
+    /// What is read of a request that can't be read otherwise, so that its answer finds it.
+    private struct Numbered: Decodable {
+        let id: Int64
+    }
+
+    private struct Message: Encodable {
+        struct Hello: Encodable {
+            let participant: String, name: String?, role: Role
+        }
+        struct Rejoin: Encodable {
+            let reason: String
+        }
+        struct Failure: Encodable {
+            let type: String, title: String, status: Int, detail: String?, retryAfterMs: Int64?
+        }
+        var id: Int64?
+        var hello: Hello?
+        var participants: [SpeakerView]?
+        var offer: String?
+        var rejoin: Rejoin?
+        var answer: String?
+        var ok: Bool?
+        var error: Failure?
+    }
+
+    private struct State {
+        var peer: WebSocketPeer?
+        var published: String?
+        var subscribed: String?
+        var sessions: [String] { [published, subscribed].compactMap { $0 } }
+    }
+
+    private let speakers: SpeakerRooms
+    private let event: EventScope
+    private let caller: Principal
+    private let connections: OpenConnections
+    private let state = Mutex(State())
+    private let requests: AsyncStream<String>
+    private let continuation: AsyncStream<String>.Continuation
+
+    init(speakers: SpeakerRooms, event: EventScope, caller: Principal, connections: OpenConnections) {
+        self.speakers = speakers
+        self.event = event
+        self.caller = caller
+        self.connections = connections
+        (requests, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(64))
+    }
+
+    // MARK: - The connection
+
+    func opened(_ peer: WebSocketPeer) {
+        state.withLock { $0.peer = peer }
+        let registration = connections.add(jti: caller.claims.jti) {
+            peer.close(WebSocketCloseCode.unauthorized, "the token was revoked")
+        }
+        Task { [self] in
+            send(Message(hello: .init(participant: caller.id, name: caller.name, role: caller.role)))
+            await speakers.listen(event.id, self)
+            for await text in requests { await answer(text) }
+            connections.remove(jti: caller.claims.jti, id: registration)
+            await speakers.quit(event.id, self, sessions: state.withLock { $0.sessions }, caller)
+        }
+    }
+
+    func received(_ text: String, from peer: WebSocketPeer) {
+        if case .dropped = continuation.yield(text) { peer.close(WebSocketCloseCode.tooMany, "too many requests") }
+    }
+
+    func closed(_ peer: WebSocketPeer) { continuation.finish() }
+
+    // MARK: - What the room says
+
+    func participantsChanged(_ participants: [SpeakerView]) { send(Message(participants: participants)) }
+
+    func offered(_ offer: String) { send(Message(offer: offer)) }
+
+    func mustRejoin(_ reason: String) {
+        let sessions = state.withLock { state in
+            defer { (state.published, state.subscribed) = (nil, nil) }
+            return state.sessions
+        }
+        // One word is enough for both sessions.
+        guard !sessions.isEmpty else { return }
+        Task { for session in sessions { try? await speakers.leave(session, caller) } }
+        send(Message(rejoin: .init(reason: reason)))
+    }
+
+    // MARK: - Requests
+
+    private func answer(_ text: String) async {
+        let request: Request
+        do throws(Problem) {
+            request = try JSON.decodeStrictly(Request.self, from: Data(text.utf8))
+        } catch {
+            let id = (try? JSONDecoder().decode(Numbered.self, from: Data(text.utf8)))?.id
+            return send(Message(id: id, error: Self.failure(error)))
+        }
+        do {
+            var reply = try await carryOut(request)
+            reply.id = request.id
+            send(reply)
+        } catch {
+            let problem =
+                error as? Problem ?? Problem(.internalServerError, "internal", "Something went wrong here")
+            send(Message(id: request.id, error: Self.failure(problem)))
+        }
+    }
+
+    private func carryOut(_ request: Request) async throws -> Message {
+        if let publish = request.publish {
+            let (session, answer) = try await speakers.publish(
+                event, caller, session: state.withLock { $0.published }, offer: publish.offer,
+                sources: publish.sources ?? [:], listener: self)
+            state.withLock { $0.published = session }
+            return Message(answer: answer)
+        }
+        if request.subscribe == true {
+            guard state.withLock({ $0.subscribed == nil }) else {
+                throw Problem.conflict("subscribed", "This connection subscribes already.")
+            }
+            let session = try await speakers.subscribe(event, caller, listener: self)
+            state.withLock { $0.subscribed = session }
+        } else if let answer = request.answer {
+            guard let session = state.withLock({ $0.subscribed }) else {
+                throw Problem.conflict("not-subscribed", "Subscribe first.")
+            }
+            try await speakers.answer(session, caller, answer)
+        } else if let mute = request.mute {
+            try await speakers.setMuted(event, caller, mute.source, mute.muted)
+        } else if request.leave == true {
+            let sessions = state.withLock { state in
+                defer { (state.published, state.subscribed) = (nil, nil) }
+                return state.sessions
+            }
+            for session in sessions { try await speakers.leave(session, caller) }
+        } else {
+            throw Problem.invalid("Say publish, subscribe, answer, mute or leave.")
+        }
+        return Message(ok: true)
+    }
+
+    private func send(_ message: Message) {
+        guard let peer = state.withLock({ $0.peer }), let data = try? JSON.encoder.encode(message) else { return }
+        peer.send(String(decoding: data, as: UTF8.self))
+    }
+
+    private static func failure(_ problem: Problem) -> Message.Failure {
+        Message.Failure(
+            type: problem.type, title: problem.title, status: problem.status.code, detail: problem.detail,
+            retryAfterMs: problem.retryAfterMs)
+    }
+}

@@ -1,1 +1,0 @@
-// HTTP API, pages, event registry, invitations, placement.

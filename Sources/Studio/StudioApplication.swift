@@ -1,0 +1,148 @@
+// Studio's parts put together without listeners, so that tests can drive the routers in memory.
+
+internal import Control
+internal import Crypto
+internal import Foundation
+public import GRDB
+public import Hummingbird
+internal import HummingbirdCore
+internal import Interactivity
+public import Logging
+internal import Media
+internal import NIOCore
+public import ServiceLifecycle
+public import Web
+
+/// Studio's routers and what stands behind them.
+public struct StudioApplication {
+    /// Answers the public listener.
+    public let router: Router<WebContext>
+    /// Answers the internal listener.
+    public let internalRouter: Router<WebContext>
+    /// The public listener's WebSockets.
+    public let webSockets: [WebSocketRoute]
+    /// Every public route with what it asks of its caller.
+    public let routes: [RouteEntry]
+    /// The workers.
+    public let registry: WorkerRegistry
+    /// What runs beside the listeners.
+    public let followers: Followers
+
+    /// Builds Studio over a database.
+    ///
+    /// - Throws: what the database's migrations throw.
+    public init(
+        _ configuration: StudioConfiguration, database: DatabasePool, keys: TokenKeys, logger: Logger
+    ) async throws {
+        var migrator = DatabaseMigrator()
+        StudioSchema.register(in: &migrator)
+        InteractivityMigrations.register(on: &migrator)
+        try migrator.migrate(database)
+
+        let nowMs: @Sendable () -> Int64 = { SystemClock.wallMilliseconds() }
+        let nowSeconds: @Sendable () -> Int64 = { SystemClock.wallMilliseconds() / 1000 }
+        let metrics = Metrics()
+        let events = EventStore(database: database), ingests = IngestStore(database: database)
+        let credentials = CredentialTables(database: database, keys: keys, nowSeconds: nowSeconds)
+        let authenticator = Authenticator(keys: keys, store: credentials, nowSeconds: nowSeconds)
+        let origins = Origins(hosts: configuration.hosts, port: configuration.httpsPort)
+        let tickets = TicketOffice(), connections = OpenConnections()
+        let registry = WorkerRegistry(keys: keys, nowSeconds: nowSeconds, logger: logger)
+        let timelines = TimelineDelivery(events: events, registry: registry, logger: logger)
+        let interactivity = InteractivityService(database: database, directory: events, connections: connections) {
+            await timelines.deliver($0)
+        }
+        let speakers = SpeakerRooms(registry: registry, logger: logger)
+        let conductor = EventConductor(
+            events: events, ingests: ingests, registry: registry, observer: ProgramNews(interactivity: interactivity),
+            speakers: speakers,
+            trustedKeys: [keys.keyID: keys.signingKey.publicKey.pemRepresentation], logger: logger)
+        let router = Router(context: WebContext.self)
+        router.add(middleware: TrustedProxies(configuration.trustedProxies))
+        router.add(middleware: ProblemMiddleware(metrics: metrics))
+        let book = RouteBook(
+            router: router,
+            guard: .init(
+                authenticator: authenticator, directory: events, idempotency: credentials, origins: origins.all))
+        book.add(.get, "/healthz", .open) { _, _ in try .json(["status": "ok"]) }
+        OpenAPIDocument(file: configuration.openAPI, logger: logger).add(to: book)
+        EventRoutes(events: events, conductor: conductor, nowMs: nowMs).add(to: book)
+        InvitationRoutes(
+            invitations: InvitationStore(database: database), credentials: credentials, authenticator: authenticator,
+            tickets: tickets, connections: connections, origins: origins,
+            attempts: RateLimiter(perSecond: 5, burst: 200), nowSeconds: nowSeconds
+        ).add(to: book)
+        IngestRoutes(ingests: ingests, conductor: conductor, registry: registry, events: events, origins: origins)
+            .add(to: book)
+        PlaybackRoutes(events: events, registry: registry, keys: keys, origins: origins, nowSeconds: nowSeconds)
+            .add(to: book)
+        SpeakerRoutes(speakers: speakers, credentials: credentials, connections: connections).add(to: book)
+        interactivity.addRoutes(to: book)
+        let hosts = configuration.hosts
+        Pages(directory: configuration.pages, libraries: configuration.libraries) {
+            // A page may have come in under any of our names.
+            registry.addresses("hls").flatMap { url in hosts.map { Origins.replacingHost(of: url, with: $0) } }
+        }.add(to: book)
+
+        let internalRouter = Router(context: WebContext.self)
+        internalRouter.add(middleware: ProblemMiddleware(metrics: metrics))
+        internalRouter.get("/readyz") { _, _ -> Response in
+            let counts = registry.counts()
+            let isReady = counts[.output, default: 0] > 0 && counts[.sfu, default: 0] > 0
+            try await database.read { _ = try Int.fetchOne($0, sql: "SELECT 1") }
+            let workers = Dictionary(uniqueKeysWithValues: counts.map { ($0.key.rawValue, $0.value) })
+            return try .json(
+                ["ready": JSONValue.bool(isReady), "workers": .object(workers.mapValues { .integer(Int64($0)) })],
+                status: isReady ? .ok : .serviceUnavailable)
+        }
+        internalRouter.get("/metrics") { _, _ -> Response in
+            for (role, count) in registry.counts() {
+                metrics.set("proscenium_workers", ["role": role.rawValue], to: Double(count))
+            }
+            for (worker, counters) in registry.counters() {
+                for (name, value) in counters { metrics.set(name, ["worker": worker], to: value) }
+            }
+            return Response(
+                status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
+                body: .init(byteBuffer: ByteBuffer(string: metrics.text())))
+        }
+
+        self.router = router
+        self.internalRouter = internalRouter
+        self.registry = registry
+        webSockets = [
+            SpeakerRoutes.socket(
+                speakers: speakers, connections: connections, tickets: tickets, events: events, nowSeconds: nowSeconds),
+            interactivity.liveSocket { request in
+                guard let ticket = request.query["ticket"] else { throw Problem.unauthorized("A ticket is needed.") }
+                let caller = try tickets.redeem(ticket, nowSeconds: nowSeconds())
+                guard let event = try await events.event(request.parameters["event"] ?? ""), event.org == caller.org
+                else { throw Problem.notFound("There is no such event.") }
+                return (caller, event)
+            },
+        ]
+        followers = Followers(conductor: conductor, interactivity: interactivity, registry: registry)
+        routes = book.entries
+    }
+}
+
+/// Follows the workers and runs interactivity's timers until the service group ends it.
+public struct Followers: Service {
+    let conductor: EventConductor
+    let interactivity: InteractivityService
+    let registry: WorkerRegistry
+
+    /// Runs until cancelled; readers are told to come back before the process ends.
+    public func run() async throws {
+        try await cancelWhenGracefulShutdown { [conductor, interactivity] in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { await conductor.run() }
+                group.addTask { try await interactivity.run() }
+                try await group.next()
+                group.cancelAll()
+            }
+        }
+        interactivity.shutDown()
+        registry.shutDown()
+    }
+}

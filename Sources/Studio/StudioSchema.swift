@@ -1,0 +1,42 @@
+// Studio's tables.
+
+public import GRDB
+
+/// Studio's part of the database schema; every table knows its organisation.
+public enum StudioSchema {
+    /// Registers the migrations, oldest first.
+    public static func register(in migrator: inout DatabaseMigrator) {
+        migrator.registerMigration("studio-1") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE event (
+                        id TEXT PRIMARY KEY, org TEXT NOT NULL, title TEXT NOT NULL, startsAt INTEGER,
+                        settings TEXT NOT NULL, state TEXT NOT NULL, version INTEGER NOT NULL,
+                        output TEXT, masterPath TEXT, createdAt INTEGER NOT NULL);
+                    CREATE INDEX eventByOrg ON event (org, id);
+                    CREATE TABLE invitation (
+                        id TEXT PRIMARY KEY, org TEXT NOT NULL,
+                        event TEXT NOT NULL REFERENCES event (id) ON DELETE CASCADE,
+                        tokenHash TEXT NOT NULL UNIQUE, role TEXT NOT NULL, name TEXT, can TEXT NOT NULL,
+                        expiresAt INTEGER NOT NULL, maxUses INTEGER NOT NULL, uses INTEGER NOT NULL DEFAULT 0,
+                        isRevoked INTEGER NOT NULL DEFAULT 0);
+                    CREATE TABLE invitationUse (
+                        org TEXT NOT NULL, invitation TEXT NOT NULL REFERENCES invitation (id) ON DELETE CASCADE,
+                        deviceHash TEXT NOT NULL, person TEXT NOT NULL, jti TEXT NOT NULL,
+                        PRIMARY KEY (invitation, deviceHash));
+                    CREATE TABLE session (
+                        hash TEXT PRIMARY KEY, org TEXT NOT NULL, claims TEXT NOT NULL, expiresAt INTEGER NOT NULL);
+                    CREATE INDEX sessionByEnd ON session (expiresAt);
+                    CREATE TABLE revocation (jti TEXT PRIMARY KEY, org TEXT NOT NULL, expiresAt INTEGER NOT NULL);
+                    CREATE TABLE ingest (
+                        id TEXT PRIMARY KEY, org TEXT NOT NULL,
+                        event TEXT NOT NULL REFERENCES event (id) ON DELETE CASCADE,
+                        name TEXT NOT NULL, kind TEXT NOT NULL, keyHash TEXT NOT NULL, UNIQUE (event, name));
+                    CREATE TABLE idempotency (
+                        scope TEXT NOT NULL, key TEXT NOT NULL, answer BLOB NOT NULL, createdAt INTEGER NOT NULL,
+                        PRIMARY KEY (scope, key));
+                    CREATE INDEX idempotencyByAge ON idempotency (createdAt);
+                    """)
+        }
+    }
+}

@@ -1,0 +1,213 @@
+// The workers that have dialled in: who is there, how loaded, and how to tell them what to do.
+
+public import Control
+import Foundation
+import HTTPTypes
+public import Logging
+internal import Media
+internal import NIOCore
+internal import Synchronization
+public import Web
+
+/// Knows the workers, and carries commands and reports.
+public final class WorkerRegistry: Sendable {
+    /// Something that happened at a worker, in the order in which it happened there.
+    public enum Event: Sendable {
+        case registered(WorkerRegistration)
+        case left(WorkerRegistration)
+        case report(WorkerRegistration, Report)
+    }
+
+    private struct Worker {
+        let registration: WorkerRegistration
+        let peer: WebSocketPeer
+        var load = 0.0
+        var counters: [String: Double] = [:]
+        var replies: [UInt64: CheckedContinuation<CommandReply, any Error>] = [:]
+    }
+
+    private struct State {
+        var workers: [String: Worker] = [:]
+        var nextCommand: UInt64 = 0
+    }
+
+    /// What happens at the workers; read by one task.
+    public let events: AsyncStream<Event>
+    private let continuation: AsyncStream<Event>.Continuation
+    private let state = Mutex(State())
+    private let keys: TokenKeys
+    private let nowSeconds: @Sendable () -> Int64
+    private let logger: Logger
+
+    /// Creates an empty registry.
+    public init(keys: TokenKeys, nowSeconds: @escaping @Sendable () -> Int64, logger: Logger) {
+        self.keys = keys
+        self.nowSeconds = nowSeconds
+        self.logger = logger
+        // A flood of reports from a broken worker must not take the memory; the newest matter least.
+        (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(100_000))
+    }
+
+    /// The entrance of the workers, for the internal listener.
+    public var route: WebSocketRoute {
+        WebSocketRoute("/control", pendingLimitBytes: 8 << 20) { [self] request in
+            guard let authorization = request.headers[.authorization], authorization.hasPrefix("Bearer ") else {
+                throw Problem.unauthorized("A worker's token is needed.")
+            }
+            let claims = try await keys.verifyWorker(String(authorization.dropFirst(7)), nowSeconds: nowSeconds())
+            return WorkerHandler(registry: self, claims: claims)
+        }
+    }
+
+    /// The workers of a kind that are there, for placement.
+    public func candidates(_ role: WorkerRole) -> [PlacementCandidate] {
+        state.withLock { state in
+            state.workers.values.filter { $0.registration.role == role }.map { worker in
+                PlacementCandidate(
+                    id: worker.registration.id, role: role, place: worker.registration.place,
+                    capacity: worker.registration.capacity, load: worker.load)
+            }
+        }
+    }
+
+    /// Returns a worker's registration while it is there.
+    public func registration(_ id: String) -> WorkerRegistration? {
+        state.withLock { $0.workers[id]?.registration }
+    }
+
+    /// What the workers have counted, by worker.
+    public func counters() -> [String: [String: Double]] {
+        state.withLock { $0.workers.mapValues { $0.counters.merging(["proscenium_worker_load": $0.load]) { $1 } } }
+    }
+
+    /// The addresses of one name that the workers have given.
+    public func addresses(_ name: String) -> [String] {
+        state.withLock { $0.workers.values.compactMap { $0.registration.addresses[name] } }
+    }
+
+    /// How many workers of each kind are there.
+    public func counts() -> [WorkerRole: Int] {
+        state.withLock { state in
+            Dictionary(grouping: state.workers.values, by: \.registration.role).mapValues(\.count)
+        }
+    }
+
+    /// Tells a worker to do something, and waits until it has, at most ten seconds.
+    ///
+    /// - Throws: `Problem` 503 when the worker is away or does not answer, 502 with its reason when it fails.
+    @discardableResult
+    public func send(_ command: Command, to worker: String) async throws -> CommandReply {
+        let id = state.withLock { state in
+            state.nextCommand += 1
+            return state.nextCommand
+        }
+        let timeout = Task { [self] in
+            try await Task.sleep(for: .seconds(10))
+            finish(worker, id, .failure(Problem.overloaded("A worker does not answer.", retryAfterMs: 2000)))
+        }
+        defer { timeout.cancel() }
+        return try await withCheckedThrowingContinuation { continuation in
+            let peer = state.withLock { state -> WebSocketPeer? in
+                state.workers[worker]?.replies[id] = continuation
+                return state.workers[worker]?.peer
+            }
+            guard let peer else {
+                return continuation.resume(throwing: Problem.overloaded("A worker is away.", retryAfterMs: 2000))
+            }
+            guard let data = try? JSON.encoder.encode(StudioMessage.command(id: id, command)),
+                peer.send(ByteBuffer(bytes: data))
+            else {
+                return finish(worker, id, .failure(Problem.overloaded("A worker is away.", retryAfterMs: 2000)))
+            }
+        }
+    }
+
+    /// Lets every worker go before the process ends; they dial again.
+    func shutDown() {
+        for worker in state.withLock({ Array($0.workers.values) }) {
+            worker.peer.close(WebSocketCloseCode.serviceRestart, "Studio restarts")
+        }
+    }
+
+    private func finish(_ worker: String, _ id: UInt64, _ result: Result<CommandReply, any Error>) {
+        let continuation = state.withLock { $0.workers[worker]?.replies.removeValue(forKey: id) }
+        continuation?.resume(with: result)
+    }
+
+    fileprivate func received(_ message: WorkerMessage, claims: WorkerClaims, from peer: WebSocketPeer) {
+        switch message {
+        case .register(let registration):
+            guard registration.id == claims.sub, registration.role == claims.workerRole,
+                registration.event == claims.event
+            else { return peer.close(WebSocketCloseCode.policyViolation, "not who the token names") }
+            let replaced = state.withLock { state in
+                state.workers.updateValue(Worker(registration: registration, peer: peer), forKey: registration.id)
+            }
+            if let replaced { drop(replaced) }
+            if let data = try? JSON.encoder.encode(StudioMessage.welcome) { peer.send(ByteBuffer(bytes: data)) }
+            logger.info(
+                "a worker registered", metadata: ["worker": "\(registration.id)", "role": "\(registration.role)"])
+            continuation.yield(.registered(registration))
+        case .heartbeat(let load, let counters):
+            state.withLock { state in
+                guard state.workers[claims.sub]?.peer === peer else { return }
+                state.workers[claims.sub]?.load = load
+                state.workers[claims.sub]?.counters = counters
+            }
+        case .report(let report):
+            if let registration = current(claims.sub, peer) { continuation.yield(.report(registration, report)) }
+        case .reply(let id, let reply):
+            guard current(claims.sub, peer) != nil else { return }
+            if case .failed(let reason) = reply {
+                let problem = Problem(.badGateway, "worker", "A worker could not do it", detail: reason)
+                finish(claims.sub, id, .failure(problem))
+            } else {
+                finish(claims.sub, id, .success(reply))
+            }
+        }
+    }
+
+    fileprivate func closed(_ claims: WorkerClaims, _ peer: WebSocketPeer) {
+        let worker = state.withLock { state -> Worker? in
+            guard state.workers[claims.sub]?.peer === peer else { return nil }
+            return state.workers.removeValue(forKey: claims.sub)
+        }
+        guard let worker else { return }
+        drop(worker)
+        logger.warning("a worker is gone", metadata: ["worker": "\(claims.sub)"])
+        continuation.yield(.left(worker.registration))
+    }
+
+    private func current(_ id: String, _ peer: WebSocketPeer) -> WorkerRegistration? {
+        state.withLock { $0.workers[id]?.peer === peer ? $0.workers[id]?.registration : nil }
+    }
+
+    private func drop(_ worker: Worker) {
+        for continuation in worker.replies.values {
+            continuation.resume(throwing: Problem.overloaded("A worker is away.", retryAfterMs: 2000))
+        }
+        worker.peer.close(WebSocketCloseCode.serviceRestart, "replaced")
+    }
+}
+
+/// One worker's connection.
+private final class WorkerHandler: WebSocketHandler {
+    private let registry: WorkerRegistry
+    private let claims: WorkerClaims
+
+    init(registry: WorkerRegistry, claims: WorkerClaims) {
+        self.registry = registry
+        self.claims = claims
+    }
+
+    func opened(_ peer: WebSocketPeer) {}
+
+    func received(_ text: String, from peer: WebSocketPeer) {
+        guard let message = try? JSONDecoder().decode(WorkerMessage.self, from: Data(text.utf8)) else {
+            return peer.close(WebSocketCloseCode.policyViolation, "not a control message")
+        }
+        registry.received(message, claims: claims, from: peer)
+    }
+
+    func closed(_ peer: WebSocketPeer) { registry.closed(claims, peer) }
+}

@@ -1,0 +1,118 @@
+// The roles as commands: one process each.
+
+import ArgumentParser
+import Control
+import Foundation
+import Logging
+import Output
+import SFU
+import Studio
+import Web
+
+extension Settings {
+    /// Sends every logger's records to standard error as JSON lines.
+    func startLogging() {
+        let level = Logger.Level(rawValue: text("log-level")) ?? .info
+        LoggingSystem.bootstrap { label in
+            var handler = JSONLogHandler(label: label)
+            handler.logLevel = level
+            return handler
+        }
+    }
+
+    /// Where Studio's internal listener is.
+    func studio(_ given: String?) throws -> URL {
+        let address = given ?? "http://127.0.0.1:\(number("internal-port"))"
+        guard let url = URL(string: address), url.host() != nil else {
+            throw ValidationError("\(address) is not an address of Studio.")
+        }
+        return url
+    }
+
+    /// The certificate's files: the configured ones, or those for development, made on first use.
+    func certificate() throws -> (certificate: URL, key: URL) {
+        if !text("certificate-file").isEmpty { return (path("certificate-file"), path("key-file")) }
+        return try CertificateStore.development(
+            directory: path("data-directory").appending(path: "tls"), hosts: hosts)
+    }
+}
+
+/// The worker's token, which is handed over by standard input.
+private func handedOverToken() throws -> String {
+    guard let token = HandedOverToken.read() else {
+        throw ValidationError("The worker's token is expected on standard input.")
+    }
+    return token
+}
+
+extension Proscenium {
+    /// Runs an SFU worker alone.
+    struct SFU: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Runs an SFU worker: speakers' media.", discussion: "Its token is read from standard input.")
+        @OptionGroup var flags: SettingFlags
+        @Option(help: "The internal listener of Studio; by default this machine's.") var studio: String?
+
+        func run() async throws {
+            let settings = try flags.resolve()
+            settings.startLogging()
+            let token = try handedOverToken()
+            let announced = settings.text("media-address")
+            try await SFUServer.run(
+                SFUConfiguration(
+                    studio: try settings.studio(studio), token: token, place: settings.text("place"),
+                    bindAddress: settings.bindAddress,
+                    announcedAddress: announced.isEmpty ? settings.bindAddress : announced,
+                    mediaPort: settings.number("media-port")),
+                logger: Logger(label: "sfu"))
+        }
+    }
+
+    /// Runs Studio alone.
+    struct Studio: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Runs Studio: API, pages, interactivity.")
+        @OptionGroup var flags: SettingFlags
+
+        func run() async throws {
+            let settings = try flags.resolve()
+            settings.startLogging()
+            let (certificate, key) = try settings.certificate()
+            let proxies = settings.text("trusted-proxies").split(separator: ",")
+            try await StudioServer.run(
+                StudioConfiguration(
+                    dataDirectory: settings.path("data-directory"), bindAddress: settings.bindAddress,
+                    httpsPort: settings.number("https-port"), internalPort: settings.number("internal-port"),
+                    hosts: settings.hosts, certificateFile: certificate, keyFile: key,
+                    pages: settings.path("pages-directory"), libraries: settings.path("libraries-directory"),
+                    openAPI: settings.path("openapi-file"),
+                    trustedProxies: proxies.map { $0.trimmingCharacters(in: .whitespaces) }),
+                logger: Logger(label: "studio"))
+        }
+    }
+
+    /// Runs an output worker alone.
+    struct Output: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Runs an output worker: ingest, ladder, HLS.",
+            discussion: "Its token is read from standard input.")
+        @OptionGroup var flags: SettingFlags
+        @Option(help: "The internal listener of Studio; by default this machine's.") var studio: String?
+
+        func run() async throws {
+            let settings = try flags.resolve()
+            settings.startLogging()
+            let token = try handedOverToken()
+            let (certificate, key) = try settings.certificate()
+            let url = try settings.studio(studio)
+            try await OutputServer.run(
+                OutputConfiguration(
+                    studio: url, token: token, place: settings.text("place"),
+                    directory: settings.path("data-directory").appending(path: "hls"),
+                    bindAddress: settings.bindAddress, hosts: settings.hosts,
+                    httpsPort: settings.number("https-port"), hlsPort: settings.number("hls-port"),
+                    rtmpsPort: settings.number("rtmps-port"), certificateFile: certificate, keyFile: key,
+                    preset: settings.text("preset")),
+                logger: Logger(label: "output"))
+        }
+    }
+}

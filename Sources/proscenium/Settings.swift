@@ -1,0 +1,160 @@
+// Every setting with its default and its reason; file, environment and flags, flags win.
+
+import ArgumentParser
+import Foundation
+import Yams
+
+/// One setting that the configuration file, the environment and a flag may give.
+struct Setting: Sendable {
+    /// The name in the file and, with two dashes, as a flag.
+    let name: String
+    let standard: String
+    let reason: String
+
+    /// The name in the environment.
+    var variable: String { "PROSCENIUM_" + name.uppercased().replacingOccurrences(of: "-", with: "_") }
+
+    static let all: [Setting] = [
+        .init(
+            name: "data-directory", standard: "data",
+            reason: "database, keys, certificate, segments and logs of this installation"),
+        .init(
+            name: "public-host", standard: "localhost",
+            reason: "the name by which browsers reach the machine; cookies and links carry it"),
+        .init(
+            name: "bind-address", standard: "",
+            reason: "address of the public listeners; empty means 127.0.0.1 for localhost, else 0.0.0.0"),
+        .init(name: "https-port", standard: "8443", reason: "API and pages"),
+        .init(
+            name: "hls-port", standard: "8444",
+            reason: "HLS; apart from the API, so that playing goes on without Studio"),
+        .init(name: "rtmps-port", standard: "1936", reason: "RTMPS entrances"),
+        .init(name: "media-port", standard: "7882", reason: "speakers' media by UDP; one port for each shard"),
+        .init(
+            name: "media-address", standard: "",
+            reason: "the IP address that speakers are told; empty means the bound one, which must not be 0.0.0.0"),
+        .init(name: "internal-port", standard: "9443", reason: "control, metrics and readiness, on 127.0.0.1 only"),
+        .init(
+            name: "certificate-file", standard: "",
+            reason: "PEM chain; empty makes a self-signed one for development in the data directory"),
+        .init(name: "key-file", standard: "", reason: "PEM key of the certificate"),
+        .init(
+            name: "preset", standard: "superfast",
+            reason: "x264 preset of the ladder; superfast is what five rungs of 1080p30 need on two cores"),
+        .init(name: "place", standard: "local", reason: "where this machine is, for placement of work"),
+        .init(name: "pages-directory", standard: "assets/web", reason: "the pages' files"),
+        .init(name: "libraries-directory", standard: ".cache/web", reason: "where scripts/bootstrap unpacks hls.js"),
+        .init(
+            name: "openapi-file", standard: "docs/openapi.yaml",
+            reason: "the description of the API that /openapi.json serves"),
+        .init(
+            name: "trusted-proxies", standard: "",
+            reason: "addresses whose X-Forwarded-For counts, separated by commas; empty trusts nobody"),
+        .init(name: "log-level", standard: "info", reason: "lowest level that is logged: trace to critical"),
+    ]
+}
+
+/// The settings of one run.
+struct Settings: Sendable {
+    private var values: [String: String] = [:]
+
+    /// Resolves all settings.
+    ///
+    /// - Parameters:
+    ///   - file: a YAML file of `name: value` lines; nil for none.
+    ///   - environment: the process's environment.
+    ///   - flags: what the command line gives.
+    /// - Throws: `ValidationError` naming an unknown setting or a value that does not fit.
+    init(file: String?, environment: [String: String], flags: [String: String]) throws {
+        let known = Set(Setting.all.map(\.name))
+        for setting in Setting.all { values[setting.name] = setting.standard }
+        if let file {
+            guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+                throw ValidationError("The configuration file \(file) can't be read.")
+            }
+            guard let tree = try Yams.load(yaml: text) as? [String: Any] else {
+                throw ValidationError("The configuration file \(file) is not a list of settings.")
+            }
+            for (name, value) in tree {
+                guard known.contains(name) else { throw ValidationError("\(file): unknown setting \"\(name)\".") }
+                values[name] = "\(value)"
+            }
+        }
+        for setting in Setting.all {
+            if let value = environment[setting.variable] { values[setting.name] = value }
+        }
+        for (name, value) in flags { values[name] = value }
+        for name in known where name.hasSuffix("-port") {
+            guard let port = Int(text(name)), (1...65535).contains(port) else {
+                throw ValidationError("\(name) is a port from 1 to 65535, not \"\(text(name))\".")
+            }
+        }
+        guard ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"].contains(text("preset")) else {
+            throw ValidationError("preset is ultrafast, superfast, veryfast, faster, fast or medium.")
+        }
+    }
+
+    /// A setting as text.
+    func text(_ name: String) -> String { values[name] ?? "" }
+
+    /// A setting as a number; ports were checked when the settings were resolved.
+    func number(_ name: String) -> Int { Int(text(name)) ?? 0 }
+
+    /// A setting as a path.
+    func path(_ name: String) -> URL { URL(filePath: text(name)) }
+
+    /// The settings as environment variables, for child processes.
+    var environment: [String: String] {
+        Dictionary(uniqueKeysWithValues: Setting.all.map { ($0.variable, text($0.name)) })
+    }
+
+    /// The names under which the installation is reached.
+    var hosts: [String] {
+        let host = text("public-host")
+        return host == "localhost" ? ["localhost", "127.0.0.1"] : [host]
+    }
+
+    /// The address of the public listeners.
+    var bindAddress: String {
+        let address = text("bind-address")
+        return !address.isEmpty ? address : text("public-host") == "localhost" ? "127.0.0.1" : "0.0.0.0"
+    }
+}
+
+/// The flags that every role takes; each is one setting.
+struct SettingFlags: ParsableArguments {
+    @Option(help: "YAML file with settings; flags and the environment win over it.") var config: String?
+    @Option(help: "Folder of database, keys, certificate and segments.") var dataDirectory: String?
+    @Option(help: "Name by which browsers reach this machine.") var publicHost: String?
+    @Option(help: "Address of the public listeners.") var bindAddress: String?
+    @Option(help: "Port of API and pages.") var httpsPort: String?
+    @Option(help: "Port of HLS.") var hlsPort: String?
+    @Option(help: "Port of the RTMPS entrances.") var rtmpsPort: String?
+    @Option(help: "UDP port of speakers' media.") var mediaPort: String?
+    @Option(help: "IP address that speakers are told.") var mediaAddress: String?
+    @Option(help: "Port of the internal listener.") var internalPort: String?
+    @Option(help: "PEM certificate chain.") var certificateFile: String?
+    @Option(help: "PEM key of the certificate.") var keyFile: String?
+    @Option(help: "x264 preset of the ladder.") var preset: String?
+    @Option(help: "Where this machine is.") var place: String?
+    @Option(help: "Folder of the pages.") var pagesDirectory: String?
+    @Option(help: "Folder of unpacked libraries.") var librariesDirectory: String?
+    @Option(help: "Description of the API, OpenAPI in YAML.") var openapiFile: String?
+    @Option(help: "Trusted proxies' addresses, separated by commas.") var trustedProxies: String?
+    @Option(help: "Lowest level that is logged.") var logLevel: String?
+
+    /// Resolves the settings of this run.
+    func resolve() throws -> Settings {
+        let given: [String: String?] = [
+            "data-directory": dataDirectory, "public-host": publicHost, "bind-address": bindAddress,
+            "https-port": httpsPort, "hls-port": hlsPort, "rtmps-port": rtmpsPort, "internal-port": internalPort,
+            "media-port": mediaPort, "media-address": mediaAddress,
+            "certificate-file": certificateFile, "key-file": keyFile, "preset": preset, "place": place,
+            "pages-directory": pagesDirectory, "libraries-directory": librariesDirectory,
+            "openapi-file": openapiFile,
+            "trusted-proxies": trustedProxies, "log-level": logLevel,
+        ]
+        return try Settings(
+            file: config, environment: ProcessInfo.processInfo.environment, flags: given.compactMapValues { $0 })
+    }
+}

@@ -1,0 +1,141 @@
+// A shard with clients on the loopback interface, and the signalling between them.
+
+import Control
+import Media
+import RTC
+import RTCClient
+import Synchronization
+import Testing
+
+@testable import SFU
+
+/// What a client has seen.
+final class ClientLog: Sendable {
+    let events = BoundedQueue<RTCClientEvent>(capacity: 100_000)
+    let keyframes = Atomic<Int>(0)
+}
+
+/// A shard, its events, and the clients that subscribe; answers go back by themselves.
+final class Harness: Sendable {
+    static let loopback = NetworkAddress(ipv4: 0x7F00_0001, port: 0)
+
+    let shard: Shard
+    let events: BoundedQueue<SFUEvent>
+    private let subscribers: Mutex<[String: RTCClient]>
+
+    private final class Box: Sendable {
+        let harness = Mutex<(@Sendable (SFUEvent) -> Void)?>(nil)
+    }
+
+    init() throws {
+        let events = BoundedQueue<SFUEvent>(capacity: 10_000), box = Box()
+        self.events = events
+        subscribers = Mutex([:])
+        shard = try Shard(ShardConfiguration(bind: Self.loopback, announced: [Self.loopback])) { event in
+            events.push(event)
+            box.harness.withLock { $0 }?(event)
+        }
+        box.harness.withLock { slot in
+            slot = { [weak self] event in
+                guard case .offer(let session, let offer) = event else { return }
+                self?.renegotiate(session, offer)
+            }
+        }
+    }
+
+    private func renegotiate(_ session: String, _ offer: String) {
+        let client = subscribers.withLock { $0[session] }
+        Task { [shard] in
+            guard let client, let answer = try? await client.accept(offer: offer) else { return }
+            _ = try? await shard.send(.answer(session: session, answer: answer))
+        }
+    }
+
+    func publisher(
+        _ participant: String, tracks: [LocalTrack], loss: LossModel = LossModel(seed: 0)
+    ) async throws -> (RTCClient, ClientLog) {
+        let log = ClientLog()
+        let client = try RTCClient(name: "pub-\(participant)", bind: Self.loopback, loss: loss) { event in
+            if case .keyframeRequested = event { log.keyframes.add(1, ordering: .relaxed) }
+            log.events.push(event)
+        }
+        let offer = try await client.offer(tracks, stream: participant)
+        let reply = try await shard.send(
+            .publish(room: "room", participant: participant, session: "\(participant)-up", offer: offer, sources: [:]))
+        guard case .answer(let answer) = reply else { throw RTCTestError() }
+        try await client.accept(answer: answer)
+        return (client, log)
+    }
+
+    func subscriber(_ participant: String, loss: LossModel = LossModel(seed: 0)) async throws -> (RTCClient, ClientLog)
+    {
+        let log = ClientLog(), session = "\(participant)-down"
+        let client = try RTCClient(name: "sub-\(participant)", bind: Self.loopback, loss: loss) { log.events.push($0) }
+        subscribers.withLock { $0[session] = client }
+        let reply = try await shard.send(.subscribe(room: "room", participant: participant, session: session))
+        guard case .offer(let offer) = reply else { throw RTCTestError() }
+        if let offer {
+            let answer = try await client.accept(offer: offer)
+            _ = try await shard.send(.answer(session: session, answer: answer))
+        }
+        return (client, log)
+    }
+
+    func statistics() async throws -> SFUStatistics {
+        guard case .statistics(let statistics) = try await shard.send(.statistics) else { throw RTCTestError() }
+        return statistics
+    }
+
+    func wait(_ matches: (SFUEvent) -> Bool) -> SFUEvent? {
+        let deadline = SystemClock.monotonic().advanced(byMilliseconds: 10_000)
+        while let event = events.pop(until: deadline) { if matches(event) { return event } }
+        return nil
+    }
+}
+
+struct RTCTestError: Error {}
+
+extension ClientLog {
+    func wait(milliseconds: Int64 = 10_000, _ matches: (RTCClientEvent) -> Bool) -> RTCClientEvent? {
+        let deadline = SystemClock.monotonic().advanced(byMilliseconds: milliseconds)
+        while let event = events.pop(until: deadline) { if matches(event) { return event } }
+        return nil
+    }
+
+    /// The next frame of a codec.
+    func frame(_ codec: Codec, milliseconds: Int64) -> (RemoteTrack, ReceivedFrame)? {
+        let event = wait(milliseconds: milliseconds) {
+            if case .frame(let track, _) = $0 { track.codec == codec } else { false }
+        }
+        guard case .frame(let track, let frame) = event else { return nil }
+        return (track, frame)
+    }
+
+    func waitConnected() -> Bool { wait { if case .connected = $0 { true } else { false } } != nil }
+}
+
+/// Frames whose bytes tell their number.
+enum TestFrames {
+    static func vp8(_ index: Int, isKeyframe: Bool, size: Int) -> EncodedFrame {
+        let head: [UInt8] = isKeyframe ? [0x10, 0, 0, 0x9D, 0x01, 0x2A, 0x80, 0x02, 0x68, 0x01] : [0x11, 0, 0]
+        let number = (0..<4).map { UInt8(truncatingIfNeeded: index >> (24 - $0 * 8)) }
+        let bytes = head + number + (0..<max(0, size)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ index) }
+        return EncodedFrame(
+            codec: .vp8, pts: Int64(index) * 33, dts: Int64(index) * 33, timescale: 1000, isKeyframe: isKeyframe,
+            payload: ByteBlock(bytes))
+    }
+
+    static func opus(_ index: Int) -> EncodedFrame {
+        EncodedFrame(
+            codec: .opus, pts: Int64(index) * 960, dts: Int64(index) * 960, timescale: 48_000, isKeyframe: true,
+            payload: ByteBlock([0xFC, UInt8(truncatingIfNeeded: index >> 8), UInt8(truncatingIfNeeded: index), 7, 7, 7])
+        )
+    }
+
+    static func number(_ frame: ReceivedFrame) -> Int {
+        let bytes = frame.frame.payload.array
+        let offset = frame.frame.isKeyframe ? 10 : 3
+        guard bytes.count >= offset + 4 else { return -1 }
+        return bytes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
+    }
+}
