@@ -1,1 +1,0 @@
-// Scene, layout, raster, text, mixer, clock, encoder, publisher.

@@ -1,0 +1,162 @@
+// PNG and JPEG to premultiplied RGBA, with every size bounded before memory is taken.
+
+import CFFmpeg
+import CMediaShims
+public import Foundation
+
+/// Why a picture could not be read.
+public enum PictureError: Error, Equatable, Sendable {
+    /// Neither PNG nor JPEG.
+    case unknownFormat
+    /// More bytes than are allowed.
+    case fileTooLarge(bytes: Int)
+    /// More pixels than are allowed.
+    case tooManyPixels(width: Int, height: Int)
+    /// The file is damaged; `code` is libav's.
+    case corrupt(code: Int32)
+}
+
+/// Decodes what people upload as pictures.
+///
+/// Only named decoders are used, on bytes in memory: nothing is opened, no protocol is spoken. It holds no state, so that
+/// a worker process can call it.
+public enum PictureDecoder {
+    /// What a picture may cost.
+    public struct Limits: Sendable, Hashable {
+        /// Bytes of the file.
+        public var bytes: Int
+        /// Width times height, and each of them.
+        public var pixels: Int, side: Int
+
+        /// Creates limits; 24 MiB, 32 million pixels and 8192 a side by default.
+        public init(bytes: Int = 24 << 20, pixels: Int = 32_000_000, side: Int = 8192) {
+            self.bytes = bytes
+            self.pixels = pixels
+            self.side = side
+        }
+    }
+
+    /// Reads the size out of the header alone.
+    ///
+    /// - Throws: `PictureError.unknownFormat` or `.corrupt`.
+    public static func size(_ file: Data) throws(PictureError) -> PixelSize { try header(file).size }
+
+    /// Decodes a picture.
+    ///
+    /// - Parameters:
+    ///   - file: a whole PNG or JPEG file.
+    ///   - limits: what it may cost.
+    /// - Throws: `PictureError`.
+    public static func decode(_ file: Data, limits: Limits = Limits()) throws(PictureError) -> RGBABitmap {
+        guard file.count <= limits.bytes else { throw .fileTooLarge(bytes: file.count) }
+        let (size, codec) = try header(file)
+        guard size.width > 0, size.height > 0, size.width <= min(limits.side, 8192),
+            size.height <= min(limits.side, 8192),
+            size.width * size.height <= limits.pixels
+        else { throw .tooManyPixels(width: size.width, height: size.height) }
+        var frame = try decodeFrame(file, codec, limits)
+        defer { av_frame_free(&frame) }
+        guard let picture = frame else { throw .corrupt(code: 0) }
+        return try convert(picture, limits)
+    }
+
+    private static func header(_ file: Data) throws(PictureError) -> (size: PixelSize, codec: AVCodecID) {
+        let bytes = [UInt8](file.prefix(1 << 20))
+        func big(_ at: Int, _ count: Int) -> Int {
+            at + count <= bytes.count ? bytes[at..<(at + count)].reduce(0) { $0 << 8 | Int($1) } : 0
+        }
+        if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
+            guard big(12, 4) == 0x4948_4452 else { throw .corrupt(code: 0) }  // IHDR comes first
+            return (PixelSize(width: big(16, 4), height: big(20, 4)), AV_CODEC_ID_PNG)
+        }
+        guard bytes.starts(with: [0xFF, 0xD8, 0xFF]) else { throw .unknownFormat }
+        // ITU-T T.81 B.1.1: markers until the start of a frame, SOF0…SOF15 without DHT, JPG and DAC.
+        var at = 2
+        while at + 9 < bytes.count {
+            guard bytes[at] == 0xFF else { throw .corrupt(code: 0) }
+            let marker = bytes[at + 1]
+            if marker == 0xFF {
+                at += 1
+                continue
+            }
+            if (0xC0...0xCF).contains(marker), ![0xC4, 0xC8, 0xCC].contains(marker) {
+                return (PixelSize(width: big(at + 7, 2), height: big(at + 5, 2)), AV_CODEC_ID_MJPEG)
+            }
+            at += 2 + max(2, big(at + 2, 2))
+        }
+        throw .corrupt(code: 0)
+    }
+
+    private static func decodeFrame(
+        _ file: Data, _ codec: AVCodecID, _ limits: Limits
+    ) throws(PictureError) -> UnsafeMutablePointer<AVFrame>? {
+        guard let decoder = avcodec_find_decoder(codec), let context = avcodec_alloc_context3(decoder) else {
+            throw .corrupt(code: 0)
+        }
+        var contextToFree: UnsafeMutablePointer<AVCodecContext>? = context
+        defer { avcodec_free_context(&contextToFree) }
+        context.pointee.thread_count = 1
+        context.pointee.max_pixels = Int64(limits.pixels)
+        // Damage is an error, not a grey patch on the program.
+        context.pointee.err_recognition = AV_EF_EXPLODE
+        var code = avcodec_open2(context, decoder, nil)
+        guard code >= 0 else { throw .corrupt(code: code) }
+        var packet = av_packet_alloc()
+        defer { av_packet_free(&packet) }
+        guard let packet else { throw .corrupt(code: 0) }
+        code = av_new_packet(packet, Int32(clamping: file.count))
+        guard code >= 0, let target = packet.pointee.data else { throw .corrupt(code: code) }
+        file.copyBytes(to: target, count: file.count)
+        code = avcodec_send_packet(context, packet)
+        guard code >= 0 else { throw .corrupt(code: code) }
+        var frame = av_frame_alloc()
+        guard let picture = frame else { throw .corrupt(code: 0) }
+        code = avcodec_receive_frame(context, picture)
+        guard code >= 0 else {
+            av_frame_free(&frame)
+            throw .corrupt(code: code)
+        }
+        return frame
+    }
+
+    /// Any pixel format to premultiplied RGBA, by libswscale: cold, once per picture.
+    private static func convert(
+        _ frame: UnsafeMutablePointer<AVFrame>, _ limits: Limits
+    ) throws(PictureError) -> RGBABitmap {
+        let width = Int(frame.pointee.width), height = Int(frame.pointee.height)
+        guard width > 0, height > 0, width <= 8192, height <= 8192, width * height <= limits.pixels else {
+            throw .tooManyPixels(width: width, height: height)
+        }
+        let scaler = sws_getContext(
+            Int32(width), Int32(height), AVPixelFormat(frame.pointee.format), Int32(width), Int32(height),
+            AV_PIX_FMT_RGBA, Int32(SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT), nil, nil, nil)
+        guard let scaler else { throw .corrupt(code: 0) }
+        defer { sws_freeContext(scaler) }
+        var bitmap = RGBABitmap(width: width, height: height)
+        // libswscale writes whole vectors: rows in a buffer of its own, with room at the end of each.
+        let stride = (width * 4 + 63) & ~63
+        let rows = UnsafeMutablePointer<UInt8>.allocate(capacity: stride * height + 64)
+        defer { rows.deallocate() }
+        let source = withUnsafeBytes(of: frame.pointee.data) { raw in
+            raw.bindMemory(to: UnsafePointer<UInt8>?.self).map { $0 }
+        }
+        let strides = withUnsafeBytes(of: frame.pointee.linesize) { Array($0.bindMemory(to: Int32.self)) }
+        let target: [UnsafeMutablePointer<UInt8>?] = [rows, nil, nil, nil]
+        let code = sws_scale(scaler, source, strides, 0, Int32(height), target, [Int32(stride), 0, 0, 0])
+        guard code == Int32(height) else { throw .corrupt(code: code) }
+        bitmap.pixels.withUnsafeMutableBufferPointer { pixels in
+            guard let out = pixels.baseAddress else { return }
+            for y in 0..<height {
+                let from = rows + y * stride, to = out + y * width * 4
+                for x in 0..<width {
+                    let alpha = UInt16(from[4 * x + 3])
+                    to[4 * x] = RGBABitmap.product(UInt16(from[4 * x]), alpha)
+                    to[4 * x + 1] = RGBABitmap.product(UInt16(from[4 * x + 1]), alpha)
+                    to[4 * x + 2] = RGBABitmap.product(UInt16(from[4 * x + 2]), alpha)
+                    to[4 * x + 3] = UInt8(truncatingIfNeeded: alpha)
+                }
+            }
+        }
+        return bitmap
+    }
+}

@@ -1,0 +1,216 @@
+// Draw operations and the newest pictures in, one picture of the program out.
+
+public import Media
+
+/// Renders the program's pictures; confined to the thread that keeps the program's time.
+///
+/// What does not change (background, slides, cards, graphics that lie on them) is drawn once into a base picture and
+/// copied for each frame; only moving pictures, and what lies over them, are drawn per frame. A frame in which nothing
+/// changed is the last one again.
+public final class ProgramRenderer {
+    /// The size of the pictures.
+    public let canvas: PixelSize
+    /// How often the base was drawn anew, how many pictures were drawn, and how many were the last one again.
+    public private(set) var baseRedraws: UInt64 = 0, drawnFrames: UInt64 = 0, unchangedFrames: UInt64 = 0
+    /// How often no frame was free: what takes the pictures has stopped.
+    public private(set) var exhausted: UInt64 = 0
+    /// How many graphics the last picture lacked, because they are still being drawn.
+    public private(set) var missingGraphics = 0
+
+    /// Pixels that a ticker runs in a second, of a canvas 1080 pixels high.
+    private static let tickerSpeed: Int64 = 120
+
+    private let store: GraphicsStore
+    private let rasterizer = Rasterizer()
+    private let pool: VideoFramePool
+    private let base: VideoFrame
+    private var baseSteps: [Step] = []
+    private var lastMoving: [Step] = []
+    private var last: VideoFrame?
+
+    /// Creates a renderer.
+    ///
+    /// - Parameters:
+    ///   - canvas: the size, both even.
+    ///   - store: stills, slides and graphics.
+    ///   - framesInUse: how many pictures may be out at once: the encoder's look-ahead and the queue before it.
+    public init(canvas: PixelSize, store: GraphicsStore, framesInUse: Int = 8) {
+        self.canvas = canvas
+        self.store = store
+        pool = VideoFramePool(width: canvas.width, height: canvas.height, capacity: framesInUse)
+        base = VideoFrame(width: canvas.width, height: canvas.height)
+    }
+
+    /// One thing to draw, compared by identity: frames and overlays never change once they are handed on.
+    private struct Step: Equatable {
+        enum What: Equatable {
+            case fill(RGBColor)
+            case picture(VideoFrame, crop: PixelRect, radius: Int, isMirrored: Bool)
+            case overlay(Overlay, opacity: UInt8, clip: PixelRect)
+
+            static func == (a: What, b: What) -> Bool {
+                switch (a, b) {
+                case (.fill(let a), .fill(let b)): a == b
+                case (.picture(let a, let ac, let ar, let am), .picture(let b, let bc, let br, let bm)):
+                    a === b && ac == bc && ar == br && am == bm
+                case (.overlay(let a, let ao, let ac), .overlay(let b, let bo, let bc)): a === b && ao == bo && ac == bc
+                default: false
+                }
+            }
+        }
+        var what: What
+        var rect: PixelRect
+        /// Whether it will change soon, so that it is not worth a place in the base.
+        var isMoving: Bool
+    }
+
+    /// Renders a picture.
+    ///
+    /// - Parameters:
+    ///   - operations: what to draw, back to front.
+    ///   - frames: the newest picture of each source; a source without one shows what is behind it.
+    /// - Returns: a picture that is not to be changed, or nil when no frame is free (send the last one again).
+    public func render(_ operations: [DrawOperation], frames: [SceneSource: VideoFrame]) -> VideoFrame? {
+        missingGraphics = 0
+        var still: [Step] = [], moving: [Step] = []
+        for operation in operations {
+            for step in steps(operation, frames) {
+                // What lies over something moving is drawn with it, in its order.
+                if step.isMoving || moving.contains(where: { $0.rect.intersects(step.rect) }) {
+                    moving.append(step)
+                } else {
+                    still.append(step)
+                }
+            }
+        }
+        if still != baseSteps || baseRedraws == 0 {
+            for step in still { draw(step, on: base) }
+            baseSteps = still
+            baseRedraws += 1
+            last = nil
+        } else if let last, moving == lastMoving {
+            unchangedFrames += 1
+            return last
+        }
+        guard let frame = pool.take() else {
+            exhausted += 1
+            return nil
+        }
+        frame.color = .program
+        rasterizer.copy(base, to: frame)
+        for step in moving { draw(step, on: frame) }
+        lastMoving = moving
+        last = frame
+        drawnFrames += 1
+        return frame
+    }
+
+    /// Mixes two pictures, for a fade.
+    ///
+    /// - Parameters:
+    ///   - from: the picture that goes.
+    ///   - to: the picture that comes.
+    ///   - weight: 0 is all of the first, 255 all of the second.
+    /// - Returns: a new picture, or nil when no frame is free.
+    public func mix(_ from: VideoFrame, _ to: VideoFrame, weight: UInt8) -> VideoFrame? {
+        guard let frame = pool.take() else {
+            exhausted += 1
+            return nil
+        }
+        frame.color = .program
+        rasterizer.copy(from, to: frame)
+        rasterizer.blend(to, weight: weight, onto: frame)
+        return frame
+    }
+
+    private func steps(_ operation: DrawOperation, _ frames: [SceneSource: VideoFrame]) -> [Step] {
+        let whole = PixelRect(width: canvas.width, height: canvas.height)
+        func fill(_ color: RGBColor, _ rect: PixelRect) -> [Step] {
+            [Step(what: .fill(color), rect: rect, isMoving: false)]
+        }
+        func picture(_ frame: VideoFrame, _ placement: DrawOperation.Placement, isMoving: Bool) -> [Step] {
+            var crop = placement.crop
+            if crop.right > frame.width || crop.bottom > frame.height {
+                // The picture changed its size after the operations were made: right for its shape, until the next ones.
+                crop =
+                    SlotGeometry.place(
+                        PixelSize(width: frame.width, height: frame.height), in: placement.rect, fit: .fill,
+                        anchor: .middle,
+                        zoom: 1
+                    ).crop
+            }
+            return [
+                Step(
+                    what: .picture(frame, crop: crop, radius: placement.cornerRadius, isMirrored: placement.isMirrored),
+                    rect: placement.rect, isMoving: isMoving)
+            ]
+        }
+        func overlay(
+            _ key: GraphicsStore.Key, _ rect: PixelRect, opacity: UInt8 = 255, isMoving: Bool = false, at x: Int? = nil
+        ) -> [Step] {
+            guard let overlay = store.overlay(key) else {
+                missingGraphics += 1
+                return []
+            }
+            var place = rect
+            if let x { place.x = x }
+            return [Step(what: .overlay(overlay, opacity: opacity, clip: rect), rect: place, isMoving: isMoving)]
+        }
+        switch operation {
+        case .background(.color(let color), _): return fill(color, whole)
+        case .background(.image(let asset), let crop):
+            guard let image = store.image(asset) else { return fill(RGBColor(red: 16, green: 24, blue: 40), whole) }
+            let inside = crop ?? PixelRect(width: image.width, height: image.height)
+            return picture(image, .init(crop: inside, rect: whole), isMoving: false)
+        case .tile(let source, let placement):
+            return frames[source].map { picture($0, placement, isMoving: true) } ?? []
+        case .slide(let slides, let placement):
+            return store.slide(slides).map { picture($0, placement, isMoving: false) } ?? []
+        case .image(let asset, let placement):
+            return store.image(asset).map { picture($0, placement, isMoving: false) } ?? []
+        case .card(_, let key, let rect, let radius):
+            guard let graphic = GraphicsStore.keys(operation).first, let card = store.card(graphic) else {
+                missingGraphics += 1
+                return fill(GraphicsPainter.color(of: key), rect)
+            }
+            let crop = PixelRect(width: card.width, height: card.height)
+            return picture(card, .init(crop: crop, rect: rect, cornerRadius: radius), isMoving: false)
+        case .lowerThird(_, _, let rect, let opacity):
+            return GraphicsStore.keys(operation).flatMap {
+                overlay($0, rect, opacity: opacity, isMoving: opacity < 255)
+            }
+        case .countdown(_, _, let rect):
+            return GraphicsStore.keys(operation).flatMap { overlay($0, rect, isMoving: true) }
+        case .logo(_, let rect), .comment(_, let rect), .poll(_, let rect):
+            return GraphicsStore.keys(operation).flatMap { overlay($0, rect) }
+        case .ticker(let text, let rect, let time):
+            var steps = overlay(.tickerStrip(width: rect.width, height: rect.height), rect)
+            let key = GraphicsStore.Key.ticker(text: text, height: rect.height)
+            guard let line = store.overlay(key) else {
+                missingGraphics += 1
+                return steps
+            }
+            // It comes in on the right, goes out on the left, and comes again; a short one stands still.
+            if line.width <= rect.width {
+                steps += overlay(key, rect)
+            } else {
+                let speed = max(1, Self.tickerSpeed * Int64(canvas.height) / 1080)
+                let length = Int64(rect.width + line.width)
+                let way = Int((time &* speed / 1000) % length)
+                steps += overlay(key, rect, isMoving: true, at: rect.right - abs(way))
+            }
+            return steps
+        }
+    }
+
+    private func draw(_ step: Step, on frame: VideoFrame) {
+        switch step.what {
+        case .fill(let color): rasterizer.fill(frame, step.rect, color: color)
+        case .picture(let picture, let crop, let radius, let isMirrored):
+            rasterizer.draw(
+                picture, crop: crop, on: frame, in: step.rect, cornerRadius: radius, isMirrored: isMirrored)
+        case .overlay(let overlay, let opacity, let clip):
+            overlay.draw(on: frame, x: step.rect.x, y: step.rect.y, opacity: opacity, clip: clip)
+        }
+    }
+}

@@ -1,0 +1,162 @@
+// Draws pictures on the canvas: scaled straight into place, cropped, with rounded corners, in the program's colours.
+
+public import Media
+
+/// Draws on canvases; one per thread, because it owns scratch memory and caches.
+public final class Rasterizer {
+    private let scaler = PlaneScaler()
+    private let converter = ColorConverter()
+    private var corners: [Int: Corners] = [:]
+    private var saved: [UInt8] = []
+
+    /// The four masks of one radius, ready for the row kernels: what is behind shows where the round ends.
+    private struct Corners {
+        /// Upper left and upper right, `radius` bytes per row, 255 where the saved pixels come back.
+        let left: [UInt8], right: [UInt8], chromaLeft: [UInt8], chromaRight: [UInt8]
+
+        init(_ mask: CornerMask) {
+            func outside(_ coverage: [UInt8]) -> [UInt8] { coverage.map { 255 - $0 } }
+            func mirrored(_ rows: [UInt8], _ side: Int) -> [UInt8] {
+                guard side > 0 else { return [] }
+                return stride(from: 0, to: rows.count, by: side).flatMap { rows[$0..<($0 + side)].reversed() }
+            }
+            left = outside(mask.coverage)
+            right = mirrored(left, mask.radius)
+            chromaLeft = outside(mask.chromaCoverage)
+            chromaRight = mirrored(chromaLeft, mask.radius / 2)
+        }
+    }
+
+    /// Creates a rasterizer.
+    public init() {}
+
+    /// Fills an even rectangle with a colour.
+    public func fill(_ canvas: VideoFrame, _ rect: PixelRect, color: RGBColor) {
+        let rect = rect.clipped(to: PixelRect(width: canvas.width, height: canvas.height)).evened
+        guard !rect.isEmpty else { return }
+        let (y, u, v) = color.program
+        for row in rect.y..<rect.bottom {
+            (canvas.y + row * canvas.lumaStride + rect.x).update(repeating: y, count: rect.width)
+        }
+        for row in (rect.y / 2)..<(rect.bottom / 2) {
+            let at = row * canvas.chromaStride + rect.x / 2
+            (canvas.u + at).update(repeating: u, count: rect.width / 2)
+            (canvas.v + at).update(repeating: v, count: rect.width / 2)
+        }
+    }
+
+    /// Draws a part of a picture into a rectangle of the canvas.
+    ///
+    /// The source is scaled by area when it shrinks and bilinearly when it grows, converted to the canvas's colours,
+    /// and its corners let through what was there before.
+    ///
+    /// - Parameters:
+    ///   - source: the picture; its `color` says how to read it.
+    ///   - crop: the part of it, in its pixels; made even and held inside it.
+    ///   - canvas: the picture to draw on.
+    ///   - rect: where; made even. A rectangle that is not wholly inside the canvas is not drawn.
+    ///   - cornerRadius: in pixels of the canvas.
+    ///   - isMirrored: whether left and right change places.
+    public func draw(
+        _ source: VideoFrame, crop: PixelRect, on canvas: VideoFrame, in rect: PixelRect, cornerRadius: Int = 0,
+        isMirrored: Bool = false
+    ) {
+        let crop = crop.clipped(to: PixelRect(width: source.width, height: source.height)).evened
+        let rect = rect.evened
+        guard !crop.isEmpty, !rect.isEmpty,
+            rect == rect.clipped(to: PixelRect(width: canvas.width, height: canvas.height))
+        else { return }
+        let radius = min(max(0, cornerRadius), min(rect.width, rect.height) / 2, 512) & ~1
+        if radius > 0 { saveCorners(canvas, rect, radius) }
+        scaler.scale(
+            .init(
+                pointer: source.y + crop.y * source.lumaStride + crop.x, stride: source.lumaStride, width: crop.width,
+                height: crop.height),
+            onto: .init(
+                pointer: canvas.y + rect.y * canvas.lumaStride + rect.x, stride: canvas.lumaStride, width: rect.width,
+                height: rect.height), isMirrored: isMirrored)
+        let from = (crop.y / 2) * source.chromaStride + crop.x / 2
+        let to = (rect.y / 2) * canvas.chromaStride + rect.x / 2
+        for (input, output) in [(source.u, canvas.u), (source.v, canvas.v)] {
+            scaler.scale(
+                .init(
+                    pointer: input + from, stride: source.chromaStride, width: crop.width / 2, height: crop.height / 2),
+                onto: .init(
+                    pointer: output + to, stride: canvas.chromaStride, width: rect.width / 2, height: rect.height / 2),
+                isMirrored: isMirrored)
+        }
+        converter.convert(canvas, in: rect, from: source.color, to: canvas.color)
+        if radius > 0 { restoreCorners(canvas, rect, radius) }
+    }
+
+    /// Copies a whole picture of the same size.
+    public func copy(_ source: VideoFrame, to target: VideoFrame) {
+        guard source.width == target.width, source.height == target.height else { return }
+        target.y.update(from: source.y, count: source.lumaStride * source.height)
+        target.u.update(from: source.u, count: source.chromaStride * (source.height / 2))
+        target.v.update(from: source.v, count: source.chromaStride * (source.height / 2))
+    }
+
+    /// Mixes a whole picture of the same size into another: weight 0 changes nothing, 255 replaces it.
+    public func blend(_ source: VideoFrame, weight: UInt8, onto target: VideoFrame) {
+        guard source.width == target.width, source.height == target.height else { return }
+        let chroma = source.chromaStride * (source.height / 2)
+        RowKernels.blend(source.y, weight: weight, onto: target.y, count: source.lumaStride * source.height)
+        RowKernels.blend(source.u, weight: weight, onto: target.u, count: chroma)
+        RowKernels.blend(source.v, weight: weight, onto: target.v, count: chroma)
+    }
+
+    /// Calls with each corner block of each plane: offset in the plane, side, whether it is right, whether it is lower.
+    private func eachCorner(
+        _ canvas: VideoFrame, _ rect: PixelRect, _ radius: Int,
+        _ body: (UnsafeMutablePointer<UInt8>, _ stride: Int, _ side: Int, _ isRight: Bool, _ isLower: Bool) -> Void
+    ) {
+        for (plane, stride, shift) in [
+            (canvas.y, canvas.lumaStride, 0), (canvas.u, canvas.chromaStride, 1), (canvas.v, canvas.chromaStride, 1),
+        ] {
+            let side = radius >> shift
+            let left = rect.x >> shift, right = (rect.right >> shift) - side
+            let top = rect.y >> shift, bottom = (rect.bottom >> shift) - side
+            body(plane + top * stride + left, stride, side, false, false)
+            body(plane + top * stride + right, stride, side, true, false)
+            body(plane + bottom * stride + left, stride, side, false, true)
+            body(plane + bottom * stride + right, stride, side, true, true)
+        }
+    }
+
+    private func saveCorners(_ canvas: VideoFrame, _ rect: PixelRect, _ radius: Int) {
+        let needed = 6 * radius * radius
+        if saved.count < needed { saved = [UInt8](repeating: 0, count: needed) }
+        saved.withUnsafeMutableBufferPointer { buffer in
+            guard var out = buffer.baseAddress else { return }
+            eachCorner(canvas, rect, radius) { block, stride, side, _, _ in
+                for row in 0..<side {
+                    out.update(from: block + row * stride, count: side)
+                    out += side
+                }
+            }
+        }
+    }
+
+    private func restoreCorners(_ canvas: VideoFrame, _ rect: PixelRect, _ radius: Int) {
+        let masks = corners[radius] ?? Corners(CornerMask(radius: radius))
+        if corners.count >= 64 { corners.removeAll() }
+        corners[radius] = masks
+        saved.withUnsafeBufferPointer { buffer in
+            guard var from = buffer.baseAddress else { return }
+            eachCorner(canvas, rect, radius) { block, stride, side, isRight, isLower in
+                let mask =
+                    side == radius
+                    ? (isRight ? masks.right : masks.left) : (isRight ? masks.chromaRight : masks.chromaLeft)
+                mask.withUnsafeBufferPointer { mask in
+                    guard let mask = mask.baseAddress else { return }
+                    for row in 0..<side {
+                        let line = isLower ? side - 1 - row : row
+                        RowKernels.blend(from, mask: mask + line * side, onto: block + row * stride, count: side)
+                        from += side
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+// What is to be drawn, as values in pixels: what a scene, a layout and a moment come to.
+
+/// One step of drawing a picture, back to front.
+public enum DrawOperation: Hashable, Sendable, Encodable {
+    /// The whole canvas: a colour, or a picture of which `crop` fills it.
+    case background(Background, crop: PixelRect?)
+    /// A moving picture: a camera, a screen, a roll, an ingest.
+    case tile(source: SceneSource, placement: Placement)
+    /// A page of slides.
+    case slide(Slides, placement: Placement)
+    /// A still picture.
+    case image(asset: String, placement: Placement)
+    /// Stands in for a picture that is not there: a name on a colour that follows from `key`.
+    case card(name: String, key: String, rect: PixelRect, cornerRadius: Int)
+    /// Name and title.
+    case lowerThird(name: String, title: String?, rect: PixelRect, opacity: UInt8)
+    /// A picture with transparency in a corner.
+    case logo(asset: String, rect: PixelRect)
+    /// Running text; `programTime` says how far it has run.
+    case ticker(text: String, rect: PixelRect, programTime: Int64)
+    /// A time, with a line above.
+    case countdown(time: String, title: String?, rect: PixelRect)
+    /// What somebody wrote.
+    case comment(Comment, rect: PixelRect)
+    /// A question with bars.
+    case poll(PollCard, rect: PixelRect)
+
+    /// Which part of a picture goes where.
+    public struct Placement: Hashable, Sendable, Codable {
+        /// The part of the source, in its pixels.
+        public var crop: PixelRect
+        /// Where on the canvas.
+        public var rect: PixelRect
+        /// In pixels of the canvas.
+        public var cornerRadius: Int
+        /// Whether left and right change places.
+        public var isMirrored: Bool
+
+        /// Creates a placement.
+        public init(crop: PixelRect, rect: PixelRect, cornerRadius: Int = 0, isMirrored: Bool = false) {
+            self.crop = crop
+            self.rect = rect
+            self.cornerRadius = cornerRadius
+            self.isMirrored = isMirrored
+        }
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case op, source, crop, rect, cornerRadius, isMirrored, deck, page, asset, name, key, title, opacity, text
+        case programTime, time, comment, poll, background
+    }
+
+    /// Writes an object whose `op` names the step; for tests and for looking at.
+    public func encode(to encoder: any Encoder) throws {
+        var out = encoder.container(keyedBy: CodingKeys.self)
+        func place(_ placement: Placement) throws {
+            try out.encode(placement.crop, forKey: .crop)
+            try out.encode(placement.rect, forKey: .rect)
+            try out.encode(placement.cornerRadius, forKey: .cornerRadius)
+            if placement.isMirrored { try out.encode(true, forKey: .isMirrored) }
+        }
+        switch self {
+        case .background(let background, let crop):
+            try out.encode("background", forKey: .op)
+            try out.encode(background, forKey: .background)
+            try out.encodeIfPresent(crop, forKey: .crop)
+        case .tile(let source, let placement):
+            try out.encode("tile", forKey: .op)
+            try out.encode(source, forKey: .source)
+            try place(placement)
+        case .slide(let slides, let placement):
+            try out.encode("slide", forKey: .op)
+            try out.encode(slides.deck, forKey: .deck)
+            try out.encode(slides.page, forKey: .page)
+            try place(placement)
+        case .image(let asset, let placement):
+            try out.encode("image", forKey: .op)
+            try out.encode(asset, forKey: .asset)
+            try place(placement)
+        case .card(let name, let key, let rect, let cornerRadius):
+            try out.encode("card", forKey: .op)
+            try out.encode(name, forKey: .name)
+            try out.encode(key, forKey: .key)
+            try out.encode(rect, forKey: .rect)
+            try out.encode(cornerRadius, forKey: .cornerRadius)
+        case .lowerThird(let name, let title, let rect, let opacity):
+            try out.encode("lowerThird", forKey: .op)
+            try out.encode(name, forKey: .name)
+            try out.encodeIfPresent(title, forKey: .title)
+            try out.encode(rect, forKey: .rect)
+            try out.encode(opacity, forKey: .opacity)
+        case .logo(let asset, let rect):
+            try out.encode("logo", forKey: .op)
+            try out.encode(asset, forKey: .asset)
+            try out.encode(rect, forKey: .rect)
+        case .ticker(let text, let rect, let programTime):
+            try out.encode("ticker", forKey: .op)
+            try out.encode(text, forKey: .text)
+            try out.encode(rect, forKey: .rect)
+            try out.encode(programTime, forKey: .programTime)
+        case .countdown(let time, let title, let rect):
+            try out.encode("countdown", forKey: .op)
+            try out.encode(time, forKey: .time)
+            try out.encodeIfPresent(title, forKey: .title)
+            try out.encode(rect, forKey: .rect)
+        case .comment(let comment, let rect):
+            try out.encode("comment", forKey: .op)
+            try out.encode(comment, forKey: .comment)
+            try out.encode(rect, forKey: .rect)
+        case .poll(let poll, let rect):
+            try out.encode("poll", forKey: .op)
+            try out.encode(poll, forKey: .poll)
+            try out.encode(rect, forKey: .rect)
+        }
+    }
+}

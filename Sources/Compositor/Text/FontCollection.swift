@@ -1,0 +1,188 @@
+// Fonts by fontconfig: which face draws which cluster.
+
+import CText
+
+/// The weight of a text.
+public enum FontWeight: Hashable, Sendable {
+    /// Running text.
+    case regular
+    /// Names.
+    case bold
+}
+
+/// Opens faces as they are needed; confined to the thread that draws text.
+final class FontCollection {
+    /// One face of one file, at one size.
+    final class Face {
+        let face: FT_Face
+        let font: OpaquePointer
+        /// Whether glyphs are pictures in colour, and the factor from their size to the one asked for.
+        let isBitmap: Bool
+        let scale: Double
+        private let library: Library
+
+        init?(_ library: Library, path: String, index: Int, pixels: Double) {
+            var face: FT_Face?
+            guard FT_New_Face(library.handle, path, FT_Long(index), &face) == 0, let face else { return nil }
+            isBitmap = face.pointee.face_flags & FT_Long(FT_FACE_FLAG_SCALABLE) == 0
+            if isBitmap {
+                // The smallest strike that need not be enlarged, else the largest.
+                let strikes = (0..<Int(face.pointee.num_fixed_sizes)).map {
+                    Int(face.pointee.available_sizes[$0].y_ppem) >> 6
+                }
+                let wanted = Int(pixels.rounded(.up))
+                guard
+                    let best = strikes.indices.filter({ strikes[$0] >= wanted }).min(by: { strikes[$0] < strikes[$1] })
+                        ?? strikes.indices.max(by: { strikes[$0] < strikes[$1] }), strikes[best] > 0,
+                    FT_Select_Size(face, Int32(best)) == 0
+                else {
+                    FT_Done_Face(face)
+                    return nil
+                }
+                // A colour glyph fills more than the em square of letters: this makes it as high as a capital with descender.
+                scale = pixels / Double(strikes[best])
+            } else {
+                guard FT_Set_Char_Size(face, 0, FT_F26Dot6((pixels * 64).rounded()), 72, 72) == 0 else {
+                    FT_Done_Face(face)
+                    return nil
+                }
+                scale = 1
+            }
+            guard let font = hb_ft_font_create_referenced(face) else {
+                FT_Done_Face(face)
+                return nil
+            }
+            hb_ft_font_set_load_flags(font, Face.loadFlags)
+            self.face = face
+            self.font = font
+            self.library = library
+        }
+
+        /// Outlines without hinting, so that widths scale; pictures in colour where there are any.
+        static let loadFlags = Int32(FT_LOAD_NO_HINTING) | Int32(FT_LOAD_COLOR)
+
+        deinit {
+            hb_font_destroy(font)
+            FT_Done_Face(face)
+        }
+    }
+
+    final class Library {
+        let handle: FT_Library
+        init?() {
+            var handle: FT_Library?
+            guard FT_Init_FreeType(&handle) == 0, let handle else { return nil }
+            self.handle = handle
+        }
+        deinit { FT_Done_FreeType(handle) }
+    }
+
+    /// One file of a sorted list, with the characters it has.
+    private struct Candidate {
+        let path: String, index: Int, isColor: Bool
+        let characters: OpaquePointer
+    }
+
+    private struct ListKey: Hashable {
+        let weight: FontWeight, language: String
+    }
+
+    private struct FaceKey: Hashable {
+        let path: String, index: Int, quarterPixels: Int
+    }
+
+    private let library: Library
+    private let configuration: OpaquePointer
+    private var lists: [ListKey: [Candidate]] = [:]
+    /// The results of sorting, which own the character sets of the candidates.
+    private var sets: [UnsafeMutablePointer<FcFontSet>] = []
+    private var faces: [FaceKey: Face] = [:]
+
+    /// Opens the machine's fonts; nil when fontconfig or FreeType cannot be set up.
+    init?() {
+        guard let library = Library(), let configuration = FcInitLoadConfigAndFonts() else { return nil }
+        self.library = library
+        self.configuration = configuration
+    }
+
+    deinit {
+        faces.removeAll()
+        for set in sets { FcFontSetDestroy(set) }
+        FcConfigDestroy(configuration)
+    }
+
+    /// The face for a cluster of characters that are drawn together; the first of the list when none has them all.
+    ///
+    /// - Parameters:
+    ///   - cluster: Unicode scalars.
+    ///   - pixels: the size of the em square.
+    ///   - weight: regular or bold.
+    ///   - language: a BCP 47 tag that chooses between the forms of Han characters, or empty.
+    func face(for cluster: ArraySlice<UInt32>, pixels: Double, weight: FontWeight, language: String) -> Face? {
+        let list = candidates(weight, language)
+        let visible = cluster.filter { !Self.isInvisible($0) }
+        let wantsColor = Self.isEmoji(cluster)
+        func covers(_ candidate: Candidate) -> Bool {
+            visible.allSatisfy { FcCharSetHasChar(candidate.characters, $0) != 0 }
+        }
+        let best =
+            list.first { $0.isColor == wantsColor && covers($0) } ?? list.first(where: covers)
+            ?? list.first { candidate in visible.first.map { FcCharSetHasChar(candidate.characters, $0) != 0 } ?? true }
+            ?? list.first
+        guard let best else { return nil }
+        let key = FaceKey(path: best.path, index: best.index, quarterPixels: Int((pixels * 4).rounded()))
+        if let face = faces[key] { return face }
+        // Every size of every script keeps a file open.
+        if faces.count >= 96 { faces.removeAll() }
+        let face = Face(library, path: best.path, index: best.index, pixels: Double(key.quarterPixels) / 4)
+        faces[key] = face
+        return face
+    }
+
+    private func candidates(_ weight: FontWeight, _ language: String) -> [Candidate] {
+        let key = ListKey(weight: weight, language: language)
+        if let list = lists[key] { return list }
+        let list = sort(weight, language)
+        if lists.count >= 32 { lists.removeAll() }
+        lists[key] = list
+        return list
+    }
+
+    private func sort(_ weight: FontWeight, _ language: String) -> [Candidate] {
+        guard let pattern = FcPatternCreate() else { return [] }
+        defer { FcPatternDestroy(pattern) }
+        for family in ["Noto Sans", "DejaVu Sans", "sans-serif"] { FcPatternAddString(pattern, FC_FAMILY, family) }
+        FcPatternAddInteger(pattern, FC_WEIGHT, weight == .bold ? FC_WEIGHT_BOLD : FC_WEIGHT_REGULAR)
+        if !language.isEmpty { FcPatternAddString(pattern, FC_LANG, language) }
+        FcConfigSubstitute(configuration, pattern, FcMatchPattern)
+        FcDefaultSubstitute(pattern)
+        var result = FcResultMatch
+        guard let set = FcFontSort(configuration, pattern, 1, nil, &result) else { return [] }
+        sets.append(set)
+        var list: [Candidate] = []
+        for at in 0..<Int(set.pointee.nfont) {
+            guard let font = set.pointee.fonts[at] else { continue }
+            var path: UnsafeMutablePointer<FcChar8>?, index: Int32 = 0, characters: OpaquePointer?, color: FcBool = 0
+            guard FcPatternGetString(font, FC_FILE, 0, &path) == FcResultMatch, let path,
+                FcPatternGetCharSet(font, FC_CHARSET, 0, &characters) == FcResultMatch, let characters
+            else { continue }
+            _ = FcPatternGetInteger(font, FC_INDEX, 0, &index)
+            _ = FcPatternGetBool(font, FC_COLOR, 0, &color)
+            list.append(
+                Candidate(path: String(cString: path), index: Int(index), isColor: color != 0, characters: characters))
+        }
+        return list
+    }
+
+    /// Joiners, variation selectors and marks of direction: no font need have them.
+    static func isInvisible(_ scalar: UInt32) -> Bool {
+        Unicode.Scalar(scalar)?.properties.isDefaultIgnorableCodePoint ?? true
+    }
+
+    /// Whether a cluster asks to be drawn in colour (UTS #51: emoji presentation, or a variation selector 16).
+    static func isEmoji(_ cluster: ArraySlice<UInt32>) -> Bool {
+        if cluster.contains(0xFE0E) { return false }
+        if cluster.contains(0xFE0F) || cluster.contains(0x20E3) { return true }
+        return cluster.contains { Unicode.Scalar($0)?.properties.isEmojiPresentation ?? false }
+    }
+}
