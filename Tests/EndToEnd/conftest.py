@@ -1,0 +1,143 @@
+"""Fixtures: installations, the running event that watching and HLS tests share, and artefacts of what failed."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness.hls import Recorder, Viewer  # noqa: E402
+from harness.publisher import Publisher  # noqa: E402
+from harness.studio import REPOSITORY, Studio  # noqa: E402
+from harness.waiting import wait_until  # noqa: E402
+
+LIVE = []  # the installations whose logs are shown when a test fails
+
+
+def pytest_collection_modifyitems(items):
+    """The quick files first; what needs the running program together; what takes a shared process down last."""
+    order = [
+        "test_openapi.py", "test_access.py", "test_poll.py", "test_speakers.py", "test_watch.py", "test_hls.py",
+    ]
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("takes_down_output") is not None,
+            order.index(item.path.name) if item.path.name in order else len(order),
+        )
+    )
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    report = (yield).get_result()
+    if report.failed:
+        for studio in LIVE:
+            report.sections.append((f"log of {studio.log}", studio.log_tail()))
+
+
+@pytest.fixture(scope="session")
+def artefacts():
+    """A folder for logs and screenshots that outlives the run."""
+    folder = Path(os.environ.get("PROSCENIUM_ARTEFACTS", REPOSITORY / ".cache/e2e"))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_studio(artefacts, tmp_path_factory):
+    """Starts an installation; it is stopped, and looked after for left processes, by whoever asked."""
+
+    def make(name, *options):
+        studio = Studio(tmp_path_factory.mktemp(name), options)
+        studio.log = artefacts / f"{name}.log"
+        LIVE.append(studio)
+        try:
+            return studio.start()
+        except BaseException:
+            studio.stop()
+            raise
+
+    yield make
+    LIVE.clear()
+
+
+@pytest.fixture(scope="session")
+def studio(make_studio):
+    """The installation that tests share when they leave every process alone."""
+    studio = make_studio("shared", "--preset", "ultrafast")
+    yield studio
+    studio.stop()
+
+
+@pytest.fixture(scope="session")
+def admin(studio):
+    return studio.admin()
+
+
+@pytest.fixture
+def event(admin, request):
+    """An event of this test's own."""
+    slug = request.node.name.replace("test_", "").replace("_", "-").split("[")[0][:48].strip("-")
+    admin.post("/v1/events", {"id": slug, "title": request.node.name}, expect=201)
+    return slug
+
+
+@dataclass
+class Program:
+    """A running event: ffmpeg publishes, a viewer watches, a recorder keeps every segment."""
+
+    event: str
+    publisher: Publisher
+    playback: dict
+    viewer: Viewer
+    recorder: Recorder
+    ingest: dict
+
+
+@pytest.fixture(scope="session")
+def program(studio, admin, artefacts, tmp_path_factory):
+    """Publishes to an event until the session ends; ready when all five rungs list a segment."""
+    event = "main-stage"
+    admin.post("/v1/events", {"id": event, "title": "Main stage"}, expect=201)
+    ingest = admin.post(f"/v1/events/{event}/ingests", {"name": "encoder", "kind": "primary"}, expect=201).json()
+    admin.post(f"/v1/events/{event}/start", expect=202)
+    url = f"rtmps://127.0.0.1:{studio.ports['rtmps']}/live/{ingest['key']}"
+    publisher = Publisher(url, artefacts / "publisher.log").start()
+    recorder = None
+    try:
+        guest = studio.attendee(admin, event, "Rita Recorder")
+        viewer, playback = wait_until(
+            lambda: running_playback(guest, event), 30,
+            lambda: f"no master playlist with five rungs that list a segment\n{publisher.log_tail()}", 0.25,
+        )
+        folder = tmp_path_factory.mktemp("segments")
+        recorder = Recorder(viewer, playback["hls"], folder).start()
+        yield Program(event, publisher, playback, viewer, recorder, ingest)
+    finally:
+        if recorder is not None:
+            recorder.stop()
+        publisher.stop()
+
+
+def running_playback(guest, event):
+    """Returns viewer and playback once the master playlist and a segment in each rung are there, else None."""
+    response = guest.post(f"/v1/events/{event}/playback")
+    if response.status_code != 200:
+        assert response.status_code in (404, 409, 503), response.text
+        return None
+    viewer, playback = Viewer.of(guest, event)
+    answer = viewer.fetch(playback["hls"])
+    if answer.status_code != 200:
+        assert answer.status_code == 404, f"{playback['hls']}: {answer.status_code} {answer.text[:200]}"
+        return None
+    rungs = viewer.master(playback["hls"])
+    for rung in rungs:
+        media = viewer.fetch(rung.url)
+        if media.status_code != 200 or "#EXTINF" not in media.text:
+            return None
+    return (viewer, playback) if len(rungs) == 5 else None

@@ -1,0 +1,327 @@
+// A page's way into a room: signalling, a connection that publishes, one that subscribes, and the way back to both.
+
+import { Problem, jitter, request } from "/assets/client.js";
+
+const REPLY_MS = 10_000;
+const CONNECT_MS = 15_000;
+/** A connection that says `disconnected` may still heal by itself; after this it is made anew. */
+const DISCONNECTED_MS = 4000;
+const BITRATES = { camera: 1_500_000, screen: 2_500_000 };
+
+/** The JSON messages of one WebSocket: requests with their replies, and what the server says of itself. */
+class Signalling {
+    #socket; #pending = new Map(); #lastId = 0;
+
+    constructor(address, { onMessage, onClose }) {
+        this.#socket = new WebSocket(address);
+        this.#socket.onmessage = ({ data }) => {
+            const message = JSON.parse(data);
+            const reply = this.#pending.get(message.id);
+            if (!reply) return onMessage(message);
+            this.#pending.delete(message.id);
+            clearTimeout(reply.timer);
+            if (message.error) reply.reject(new Problem(message.error.status ?? 500, message.error, message.error.retryAfterMs));
+            else reply.resolve(message);
+        };
+        this.#socket.onclose = ({ code }) => {
+            for (const { reject, timer } of this.#pending.values()) {
+                clearTimeout(timer);
+                reject(new Problem(0, { title: "The connection was lost." }));
+            }
+            this.#pending.clear();
+            onClose(code);
+        };
+    }
+
+    request(body) {
+        return new Promise((resolve, reject) => {
+            if (this.#socket.readyState !== WebSocket.OPEN) return reject(new Problem(0, { title: "The connection was lost." }));
+            const id = ++this.#lastId;
+            const timer = setTimeout(() => {
+                this.#pending.delete(id);
+                // Who does not answer is as good as gone.
+                this.close();
+                reject(new Problem(0, { title: "The studio does not answer." }));
+            }, REPLY_MS);
+            this.#pending.set(id, { resolve, reject, timer });
+            this.#socket.send(JSON.stringify({ id, ...body }));
+        });
+    }
+
+    close() { this.#socket.close(); }
+}
+
+/** What an offer's sections carry, by mid: `a=msid` names the participant and `SOURCE.SESSION.MID`. */
+export function tracksOf(sdp) {
+    const tracks = new Map();
+    for (const section of sdp.split(/^m=/m).slice(1)) {
+        const mid = section.match(/^a=mid:(\S+)/m)?.[1];
+        const msid = section.match(/^a=msid:(\S+) (\S+)/m);
+        const isSent = !/^\w+ 0 /.test(section) && !/^a=(inactive|recvonly)/m.test(section);
+        if (mid && msid && isSent) tracks.set(mid, { mid, participant: msid[1], id: msid[2], source: msid[2].split(".")[0] });
+    }
+    return tracks;
+}
+
+function preferVP8(transceiver) {
+    const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
+    const isVP8 = (codec) => codec.mimeType.toLowerCase() === "video/vp8";
+    const sorted = [...codecs.filter(isVP8), ...codecs.filter((codec) => !isVP8(codec))];
+    if (sorted.length) transceiver.setCodecPreferences?.(sorted);
+}
+
+/**
+ * Being in a room. It comes back by itself when the socket, a connection or the media server is lost: as the same
+ * person, with new connections, after a short wait that differs from page to page.
+ *
+ * Handlers: `onState("joining" | "joined" | "rejoining" | "refused" | "left", problem?)`, `onChange()` when participants
+ * or received tracks have changed.
+ */
+export class Room {
+    #event; #handlers; #signalling = null; #round = 0; #attempts = 0; #retry;
+    #sent = new Map(); #muted = new Set(); #transceivers = new Map();
+    #publishing = Promise.resolve(); #answering = Promise.resolve();
+    state = "joining"; joins = 0;
+    me = null; participants = []; received = [];
+    publishConnection = null; subscribeConnection = null;
+
+    constructor(event, handlers) {
+        this.#event = event;
+        this.#handlers = handlers;
+    }
+
+    /** Joins with tracks by source: `{camera, microphone}`. */
+    start(tracks) {
+        for (const [source, track] of Object.entries(tracks)) if (track) this.#sent.set(source, track);
+        this.#setState("joining");
+        this.#enter(++this.#round);
+    }
+
+    /** Begins or (with null) ends to send a source; negotiates again on the same connection. */
+    async send(source, track) {
+        if (track) this.#sent.set(source, track);
+        else this.#sent.delete(source);
+        if (!track) this.#muted.delete(source);
+        if (!this.publishConnection && this.state !== "joined") return; // the rejoin under way takes it along
+        const round = this.#round;
+        try {
+            await this.#publish(round);
+        } catch (problem) {
+            if (round === this.#round && problem.status === 0) this.#again();
+            if (round === this.#round) throw problem;
+        }
+    }
+
+    /** Mutes at the source, so that nothing leaves this machine, and tells the others. */
+    async mute(source, muted) {
+        if (muted) this.#muted.add(source);
+        else this.#muted.delete(source);
+        const track = this.#sent.get(source);
+        if (track) track.enabled = !muted;
+        if (this.state === "joined") await this.#signalling.request({ mute: { source, muted } });
+    }
+
+    isMuted(source) { return this.#muted.has(source); }
+
+    leave() {
+        this.#round++;
+        clearTimeout(this.#retry);
+        // The reply has nothing to say to somebody who is gone.
+        this.#signalling?.request({ leave: true }).catch(() => {});
+        this.#closeConnections();
+        this.#closeSocket();
+        this.#setState("left");
+    }
+
+    #setState(state, problem) {
+        this.state = state;
+        this.#handlers.onState?.(state, problem);
+    }
+
+    async #enter(round) {
+        try {
+            if (!this.#signalling) await this.#open(round);
+            if (round !== this.#round) return;
+            if (this.#sent.size) await this.#publish(round);
+            if (round !== this.#round) return;
+            await this.#signalling.request({ subscribe: true });
+            if (this.publishConnection) await connected(this.publishConnection);
+            if (round !== this.#round) return;
+            for (const source of this.#muted) await this.#signalling.request({ mute: { source, muted: true } });
+            if (round !== this.#round) return;
+            this.#attempts = 0;
+            this.joins++;
+            this.#setState("joined");
+        } catch (problem) {
+            if (round !== this.#round) return;
+            if (problem.status === 401 || problem.status === 403) this.#refuse(problem);
+            else this.#again({ keepsSocket: problem.status > 0, afterMs: problem.retryAfterMs ?? 0 });
+        }
+    }
+
+    /** Opens the socket with a single-use ticket; resolves with the server's first words. */
+    async #open(round) {
+        const { ticket } = await request("POST", "/v1/tickets", { event: this.#event });
+        if (round !== this.#round) return;
+        const address = new URL(`/v1/events/${encodeURIComponent(this.#event)}/rtc`, location.href);
+        address.protocol = address.protocol.replace("http", "ws");
+        address.searchParams.set("ticket", ticket);
+        await new Promise((resolve, reject) => {
+            const timer = setTimeout(() => signalling.close(), REPLY_MS);
+            const signalling = this.#signalling = new Signalling(address, {
+                onMessage: (message) => {
+                    if (signalling !== this.#signalling) return;
+                    if (message.hello) {
+                        clearTimeout(timer);
+                        this.me = message.hello;
+                        resolve();
+                    } else this.#receive(message);
+                },
+                onClose: (code) => {
+                    clearTimeout(timer);
+                    const isOurs = signalling === this.#signalling;
+                    if (isOurs) this.#signalling = null;
+                    if (code === 4401 || code === 4403) {
+                        if (isOurs) this.#refuse(new Problem(401, { title: "You were asked to leave." }));
+                    } else if (isOurs && this.state !== "refused") this.#again();
+                    reject(new Problem(0, { title: "The studio can't be reached." }));
+                },
+            });
+        });
+    }
+
+    #receive(message) {
+        if (message.participants) {
+            this.participants = message.participants;
+            this.#handlers.onChange?.();
+        }
+        if (message.offer) {
+            const round = this.#round;
+            this.#answering = this.#answering.then(() => this.#answer(round, message.offer)).catch(() => {
+                if (round === this.#round) this.#again({ keepsSocket: true });
+            });
+        }
+        if (message.rejoin) this.#again({ keepsSocket: true });
+    }
+
+    /** Offers what is to be sent now; one negotiation after the other. */
+    #publish(round) {
+        const turn = this.#publishing.then(async () => {
+            if (round !== this.#round) return;
+            const connection = this.publishConnection ??= this.#makeConnection(round);
+            await this.#place(connection);
+            await connection.setLocalDescription(await connection.createOffer());
+            const sources = {};
+            for (const [source, transceiver] of this.#transceivers) if (this.#sent.has(source)) sources[transceiver.mid] = source;
+            const { answer } = await this.#signalling.request({ publish: { offer: connection.localDescription.sdp, sources } });
+            if (round !== this.#round) return;
+            await connection.setRemoteDescription({ type: "answer", sdp: answer });
+        });
+        this.#publishing = turn.catch(() => {});
+        return turn;
+    }
+
+    /** Gives every source a transceiver of its own; one that is not sent rests until it is again. */
+    async #place(connection) {
+        for (const [source, transceiver] of this.#transceivers) {
+            if (this.#sent.has(source)) continue;
+            transceiver.direction = "inactive";
+            await transceiver.sender.replaceTrack(null);
+        }
+        for (const [source, track] of this.#sent) {
+            const known = this.#transceivers.get(source);
+            if (known) {
+                known.direction = "sendonly";
+                await known.sender.replaceTrack(track);
+                continue;
+            }
+            const isVideo = track.kind === "video";
+            if (isVideo) track.contentHint = source === "screen" ? "detail" : "motion";
+            const transceiver = connection.addTransceiver(track, {
+                direction: "sendonly", streams: [new MediaStream([track])],
+                sendEncodings: isVideo ? [{ maxBitrate: BITRATES[source], maxFramerate: 30 }] : undefined,
+            });
+            if (isVideo) preferVP8(transceiver);
+            this.#transceivers.set(source, transceiver);
+        }
+    }
+
+    async #answer(round, sdp) {
+        if (round !== this.#round) return;
+        const connection = this.subscribeConnection ??= this.#makeConnection(round);
+        await connection.setRemoteDescription({ type: "offer", sdp });
+        await connection.setLocalDescription(await connection.createAnswer());
+        if (round !== this.#round) return;
+        const tracks = tracksOf(sdp);
+        this.received = connection.getTransceivers().filter(({ mid }) => tracks.has(mid))
+            .map(({ mid, receiver }) => ({ ...tracks.get(mid), receiver, track: receiver.track }));
+        this.#handlers.onChange?.();
+        await this.#signalling.request({ answer: connection.localDescription.sdp });
+    }
+
+    #makeConnection(round) {
+        const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+        let timer;
+        connection.onconnectionstatechange = () => {
+            clearTimeout(timer);
+            if (round !== this.#round) return;
+            const { connectionState: state } = connection;
+            if (state === "failed" || state === "closed") this.#again({ keepsSocket: true });
+            if (state === "disconnected") {
+                timer = setTimeout(() => { if (round === this.#round) this.#again({ keepsSocket: true }); }, DISCONNECTED_MS);
+            }
+        };
+        return connection;
+    }
+
+    #again({ keepsSocket = false, afterMs = 0 } = {}) {
+        const round = ++this.#round;
+        clearTimeout(this.#retry);
+        this.#closeConnections();
+        if (!keepsSocket) this.#closeSocket();
+        this.#setState(this.joins ? "rejoining" : "joining");
+        const waitMs = afterMs + 500 + jitter(Math.min(2500, 500 * 2 ** Math.min(this.#attempts++, 8)));
+        this.#retry = setTimeout(() => this.#enter(round), waitMs);
+    }
+
+    #refuse(problem) {
+        this.#round++;
+        clearTimeout(this.#retry);
+        this.#closeConnections();
+        this.#closeSocket();
+        this.#setState("refused", problem);
+    }
+
+    #closeConnections() {
+        this.publishConnection?.close();
+        this.subscribeConnection?.close();
+        this.publishConnection = this.subscribeConnection = null;
+        this.#publishing = this.#answering = Promise.resolve();
+        this.#transceivers.clear();
+        this.received = [];
+        this.#handlers.onChange?.();
+    }
+
+    #closeSocket() {
+        const signalling = this.#signalling;
+        this.#signalling = null;
+        signalling?.close();
+    }
+}
+
+/** Resolves when a connection stands. */
+function connected(connection) {
+    return new Promise((resolve, reject) => {
+        const fail = () => reject(new Problem(503, { title: "No connection to the media server." }));
+        const timer = setTimeout(fail, CONNECT_MS);
+        const look = () => {
+            if (connection.connectionState === "connected") resolve();
+            else if (!["failed", "closed"].includes(connection.connectionState)) return;
+            else fail();
+            clearTimeout(timer);
+            connection.removeEventListener("connectionstatechange", look);
+        };
+        connection.addEventListener("connectionstatechange", look);
+        look();
+    });
+}

@@ -1,0 +1,92 @@
+// Everybody's picture: a tile for each person, and one for each shared screen.
+
+import { element } from "/assets/polls.js";
+
+const initialsOf = (name) => name.split(/\s+/).filter(Boolean).slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");
+
+/** One tile; its stream holds what is seen and heard of one person or one screen. */
+class Tile {
+    #stream = new MediaStream(); #receiver = null;
+
+    constructor(participant, kind, isMine) {
+        this.participant = participant;
+        this.kind = kind;
+        this.video = element("video", { playsInline: true, autoplay: true, muted: isMine });
+        this.initials = element("p", { className: "blank initials" }, element("span"));
+        this.initials.setAttribute("aria-hidden", "true");
+        this.name = element("span", { className: "name" });
+        this.badge = element("span", { className: "badge", textContent: "Muted", hidden: true });
+        this.element = element("article", { className: "tile", dataset: { participant, kind } },
+            this.video, this.initials, element("footer", {}, this.name, this.badge));
+        // A stream that changes its tracks goes on by itself only while it plays.
+        this.video.srcObject = this.#stream;
+    }
+
+    /** Draws the tile anew; `audio` is a track with its receiver, where there is one. */
+    update({ label, picture, audio, isDark, isMuted, isMirrored }, onBlocked) {
+        this.name.textContent = label;
+        this.video.setAttribute("aria-label", label);
+        this.initials.firstChild.textContent = initialsOf(label);
+        this.initials.hidden = Boolean(picture) && !isDark;
+        this.badge.hidden = !isMuted;
+        this.element.toggleAttribute("data-mirror", isMirrored);
+        this.element.toggleAttribute("data-dark", isDark || !picture);
+        this.#receiver = audio?.receiver ?? null;
+        const wanted = [picture, audio?.track].filter(Boolean);
+        for (const track of this.#stream.getTracks()) if (!wanted.includes(track)) this.#stream.removeTrack(track);
+        let isNew = false;
+        for (const track of wanted) {
+            if (this.#stream.getTracks().includes(track)) continue;
+            this.#stream.addTrack(track);
+            isNew = true;
+        }
+        if (isNew || (wanted.length && this.video.paused)) this.play(onBlocked);
+    }
+
+    play(onBlocked) {
+        this.video.play().catch((error) => { if (error.name === "NotAllowedError") onBlocked?.(); });
+    }
+
+    /** Outlines who speaks, by the level that the last packets carried. */
+    showLevel() {
+        const level = this.#receiver?.getSynchronizationSources?.()[0]?.audioLevel ?? 0;
+        this.element.toggleAttribute("data-speaking", level > 0.02 && this.badge.hidden);
+    }
+}
+
+/** All tiles, kept in order: what stays is left alone, so that no picture blinks. */
+export class Tiles {
+    #container; #tiles = new Map(); #onBlocked;
+
+    constructor(container, onBlocked) {
+        this.#container = container;
+        this.#onBlocked = onBlocked;
+    }
+
+    /** Shows exactly these: `[{participant, kind: "person" | "screen", isMine, label, ...}]`. */
+    show(wanted) {
+        const keys = new Set(wanted.map(({ participant, kind }) => `${participant}/${kind}`));
+        for (const [key, tile] of this.#tiles) {
+            if (keys.has(key)) continue;
+            tile.video.srcObject = null;
+            tile.element.remove();
+            this.#tiles.delete(key);
+        }
+        for (const content of wanted) {
+            const key = `${content.participant}/${content.kind}`;
+            if (!this.#tiles.has(key)) {
+                const tile = new Tile(content.participant, content.kind, content.isMine);
+                this.#tiles.set(key, tile);
+                this.#container.append(tile.element);
+            }
+            this.#tiles.get(key).update(content, this.#onBlocked);
+        }
+        const count = wanted.length;
+        this.#container.dataset.count = count <= 2 ? String(count) : count <= 4 ? "few" : count <= 9 ? "many" : "crowd";
+        this.#container.toggleAttribute("data-screen", wanted.some(({ kind }) => kind === "screen"));
+    }
+
+    play() { for (const tile of this.#tiles.values()) tile.play(); }
+
+    showLevels() { for (const tile of this.#tiles.values()) tile.showLevel(); }
+}
