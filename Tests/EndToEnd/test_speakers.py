@@ -56,7 +56,7 @@ def pair(studio, admin, artefacts, tmp_path_factory):
                 chromium(tmp_path_factory.mktemp(name), artefacts / f"chromedriver-{name}.log", size=(960, 720))
             )
             invitation = invite(admin, **({"name": "Alice Ahlberg"} if name == "alice" else {}))
-            driver.get(f"{invitation['url']}?media=canvas&screen=canvas")
+            driver.get(f"{invitation['url']}?media=canvas")
             wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
             if name == "boris":
                 driver.find_element(By.ID, "name").send_keys("Boris Berg")
@@ -86,6 +86,8 @@ def test_two_browsers_see_and_hear_each_other(pair, artefacts):
         page.wait_sound(other.participant, 10)
         report = page.received(other.participant, "camera")
         print(f"{report['framesDecoded']} frames of {report['frameWidth']}x{report['frameHeight']}")
+        transport = page.driver.execute_async_script(TRANSPORT)
+        assert transport["dtlsState"] == "connected" and transport["srtpCipher"] == "SRTP_AEAD_AES_128_GCM", transport
         # Nobody gets what they send.
         assert page.participant not in page.value("window.proscenium.received.map((track) => track.participant)")
     assert "Boris Berg" in names_shown(alice) and "Alice Ahlberg (you)" in names_shown(alice)
@@ -96,6 +98,12 @@ def test_two_browsers_see_and_hear_each_other(pair, artefacts):
     for page, name in ((alice, "alice"), (boris, "boris")):
         screenshot(page.driver, artefacts, f"join-{name}-room.png")
 
+
+TRANSPORT = """
+const done = arguments[0];
+window.proscenium.publishConnection.getStats()
+    .then((reports) => done([...reports.values()].find(({type}) => type === "transport")));
+"""
 
 # The mean brightness of a participant's picture over a bit more than two seconds.
 BRIGHTNESS = """
@@ -234,9 +242,12 @@ def test_garbled_descriptions_are_refused_and_touch_nobody(studio, admin, pair):
         for body in bad[1:4]:
             error = room.ask({"publish": {"offer": body, "sources": {}}})["error"]
             assert error["status"] in (400, 422) and error["type"] and error["title"], error
-        assert room.ask({"colour": "red"})["error"]["status"] in (400, 422)
-        # A message that cannot be read may cost the connection its life, but no other one.
-        room.socket.send("{not json")
+        # What cannot be read has no number that an answer could carry.
+        for body in ('{"id": 99, "colour": "red"}', "{not json"):
+            room.socket.send(body)
+            error = room.receive(lambda message: "error" in message)["error"]
+            assert error["status"] in (400, 422) and error["type"] and error["title"], error
+        assert room.ask({"subscribe": True})["ok"], "the connection does not go on"
     for page, other in (pair, pair[::-1]):
         page.wait_frames(other.participant, 10)
     assert_in_the_room_all_the_while(pair)
@@ -272,6 +283,25 @@ def test_a_reload_comes_back_as_the_same_person(pair):
     assert boris.participant == person
     boris.wait_frames(pair[0].participant, 15)
     pair[0].wait_frames(person, 15)
+
+
+# A state that takes half a minute of a dead path to come about by itself.
+FAIL_CONNECTION = """
+const connection = window.proscenium[arguments[0]];
+Object.defineProperty(connection, "connectionState", {value: "failed"});
+connection.dispatchEvent(new Event("connectionstatechange"));
+"""
+
+
+@pytest.mark.parametrize("connection", ["publishConnection", "subscribeConnection"])
+def test_a_page_comes_back_when_a_connection_fails(pair, connection):
+    alice, boris = pair
+    person, joins = alice.participant, alice.value("window.proscenium.joins")
+    alice.driver.execute_script(FAIL_CONNECTION, connection)
+    wait_script(alice.driver, f"{JOINED} && window.proscenium.joins > {joins}", 15, "Alice is back")
+    assert alice.participant == person
+    boris.wait_frames(person, 15)
+    alice.wait_frames(boris.participant, 15)
 
 
 def test_an_unknown_invitation_is_told_so(studio, pair):
@@ -310,3 +340,18 @@ def test_pages_come_back_by_themselves_when_the_media_server_is_killed(studio, p
     assert [page.participant for page in pair] == people
     studio.wait_restarted("sfu", old)
     print(json.dumps({"rejoinSeconds": round(joined, 2)}))
+
+
+def test_pages_come_back_by_themselves_when_studio_is_killed(studio, pair):
+    alice, boris = pair
+    before = [page.value("window.proscenium.joins") for page in pair]
+    people = [page.participant for page in pair]
+    killed = time.monotonic()
+    old = studio.kill_role("studio")
+    for page, joins in zip(pair, before):
+        wait_script(page.driver, f"{JOINED} && window.proscenium.joins > {joins}", 30, "the page is back")
+    for page, other in ((alice, boris), (boris, alice)):
+        page.wait_frames(other.participant, 20)
+    print(f"after kill -9 of Studio: seen again after {time.monotonic() - killed:.1f} s")
+    assert [page.participant for page in pair] == people
+    studio.wait_restarted("studio", old)

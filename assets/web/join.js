@@ -6,7 +6,6 @@ import { Room } from "/assets/rtc.js";
 import { Tiles } from "/assets/tiles.js";
 
 const invitation = decodeURIComponent(location.pathname.split("/").filter(Boolean)[1] ?? "");
-const query = new URLSearchParams(location.search);
 const $ = (id) => document.getElementById(id);
 const SPEAKS = ["speaker", "producer", "admin"];
 
@@ -35,7 +34,7 @@ window.proscenium = {
     get summary() {
         const { state, participant, participants, received, joins } = this;
         return {
-            state, participant, participants, received, joins, error: $("join-error").textContent || $("room-error").textContent,
+            state, participant, participants, received, joins, error: `${$("join-error").textContent}${$("room-error").textContent}`,
             publishing: room?.publishConnection?.connectionState, subscribing: room?.subscribeConnection?.connectionState,
         };
     },
@@ -175,18 +174,27 @@ function enter() {
     $("title").textContent = session.event;
     $("room-error").textContent = "";
     for (const [id, source] of [["microphone", "microphone"], ["camera", "camera"]]) {
-        $(id).disabled = !trackOf(source);
+        const track = trackOf(source);
+        $(id).disabled = !track;
         drawToggle(id, false);
+        // Unplugged, or taken back in the browser's bar.
+        if (track) {
+            track.onended = () => {
+                $(id).disabled = true;
+                room?.send(source, null).catch(() => {});
+                onChange();
+            };
+        }
     }
     drawToggle("screen", false);
-    $("screen").hidden = !navigator.mediaDevices?.getDisplayMedia && query.get("screen") !== "canvas";
+    $("screen").hidden = !navigator.mediaDevices?.getDisplayMedia;
     show("room");
     room = new Room(session.event, { onState, onChange });
     room.start({ camera: trackOf("camera"), microphone: trackOf("microphone") });
 }
 
 function trackOf(source) {
-    if (source === "screen") return screen?.stream.getVideoTracks()[0];
+    if (source === "screen") return screen?.getVideoTracks()[0];
     return source === "camera" ? stream?.getVideoTracks()[0] : stream?.getAudioTracks()[0];
 }
 
@@ -294,24 +302,17 @@ for (const source of ["microphone", "camera"]) {
 }
 
 async function beginScreen() {
-    if (query.get("screen") === "canvas") {
-        const source = new TestSource(session.name, { width: 960, height: 540, withSound: false, caption: "screen" });
-        source.resume();
-        screen = { stream: source.stream, stop: () => source.stop() };
-    } else {
-        const display = await openScreen();
-        screen = { stream: display, stop: () => { for (const track of display.getTracks()) track.stop(); } };
-    }
+    screen = await openScreen();
     // The browser's own bar may end it too.
     trackOf("screen").onended = () => attempt($("screen"), stopSharing);
     drawToggle("screen", true);
     onChange();
-    await Promise.all([room.send("screen", trackOf("screen")), room.send("screenAudio", screen.stream.getAudioTracks()[0] ?? null)]);
+    await Promise.all([room.send("screen", trackOf("screen")), room.send("screenAudio", screen.getAudioTracks()[0] ?? null)]);
     announce("You are sharing your screen.");
 }
 
 function endScreen() {
-    screen?.stop();
+    for (const track of screen?.getTracks() ?? []) track.stop();
     screen = null;
     drawToggle("screen", false);
 }
@@ -343,7 +344,7 @@ $("leave").onclick = () => room.leave();
 addEventListener("pagehide", () => room?.leave());
 
 async function start() {
-    $("test-picture").checked = query.get("media") === "canvas";
+    $("test-picture").checked = new URLSearchParams(location.search).get("media") === "canvas";
     session = await knownSession();
     if (session) {
         $("name").value = session.name ?? "";

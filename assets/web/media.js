@@ -38,14 +38,11 @@ export class TestSource {
     static onMs = 100;
     #canvas; #context; #timers = []; #name;
 
-    constructor(name, { width = 640, height = 360, withSound = true, caption = "" } = {}) {
+    constructor(name) {
         this.#name = name;
-        this.caption = caption;
-        this.#canvas = Object.assign(document.createElement("canvas"), { width, height });
-        const tracks = this.#canvas.captureStream(30).getTracks();
+        this.#canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 360 });
         this.#context = new AudioContext({ sampleRate: 48_000 });
-        if (withSound) tracks.push(this.#beep());
-        this.stream = new MediaStream(tracks);
+        this.stream = new MediaStream([...this.#canvas.captureStream(30).getTracks(), this.#beep()]);
         this.#timers.push(setInterval(() => this.#draw(), 1000 / 30));
         this.#draw();
     }
@@ -93,13 +90,13 @@ export class TestSource {
         pen.fillStyle = isOn ? "#222" : "#ffd166";
         pen.beginPath();
         const turn = time * 1.5;
-        pen.arc(width * (0.5 + 0.32 * Math.cos(turn)), height * (0.45 + 0.22 * Math.sin(2 * turn)), height * 0.16, 0, 7);
+        pen.arc(width * (0.5 + 0.32 * Math.cos(turn)), height * (0.6 + 0.2 * Math.sin(2 * turn)), height * 0.16, 0, 7);
         pen.fill();
         pen.fillStyle = isOn ? "#222" : "#fff";
         pen.font = `600 ${Math.round(height / 11)}px system-ui, sans-serif`;
         pen.textAlign = "center";
-        pen.fillText(`${this.#name}${this.caption ? ` · ${this.caption}` : ""}`.trim(), width / 2, height * 0.8, width * 0.9);
+        pen.fillText(this.#name, width / 2, height * 0.16, width * 0.9);
         pen.font = `${Math.round(height / 16)}px ui-monospace, monospace`;
-        pen.fillText(time.toFixed(2), width / 2, height * 0.9);
+        pen.fillText(time.toFixed(2), width / 2, height * 0.26);
     }
 }

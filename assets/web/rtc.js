@@ -1,55 +1,12 @@
 // A page's way into a room: signalling, a connection that publishes, one that subscribes, and the way back to both.
 
 import { Problem, jitter, request } from "/assets/client.js";
+import { REPLY_MS, Signalling } from "/assets/signalling.js";
 
-const REPLY_MS = 10_000;
 const CONNECT_MS = 15_000;
 /** A connection that says `disconnected` may still heal by itself; after this it is made anew. */
 const DISCONNECTED_MS = 4000;
 const BITRATES = { camera: 1_500_000, screen: 2_500_000 };
-
-/** The JSON messages of one WebSocket: requests with their replies, and what the server says of itself. */
-class Signalling {
-    #socket; #pending = new Map(); #lastId = 0;
-
-    constructor(address, { onMessage, onClose }) {
-        this.#socket = new WebSocket(address);
-        this.#socket.onmessage = ({ data }) => {
-            const message = JSON.parse(data);
-            const reply = this.#pending.get(message.id);
-            if (!reply) return onMessage(message);
-            this.#pending.delete(message.id);
-            clearTimeout(reply.timer);
-            if (message.error) reply.reject(new Problem(message.error.status ?? 500, message.error, message.error.retryAfterMs));
-            else reply.resolve(message);
-        };
-        this.#socket.onclose = ({ code }) => {
-            for (const { reject, timer } of this.#pending.values()) {
-                clearTimeout(timer);
-                reject(new Problem(0, { title: "The connection was lost." }));
-            }
-            this.#pending.clear();
-            onClose(code);
-        };
-    }
-
-    request(body) {
-        return new Promise((resolve, reject) => {
-            if (this.#socket.readyState !== WebSocket.OPEN) return reject(new Problem(0, { title: "The connection was lost." }));
-            const id = ++this.#lastId;
-            const timer = setTimeout(() => {
-                this.#pending.delete(id);
-                // Who does not answer is as good as gone.
-                this.close();
-                reject(new Problem(0, { title: "The studio does not answer." }));
-            }, REPLY_MS);
-            this.#pending.set(id, { resolve, reject, timer });
-            this.#socket.send(JSON.stringify({ id, ...body }));
-        });
-    }
-
-    close() { this.#socket.close(); }
-}
 
 /** What an offer's sections carry, by mid: `a=msid` names the participant and `SOURCE.SESSION.MID`. */
 export function tracksOf(sdp) {
@@ -78,7 +35,7 @@ function preferVP8(transceiver) {
  * or received tracks have changed.
  */
 export class Room {
-    #event; #handlers; #signalling = null; #round = 0; #attempts = 0; #retry;
+    #event; #handlers; #signalling = null; #round = 0; #attempts = 0; #retry; #subscribedIn = 0;
     #sent = new Map(); #muted = new Set(); #transceivers = new Map();
     #publishing = Promise.resolve(); #answering = Promise.resolve();
     state = "joining"; joins = 0;
@@ -140,22 +97,37 @@ export class Room {
 
     async #enter(round) {
         try {
-            if (!this.#signalling) await this.#open(round);
+            if (this.#signalling) await this.#forget();
+            else await this.#open(round);
             if (round !== this.#round) return;
             if (this.#sent.size) await this.#publish(round);
             if (round !== this.#round) return;
+            this.#subscribedIn = round;
             await this.#signalling.request({ subscribe: true });
             if (this.publishConnection) await connected(this.publishConnection);
             if (round !== this.#round) return;
-            for (const source of this.#muted) await this.#signalling.request({ mute: { source, muted: true } });
+            const muted = [...this.#muted];
+            for (const source of muted) await this.#signalling.request({ mute: { source, muted: true } });
             if (round !== this.#round) return;
             this.#attempts = 0;
             this.joins++;
             this.#setState("joined");
+            // What was unmuted meanwhile.
+            for (const source of muted) if (!this.#muted.has(source)) this.mute(source, false).catch(() => {});
         } catch (problem) {
             if (round !== this.#round) return;
             if (problem.status === 401 || problem.status === 403) this.#refuse(problem);
             else this.#again({ keepsSocket: problem.status > 0, afterMs: problem.retryAfterMs ?? 0 });
+        }
+    }
+
+    /** Gives up what the studio still holds for the connections of before. */
+    async #forget() {
+        try {
+            await this.#signalling.request({ leave: true });
+        } catch (problem) {
+            // Gone already is as good; only without an answer there is no use in going on.
+            if (problem.status === 0) throw problem;
         }
     }
 
@@ -195,8 +167,9 @@ export class Room {
             this.participants = message.participants;
             this.#handlers.onChange?.();
         }
-        if (message.offer) {
-            const round = this.#round;
+        const round = this.#round;
+        // An offer of the connection before has nobody any more who could answer it.
+        if (message.offer && this.#subscribedIn === round) {
             this.#answering = this.#answering.then(() => this.#answer(round, message.offer)).catch(() => {
                 if (round === this.#round) this.#again({ keepsSocket: true });
             });
