@@ -269,9 +269,10 @@ const TOGGLES = {
     screen: ["Share screen", "Stop sharing"],
 };
 
-function drawToggle(id, isPressed) {
-    $(id).textContent = TOGGLES[id][Number(isPressed)];
-    $(id).setAttribute("aria-pressed", String(isPressed));
+/** The label says what the button will do, so it needs no pressed state beside that. */
+function drawToggle(id, isActive) {
+    $(id).textContent = TOGGLES[id][Number(isActive)];
+    $(id).toggleAttribute("data-active", isActive);
 }
 
 /** Runs what a control asks for; what goes wrong is said above the controls. */
