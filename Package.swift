@@ -128,7 +128,7 @@ let package = Package(
         .testTarget(name: "SFUTests", dependencies: ["SFU", "Control"], swiftSettings: strict),
         .testTarget(
             name: "CompositorTests", dependencies: ["Compositor"], resources: [.copy("Goldens")], swiftSettings: strict),
-        .testTarget(name: "OutputTests", dependencies: ["Output", "RTMP"] + http, swiftSettings: strict),
+        .testTarget(name: "OutputTests", dependencies: ["Output", "RTMP", "Control"] + http, swiftSettings: strict),
         .testTarget(
             name: "InteractivityTests",
             dependencies: [

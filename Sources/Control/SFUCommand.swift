@@ -37,6 +37,8 @@ public enum SFUCommand: Sendable, Codable, Hashable {
     case createRoom(room: String)
     /// Ends a room and all of its sessions.
     case closeRoom(room: String)
+    /// Ends every room: Studio does not know them any more; → `.done`.
+    case closeRooms
     /// Takes a publisher's offer, or its next one on the same session; → `.answer`. `sources` names what sections carry by
     /// mid; where it does not, the track part of `a=msid` or the order decides.
     case publish(room: String, participant: String, session: String, offer: String, sources: [String: TrackSource])

@@ -31,6 +31,8 @@ final class Consumer {
     var roundTripMs: Int64 = 100
     var lastReport: MonotonicTime?
     private var firstSource: Int64 = 0
+    /// The newest source number that was sent.
+    private var highestSource: Int64 = -1
     // Sequence numbers begin below 2^15, so that the rollover counter is 0 for both sides (RFC 3711 section 3.3.1).
     private var nextOut = Int64(SecureRandom.u32() & 0x7FFF), nextRTX = Int64(SecureRandom.u32() & 0x7FFF)
     private var shifts: [(from: Int64, offset: Int64)] = []
@@ -58,9 +60,16 @@ final class Consumer {
     }
 
     /// Closes the hole that a packet without payload would leave.
+    ///
+    /// Only numbers beyond the newest that was sent are skipped: an outgoing number that was used must never be used
+    /// again with another payload, because it is also the nonce of the encryption (RFC 7714 section 8.1).
     func skip(_ sequence: Int64) {
-        guard !awaitsStart, let last = shifts.last, sequence &+ last.offset >= nextOut else { return }
-        shifts.append((sequence + 1, last.offset - 1))
+        guard !awaitsStart, sequence > highestSource,
+            let place = shifts.lastIndex(where: { $0.from <= sequence })
+        else { return }
+        let offset = shifts[place].offset - 1
+        for index in shifts.indices where index > place { shifts[index].offset -= 1 }
+        shifts.insert((sequence + 1, offset), at: place + 1)
         if shifts.count > 16 { shifts.removeFirst() }
     }
 
@@ -68,6 +77,7 @@ final class Consumer {
     func note(out: Int64, source: Int64, length: Int) {
         sent[Int(out & Int64(Self.memory - 1))] = Sent(out: out, source: source)
         nextOut = max(nextOut, out &+ 1)
+        highestSource = max(highestSource, source)
         packets &+= 1
         bytes &+= UInt32(truncatingIfNeeded: length)
     }

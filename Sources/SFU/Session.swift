@@ -12,7 +12,8 @@ final class Session {
     let isPublisher: Bool
     unowned let room: Room
     let transport: PeerTransport
-    let createdAt: MonotonicTime
+    /// Since when its transport could have come up; nil while there is nothing to connect for.
+    var waitsSince: MonotonicTime?
     var isConnected = false
     var producers: [Producer] = [], consumers: [Consumer] = []
     var sources: [(ssrc: UInt32, producer: Producer, isRTX: Bool)] = []
@@ -25,14 +26,13 @@ final class Session {
     var offerIsOpen = false, offerIsStale = false, hasRemote = false
 
     init(
-        id: String, participant: String, isPublisher: Bool, room: Room, transport: PeerTransport, now: MonotonicTime
+        id: String, participant: String, isPublisher: Bool, room: Room, transport: PeerTransport
     ) {
         self.id = id
         self.participant = participant
         self.isPublisher = isPublisher
         self.room = room
         self.transport = transport
-        createdAt = now
     }
 
     /// Which track a packet belongs to: by SSRC, else by mid, else by its payload type where only one track has it.

@@ -28,13 +28,19 @@ extension ShardCore {
             for session in room.sessions { remove(session, reason: "the room is closed", now: now) }
             rooms[id] = nil
             return .done
+        case .closeRooms:
+            for room in Array(rooms.values) {
+                for session in room.sessions { remove(session, reason: "the room is closed", now: now) }
+            }
+            rooms.removeAll()
+            return .done
         case .publish(let room, let participant, let session, let offer, let sources):
             return .answer(
                 try publish(
                     self.room(room), participant: participant, id: session, offer: offer, sources: sources, now: now))
         case .subscribe(let room, let participant, let id):
             let session = try makeSession(
-                self.room(room), participant: participant, id: id, isPublisher: false, now: now)
+                self.room(room), participant: participant, id: id, isPublisher: false)
             for other in session.room.sessions where other.isPublisher {
                 subscribe(session, to: other.producers.filter(\.isAnnounced))
             }
@@ -108,7 +114,7 @@ extension ShardCore {
     }
 
     private func makeSession(
-        _ room: Room, participant: String, id: String, isPublisher: Bool, now: MonotonicTime
+        _ room: Room, participant: String, id: String, isPublisher: Bool
     ) throws(SFUError) -> Session {
         try check(name: participant, "participant")
         try check(name: id, "session")
@@ -118,7 +124,7 @@ extension ShardCore {
         }
         let session = Session(
             id: id, participant: participant, isPublisher: isPublisher, room: room,
-            transport: PeerTransport(identity: identity, isServer: true), now: now)
+            transport: PeerTransport(identity: identity, isServer: true))
         sessions[id] = session
         byUfrag[session.transport.credentials.ufrag] = session
         room.sessions.append(session)
@@ -152,7 +158,7 @@ extension ShardCore {
         if let known = sessions[id] {
             session = known
         } else {
-            session = try makeSession(room, participant: participant, id: id, isPublisher: true, now: now)
+            session = try makeSession(room, participant: participant, id: id, isPublisher: true)
         }
         let local = session.transport.local(candidates: candidates)
         session.version += 1

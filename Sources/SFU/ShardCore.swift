@@ -159,7 +159,10 @@ final class ShardCore: PacketHandler {
             }
         }
         guard length > 0 else {
-            for consumer in producer.consumers { consumer.skip(entry.sequence) }
+            // Stored like any other, so that the same number is not skipped twice.
+            if producer.store.insert(packet, entry) {
+                for consumer in producer.consumers { consumer.skip(entry.sequence) }
+            }
             return drops.count(.padding)
         }
         guard producer.store.insert(packet, entry) else { return drops.count(.replayed) }
@@ -246,7 +249,7 @@ final class ShardCore: PacketHandler {
                 let middle = NTPTime.middle(NTPTime.from(unixNanoseconds: unixNanoseconds(now)))
                 let trip = middle &- block.lastSenderReport &- block.delaySinceLastSenderReport
                 // A trip of more than 10 s is a broken report.
-                if trip < 10 << 16 { consumer.roundTripMs = max(10, Int64(trip) * 1000 >> 16) }
+                if trip < 10 << 16 { consumer.roundTripMs = max(10, (Int64(trip) * 1000) >> 16) }
             }
         case .nack(let nack):
             guard let consumer = session.consumers.first(where: { $0.ssrc == nack.media && $0.isAccepted }) else {
@@ -296,8 +299,10 @@ final class ShardCore: PacketHandler {
         if reports { lastReports = now }
         for session in Array(sessions.values) {
             session.transport.handleTimeout(now: now)
-            if !session.isConnected, now.milliseconds(since: session.createdAt) > configuration.connectTimeoutMs,
-                session.hasRemote
+            // A subscriber alone in its room waits for nothing yet; from the first offer on it has to answer.
+            if session.waitsSince == nil, session.hasRemote || session.offerIsOpen { session.waitsSince = now }
+            if !session.isConnected, let since = session.waitsSince,
+                now.milliseconds(since: since) > configuration.connectTimeoutMs
             {
                 session.transport.close("the transport did not come up in time")
             }

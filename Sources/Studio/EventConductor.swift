@@ -88,9 +88,8 @@ public actor EventConductor {
     /// - Throws: `Problem` 409 when it does not run.
     public func stop(_ id: String) async throws -> EventRecord {
         let event = try await events.update(id) { event in
-            guard event.state == .starting || event.state == .live else {
-                throw Problem.conflict("not-running", "The event does not run.")
-            }
+            // A second stop tries again what the first could not: closing twice does no harm.
+            guard event.state.isRunning else { throw Problem.conflict("not-running", "The event does not run.") }
             event.state = .stopping
         }
         // An output that is away learns it when it comes back.
@@ -106,7 +105,13 @@ public actor EventConductor {
         guard let event = try await events.record(id), event.state == .starting || event.state == .live else { return }
         let changed = try await events.update(id) { _ in }
         guard let output = event.output, registry.registration(output) != nil else { return }
-        try await open(changed)
+        do {
+            try await open(changed)
+        } catch {
+            // It dials again and is told everything then; meanwhile an old key must not stay good unseen.
+            logger.error("an output did not take a change", metadata: ["event": "\(id)", "error": "\(error)"])
+            registry.disconnect(output)
+        }
     }
 
     /// The entrances of an event that are used now.
@@ -131,7 +136,13 @@ public actor EventConductor {
 
     private func follow(_ event: WorkerRegistry.Event) async throws {
         switch event {
-        case .registered(let worker) where worker.role == .output: try await welcome(worker)
+        case .registered(let worker) where worker.role == .output:
+            do {
+                try await welcome(worker)
+            } catch {
+                registry.disconnect(worker.id)
+                throw error
+            }
         case .report(let worker, let report): try await follow(report, from: worker)
         case .registered(let worker), .left(let worker):
             // A new process knows no room, and one that was away has ended them.
@@ -156,6 +167,10 @@ public actor EventConductor {
         case .segmentPublished(let segment): try await observer.mediaPublished(segment)
         case .clock(let event, let time, let wall):
             try await observer.clockReport(event: event, programTime: time, wallMilliseconds: wall)
+            // The gate shuts with the first picture, not with the first segment: what is opened between is not out yet.
+            if let record = try await events.record(event), record.state == .starting, record.output == worker.id {
+                try await observer.programState(event: event, isLive: true)
+            }
         case .ingestState(let event, let ingest, let isConnected):
             if isConnected {
                 connectedIngests[event, default: []].insert(ingest)
@@ -164,9 +179,13 @@ public actor EventConductor {
             }
         case .sfu(let event): await speakers.follow(event)
         case .programState(let id, let isLive, let masterPath):
-            guard let event = try await events.record(id), event.output == worker.id,
-                event.state == .starting || event.state == .live
-            else { return }
+            guard let event = try await events.record(id), event.output == worker.id, event.state.isRunning else {
+                return
+            }
+            guard event.state != .stopping else {
+                if !isLive { _ = try await ended(id) }
+                return
+            }
             if event.state != (isLive ? .live : .starting) || event.masterPath != masterPath {
                 try await events.update(id) { event in
                     event.state = isLive ? .live : .starting

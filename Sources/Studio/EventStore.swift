@@ -104,7 +104,10 @@ public struct EventStore: EventDirectory {
     /// Deletes an event and what belongs to it.
     ///
     /// - Throws: `Problem` 409 while it runs.
-    public func delete(_ id: String) async throws {
+    /// Every token that was given out for the event is revoked with it.
+    ///
+    /// - Returns: the ids of those tokens.
+    public func delete(_ id: String) async throws -> [String] {
         try await database.write { database in
             guard let row = try Row.fetchOne(database, sql: "SELECT * FROM event WHERE id = ?", arguments: [id]) else {
                 throw Problem.notFound("There is no such event.")
@@ -112,7 +115,19 @@ public struct EventStore: EventDirectory {
             guard try !EventRecord(row).state.isRunning else {
                 throw Problem.conflict("live", "Stop the event before you delete it.")
             }
+            let jtis = try String.fetchAll(
+                database,
+                sql: """
+                    SELECT u.jti FROM invitationUse u JOIN invitation i ON i.id = u.invitation WHERE i.event = ?
+                    """, arguments: [id])
+            try database.execute(
+                sql: """
+                    INSERT OR REPLACE INTO revocation (jti, org, expiresAt)
+                    SELECT u.jti, i.org, i.expiresAt
+                    FROM invitationUse u JOIN invitation i ON i.id = u.invitation WHERE i.event = ?
+                    """, arguments: [id])
             try database.execute(sql: "DELETE FROM event WHERE id = ?", arguments: [id])
+            return jtis
         }
     }
 

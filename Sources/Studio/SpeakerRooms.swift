@@ -148,16 +148,40 @@ actor SpeakerRooms {
         }
     }
 
-    /// Ends a participant's sessions and returns whose they were.
-    func remove(_ participant: String, event: String) async throws -> Principal {
+    /// Who a participant is.
+    ///
+    /// - Throws: `Problem` 404.
+    func principal(of participant: String, event: String) throws -> Principal {
         guard let member = rooms[event]?.members[participant] else {
             throw Problem.notFound("There is no such participant.")
         }
-        for session in member.sessions {
-            forget(session)
-            _ = try? await send(.leave(session: session), event)
-        }
         return member.principal
+    }
+
+    /// Ends every session of a token.
+    func end(jti: String) async {
+        for (event, room) in rooms {
+            for member in room.members.values where member.principal.claims.jti == jti {
+                for session in member.sessions {
+                    forget(session)
+                    _ = try? await send(.leave(session: session), event)
+                }
+            }
+        }
+    }
+
+    /// Ends the sessions whose tokens have expired; called each second.
+    func endExpired(nowSeconds: Int64) async {
+        let expired = rooms.values.flatMap(\.members.values).map(\.principal.claims).filter { $0.exp <= nowSeconds }
+        for claims in expired { await end(jti: claims.jti) }
+    }
+
+    /// Ends an event's room.
+    func close(_ event: String) async {
+        guard let room = rooms.removeValue(forKey: event) else { return }
+        for session in room.members.values.flatMap(\.sessions) { sessions[session] = nil }
+        for listener in listeners[event]?.values.map({ $0 }) ?? [] { listener.mustRejoin("the event was deleted") }
+        _ = try? await registry.send(.sfu(.closeRoom(room: event)), to: room.sfu)
     }
 
     // MARK: - What the SFU reports

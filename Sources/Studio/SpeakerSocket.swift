@@ -55,11 +55,18 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
     private let event: EventScope
     private let caller: Principal
     private let connections: OpenConnections
+    private let lifetimeSeconds: Int64
+    private let refuseRevoked: @Sendable () async throws -> Void
     private let state = Mutex(State())
     private let requests: AsyncStream<String>
     private let continuation: AsyncStream<String>.Continuation
 
-    init(speakers: SpeakerRooms, event: EventScope, caller: Principal, connections: OpenConnections) {
+    init(
+        speakers: SpeakerRooms, event: EventScope, caller: Principal, connections: OpenConnections,
+        lifetimeSeconds: Int64, refuseRevoked: @escaping @Sendable () async throws -> Void
+    ) {
+        self.lifetimeSeconds = lifetimeSeconds
+        self.refuseRevoked = refuseRevoked
         self.speakers = speakers
         self.event = event
         self.caller = caller
@@ -74,7 +81,18 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
         let registration = connections.add(jti: caller.claims.jti) {
             peer.close(WebSocketCloseCode.unauthorized, "the token was revoked")
         }
+        let expiry = Task { [lifetimeSeconds] in
+            try await Task.sleep(for: .seconds(min(lifetimeSeconds, 366 * 86_400)))
+            peer.close(WebSocketCloseCode.unauthorized, "the token has expired")
+        }
         Task { [self] in
+            defer { expiry.cancel() }
+            do {
+                // Revoking writes the table first and closes connections then: one that registers between is seen here.
+                try await refuseRevoked()
+            } catch {
+                peer.close(WebSocketCloseCode.unauthorized, "the token was revoked")
+            }
             send(Message(hello: .init(participant: caller.id, name: caller.name, role: caller.role)))
             await speakers.listen(event.id, self)
             for await text in requests { await answer(text) }

@@ -66,11 +66,15 @@ public struct StudioApplication {
                 authenticator: authenticator, directory: events, idempotency: credentials, origins: origins.all))
         book.add(.get, "/healthz", .open) { _, _ in try .json(["status": "ok"]) }
         OpenAPIDocument(file: configuration.openAPI, logger: logger).add(to: book)
-        EventRoutes(events: events, conductor: conductor, nowMs: nowMs).add(to: book)
+        EventRoutes(
+            events: events, conductor: conductor, speakers: speakers, connections: connections,
+            interactivity: interactivity, nowMs: nowMs
+        ).add(to: book)
         InvitationRoutes(
             invitations: InvitationStore(database: database), credentials: credentials, authenticator: authenticator,
-            tickets: tickets, connections: connections, origins: origins,
-            attempts: RateLimiter(perSecond: 5, burst: 200), nowSeconds: nowSeconds
+            tickets: tickets, connections: connections, speakers: speakers, origins: origins,
+            attempts: RateLimiter(perSecond: 5, burst: 200), ticketRate: RateLimiter(perSecond: 1, burst: 30),
+            nowSeconds: nowSeconds
         ).add(to: book)
         IngestRoutes(ingests: ingests, conductor: conductor, registry: registry, events: events, origins: origins)
             .add(to: book)
@@ -112,16 +116,20 @@ public struct StudioApplication {
         self.registry = registry
         webSockets = [
             SpeakerRoutes.socket(
-                speakers: speakers, connections: connections, tickets: tickets, events: events, nowSeconds: nowSeconds),
+                speakers: speakers, connections: connections, tickets: tickets, authenticator: authenticator,
+                events: events, nowSeconds: nowSeconds),
             interactivity.liveSocket { request in
                 guard let ticket = request.query["ticket"] else { throw Problem.unauthorized("A ticket is needed.") }
                 let caller = try tickets.redeem(ticket, nowSeconds: nowSeconds())
+                try await authenticator.refuseRevoked(caller.claims)
                 guard let event = try await events.event(request.parameters["event"] ?? ""), event.org == caller.org
                 else { throw Problem.notFound("There is no such event.") }
                 return (caller, event)
             },
         ]
-        followers = Followers(conductor: conductor, interactivity: interactivity, registry: registry)
+        followers = Followers(
+            conductor: conductor, interactivity: interactivity, registry: registry, speakers: speakers,
+            nowSeconds: nowSeconds)
         routes = book.entries
     }
 }
@@ -131,13 +139,22 @@ public struct Followers: Service {
     let conductor: EventConductor
     let interactivity: InteractivityService
     let registry: WorkerRegistry
+    let speakers: SpeakerRooms
+    let nowSeconds: @Sendable () -> Int64
 
     /// Runs until cancelled; readers are told to come back before the process ends.
     public func run() async throws {
-        try await cancelWhenGracefulShutdown { [conductor, interactivity] in
+        try await cancelWhenGracefulShutdown { [conductor, interactivity, speakers, nowSeconds] in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await conductor.run() }
                 group.addTask { try await interactivity.run() }
+                group.addTask {
+                    // WHIP sessions have no connection here that could end with their token.
+                    while true {
+                        try await Task.sleep(for: .seconds(1))
+                        await speakers.endExpired(nowSeconds: nowSeconds())
+                    }
+                }
                 try await group.next()
                 group.cancelAll()
             }

@@ -122,6 +122,11 @@ public final class WorkerRegistry: Sendable {
         }
     }
 
+    /// Lets a worker go that has missed something; it dials again, and is told everything.
+    func disconnect(_ id: String) {
+        state.withLock { $0.workers[id]?.peer }?.close(WebSocketCloseCode.serviceRestart, "did not answer")
+    }
+
     /// Lets every worker go before the process ends; they dial again.
     func shutDown() {
         for worker in state.withLock({ Array($0.workers.values) }) {

@@ -63,7 +63,10 @@ public struct Authenticator: Sendable {
         return claims
     }
 
-    private func refuseRevoked(_ claims: TokenClaims) async throws {
+    /// Refuses a token that was revoked: for tickets, which were issued while it was good.
+    ///
+    /// - Throws: `Problem` 401.
+    public func refuseRevoked(_ claims: TokenClaims) async throws {
         if try await store.isRevoked(jti: claims.jti) { throw Problem.unauthorized("The token was revoked.") }
     }
 

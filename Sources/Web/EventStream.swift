@@ -13,15 +13,19 @@ public final class EventStream: Sendable {
     private let stream: AsyncStream<ByteBuffer>
     private let pendingBytes = Atomic<Int>(0)
     private let pendingLimitBytes: Int
+    private let channel: (any Channel)?
+    private let cut = Mutex<Scheduled<Void>?>(nil)
     private let onClose: @Sendable () -> Void
 
     /// Creates a stream.
     ///
     /// - Parameters:
+    ///   - channel: the connection, closed two seconds after the stream's end when its reader takes nothing more.
     ///   - pendingLimitBytes: with more unsent bytes than this, the reader is too slow and the stream ends.
     ///   - onClose: told once when the reader is gone or was cut.
-    public init(pendingLimitBytes: Int = 256 * 1024, onClose: @escaping @Sendable () -> Void) {
+    public init(channel: (any Channel)?, pendingLimitBytes: Int = 256 * 1024, onClose: @escaping @Sendable () -> Void) {
         (stream, continuation) = AsyncStream.makeStream()
+        self.channel = channel
         self.pendingLimitBytes = pendingLimitBytes
         self.onClose = onClose
     }
@@ -33,15 +37,22 @@ public final class EventStream: Sendable {
     public func send(_ chunk: ByteBuffer) -> Bool {
         let waiting = pendingBytes.add(chunk.readableBytes, ordering: .relaxed).newValue
         guard waiting <= pendingLimitBytes else {
-            continuation.finish()
+            finish()
             return false
         }
         if case .terminated = continuation.yield(chunk) { return false }
         return true
     }
 
-    /// Ends the stream.
-    public func finish() { continuation.finish() }
+    /// Ends the stream; one who does not read is cut.
+    public func finish() {
+        continuation.finish()
+        guard let channel else { return }
+        cut.withLock { cut in
+            guard cut == nil else { return }
+            cut = channel.eventLoop.scheduleTask(in: .seconds(2)) { channel.close(promise: nil) }
+        }
+    }
 
     /// Writes an event as a chunk that many streams may share.
     ///
@@ -64,7 +75,10 @@ public final class EventStream: Sendable {
         headers[.cacheControl] = "no-store"
         headers[HTTPField.Name("X-Accel-Buffering").unsafelyUnwrapped] = "no"
         let body = ResponseBody { [self] writer in
-            defer { onClose() }
+            defer {
+                cut.withLock { $0?.cancel() }
+                onClose()
+            }
             let beat = Task {
                 while !Task.isCancelled {
                     try await Task.sleep(for: .seconds(20))

@@ -31,11 +31,13 @@ extension Request {
     /// Reads a JSON body and refuses unknown keys; an empty body reads as `{}`.
     ///
     /// - Throws: `Problem` 400, 413 or 422.
-    public func json<Value: Decodable>(_ type: Value.Type, _ context: WebContext) async throws -> Value {
+    public func json<Value: Decodable>(
+        _ type: Value.Type, _ context: WebContext, upTo limitBytes: Int? = nil
+    ) async throws -> Value {
         var request = self
         let buffer: ByteBuffer
         do {
-            buffer = try await request.collectBody(upTo: context.maxUploadSize)
+            buffer = try await request.collectBody(upTo: limitBytes ?? context.maxUploadSize)
         } catch {
             throw Problem(.contentTooLarge, "too-large", "The body is too large")
         }

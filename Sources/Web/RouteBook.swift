@@ -5,6 +5,7 @@ public import HTTPTypes
 public import Hummingbird
 public import HummingbirdCore
 import NIOCore
+import Synchronization
 
 /// What a route asks of its caller.
 public enum Access: Hashable, Sendable {
@@ -57,6 +58,7 @@ public final class RouteBook {
         let directory: any EventDirectory
         let idempotency: any IdempotencyStore
         let origins: Set<String>
+        let running = RunningCreations()
 
         /// Creates the guard's parts.
         ///
@@ -166,6 +168,10 @@ extension RouteBook.Guard {
         let body = try await request.collectBody(upTo: context.maxUploadSize)
         let hash = RandomToken.hash(String(buffer: body))
         let scope = "\(principal.org)/\(principal.id)/\(request.uri.path)"
+        guard running.begin(scope, key) else {
+            throw Problem.conflict("idempotency-key", "The first request with this Idempotency-Key still runs.")
+        }
+        defer { running.end(scope, key) }
         if let stored = try await idempotency.answer(scope: scope, key: key) {
             guard stored.requestHash == hash else {
                 throw Problem.conflict("idempotency-key", "The Idempotency-Key was used with another body.")
@@ -191,6 +197,16 @@ extension RouteBook.Guard {
         return Response(
             status: response.status, headers: response.headers, body: .init(byteBuffer: collector.buffer))
     }
+}
+
+/// The creations with an Idempotency-Key that run now, so that a retry does not run beside the first.
+final class RunningCreations: Sendable {
+    private let keys = Mutex<Set<[String]>>([])
+
+    /// Returns false when the same one runs already.
+    func begin(_ scope: String, _ key: String) -> Bool { keys.withLock { $0.insert([scope, key]).inserted } }
+
+    func end(_ scope: String, _ key: String) { keys.withLock { _ = $0.remove([scope, key]) } }
 }
 
 /// Collects a response's body, to store it.

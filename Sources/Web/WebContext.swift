@@ -3,7 +3,7 @@
 public import Hummingbird
 import HummingbirdCore
 import Logging
-import NIOCore
+public import NIOCore
 
 /// The context of one request.
 public struct WebContext: RequestContext {
@@ -16,9 +16,13 @@ public struct WebContext: RequestContext {
     /// The event that the path names.
     public var event: EventScope?
 
+    /// The connection, for answers without an end.
+    public let channel: any Channel
+
     /// Creates the context of a request that came in on a channel.
     public init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
+        channel = source.channel
         remoteAddress = source.channel.remoteAddress?.ipAddress ?? "local"
     }
 

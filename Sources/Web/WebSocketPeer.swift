@@ -168,7 +168,9 @@ private final class WebSocketConnection: ChannelInboundHandler {
             }
             handler.received(text, from: peer)
         case .binary: peer.close(1003, "text only")
-        case .ping: send(.pong, frame.unmaskedData, context)
+        case .ping:
+            // Only the latest ping needs an answer (RFC 6455 §5.5.3), and one who does not read gets none.
+            if context.channel.isWritable { send(.pong, frame.unmaskedData, context) }
         case .connectionClose:
             send(.connectionClose, frame.unmaskedData, context)
             context.close(promise: nil)

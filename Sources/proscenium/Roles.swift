@@ -57,12 +57,11 @@ extension Proscenium {
             let settings = try flags.resolve()
             settings.startLogging()
             let token = try handedOverToken()
-            let announced = settings.text("media-address")
             try await SFUServer.run(
                 SFUConfiguration(
                     studio: try settings.studio(studio), token: token, place: settings.text("place"),
                     bindAddress: settings.bindAddress,
-                    announcedAddress: announced.isEmpty ? settings.bindAddress : announced,
+                    announcedAddress: try settings.announcedAddress(),
                     mediaPort: settings.number("media-port")),
                 logger: Logger(label: "sfu"))
         }

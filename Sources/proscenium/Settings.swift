@@ -108,6 +108,17 @@ struct Settings: Sendable {
         Dictionary(uniqueKeysWithValues: Setting.all.map { ($0.variable, text($0.name)) })
     }
 
+    /// The address that speakers are told.
+    ///
+    /// - Throws: `ValidationError` where it would be no address at all.
+    func announcedAddress() throws -> String {
+        let address = text("media-address").isEmpty ? bindAddress : text("media-address")
+        guard address != "0.0.0.0", address != "::" else {
+            throw ValidationError("media-address is needed: the IP address by which speakers reach this machine.")
+        }
+        return address
+    }
+
     /// The names under which the installation is reached.
     var hosts: [String] {
         let host = text("public-host")

@@ -66,10 +66,12 @@ final class LiveStream: LiveSubscriber {
 
     /// Creates a reader and its stream.
     ///
-    /// - Parameter pendingLimitBytes: with more unsent bytes the reader is cut.
-    static func make(pendingLimitBytes: Int = 256 * 1024) -> (LiveStream, EventStream) {
+    /// - Parameters:
+    ///   - channel: the reader's connection.
+    ///   - pendingLimitBytes: with more unsent bytes the reader is cut.
+    static func make(channel: any Channel, pendingLimitBytes: Int = 256 * 1024) -> (LiveStream, EventStream) {
         let reader = LiveStream()
-        let stream = EventStream(pendingLimitBytes: pendingLimitBytes) { reader.closed() }
+        let stream = EventStream(channel: channel, pendingLimitBytes: pendingLimitBytes) { reader.closed() }
         reader.stream.withLock { $0 = stream }
         return (reader, stream)
     }

@@ -31,7 +31,7 @@ extension InteractivityService {
                     detail: "Open a WebSocket with a ticket, or ask with Accept: text/event-stream.")
             }
             let given = request.headers[.lastEventID] ?? request.uri.queryParameters.get("resume")
-            let (reader, stream) = LiveStream.make()
+            let (reader, stream) = LiveStream.make(channel: context.channel)
             reader.joined(try await join(room, reader, caller, ResumePositions(parsing: given ?? "")))
             return stream.response()
         }

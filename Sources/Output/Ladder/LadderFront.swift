@@ -67,6 +67,9 @@ final class LadderFront {
     /// - Parameters:
     ///   - event: the next step of the stream.
     ///   - arrival: when it was offered.
+    /// Stamps that are further than this from what is due have stepped.
+    private static let longestStepMilliseconds: UInt64 = 60_000
+
     func handle(_ event: StreamEvent, arrival: MonotonicTime) {
         let lagMs = clock.monotonic().milliseconds(since: arrival)
         overload = lagMs < settings.overloadMs ? 0 : lagMs < settings.overloadMs * 2 ? 1 : 2
@@ -165,6 +168,13 @@ final class LadderFront {
             return
         }
         let pts = microseconds(frame.pts, frame.timescale)
+        // An encoder whose stamps step (it was reset, or wraps) is anchored anew, as one that comes back.
+        if !source.isTold, let mapped = source.microseconds(ptsMicroseconds: pts),
+            let due = source.programTime(at: arrival),
+            (mapped / 1000 &- due.milliseconds).magnitude > Self.longestStepMilliseconds
+        {
+            source.streamEnded()
+        }
         if source.microseconds(ptsMicroseconds: pts) == nil {
             guard !settings.requiresToldClock else {
                 statistics.update { $0.unmappedFrames &+= 1 }

@@ -93,10 +93,10 @@ final class OutputWorker: Sendable {
             try remember()
         case .openEvent(let media):
             try open(media)
-            try remember()
+            rememberOrReport()
         case .closeEvent(let event):
             await close(event)
-            try remember()
+            rememberOrReport()
         case .putTimeline(let event, let epoch, let mediaSequence, let json):
             try store(event)?.putTimeline(
                 epoch: epoch, mediaSequence: mediaSequence, json: ByteBlock(Array(json.utf8)))
@@ -179,6 +179,15 @@ final class OutputWorker: Sendable {
         }
     }
 
+    /// A full disk keeps nobody from being served, or let go: Studio tells it again after a restart.
+    private func rememberOrReport() {
+        do {
+            try remember()
+        } catch {
+            logger.error("what is served can't be written down", metadata: ["error": "\(error)"])
+        }
+    }
+
     private func remember() throws {
         let known = state.withLock { state in
             Known(keys: state.keyTexts, events: state.served.values.map { $0.media.withLock { $0 } })
@@ -234,13 +243,16 @@ final class OutputWorker: Sendable {
     }
 
     private func close(_ event: String) async {
-        guard let served = state.withLock({ $0.served.removeValue(forKey: event) }) else { return }
-        for entrance in served.media.withLock({ $0.ingests }) { disconnect(entrance.id) }
-        await Self.stop(served.pipeline, marksEnd: true)
-        state.withLock { state in
+        // Players go on reading while the pipeline stops.
+        let found = state.withLock { state -> ServedEvent? in
+            guard let served = state.served.removeValue(forKey: event) else { return nil }
             state.ended.append((event, served.store))
             if state.ended.count > Self.endedLimit { state.ended.removeFirst() }
+            return served
         }
+        guard let served = found else { return }
+        for entrance in served.media.withLock({ $0.ingests }) { disconnect(entrance.id) }
+        await Self.stop(served.pipeline, marksEnd: true)
         report(.programState(event: event, isLive: false, masterPath: nil))
         logger.info("an event is served no more", metadata: ["event": "\(event)"])
     }

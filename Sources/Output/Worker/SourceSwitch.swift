@@ -12,7 +12,7 @@ final class SourceSwitch: Sendable {
     private struct Entrance {
         let kind: IngestEntrance.Kind
         var video: ByteBlock?, audio: ByteBlock?
-        /// Configurations and changes that the pipeline had no room for yet, in order.
+        /// What to call when there is room again.
         var resume: (@Sendable () -> Void)?
     }
 
@@ -56,7 +56,11 @@ final class SourceSwitch: Sendable {
 
     fileprivate func setResume(_ ingest: String, _ kind: IngestEntrance.Kind, _ resume: @escaping @Sendable () -> Void)
     {
-        state.withLock { $0.entrances[ingest, default: Entrance(kind: kind)].resume = resume }
+        let isNew = state.withLock { state in
+            defer { state.entrances[ingest, default: Entrance(kind: kind)].resume = resume }
+            return state.entrances[ingest] == nil
+        }
+        if isNew { onConnection(ingest, true) }
     }
 
     fileprivate func offer(_ event: StreamEvent, from ingest: String, _ kind: IngestEntrance.Kind) -> Bool {
@@ -69,6 +73,8 @@ final class SourceSwitch: Sendable {
                 state.waiting = []
                 return deliver(event)
             }
+            // Only the program's own entrance may tell the clock; an encoder could throw it years ahead.
+            if case .programTime = event { return true }
             isNew = state.entrances[ingest] == nil
             remember(event, ingest, kind, &state)
             if state.active != ingest, takesOver(event, ingest, kind, state) { activate(ingest, &state) }

@@ -79,7 +79,10 @@ public enum SFUServer {
                     } catch {
                         return .refused(error)
                     }
-                }), group: MultiThreadedEventLoopGroup.singleton, logger: logger)
+                },
+                // Whoever takes this SFU now does not know its rooms, and its pages join again.
+                onRegistered: { _ in shard.send(.closeRooms) { _ in } }), group: MultiThreadedEventLoopGroup.singleton,
+            logger: logger)
         link.connection = connection
         let services = ServiceGroup(
             services: [connection], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)

@@ -4,11 +4,15 @@ internal import Foundation
 internal import HTTPTypes
 internal import Hummingbird
 internal import HummingbirdCore
+internal import Interactivity
 internal import Web
 
 struct EventRoutes: Sendable {
     let events: EventStore
     let conductor: EventConductor
+    let speakers: SpeakerRooms
+    let connections: OpenConnections
+    let interactivity: InteractivityService
     let nowMs: @Sendable () -> Int64
 
     struct Creation: Decodable {
@@ -59,7 +63,10 @@ struct EventRoutes: Sendable {
             return try .json(changed.view, headers: [.eTag: changed.etag])
         }
         book.add(.delete, "/v1/events/{event}", .permission(.changeEvents)) { _, context in
-            try await events.delete(try context.requireEvent().id)
+            let event = try context.requireEvent()
+            for jti in try await events.delete(event.id) { connections.close(jti: jti) }
+            await speakers.close(event.id)
+            try await interactivity.erase(event: EventKey(org: event.org, event: event.id))
             return .empty()
         }
         book.add(.post, "/v1/events/{event}/start", .permission(.controlProgram)) { _, context in

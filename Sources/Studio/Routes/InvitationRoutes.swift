@@ -11,14 +11,17 @@ struct InvitationRoutes: Sendable {
     /// The cookie by which a device is known again, so that a single-use link survives a reload.
     static let deviceCookie = "__Host-proscenium-device"
     static let lifetimeSeconds: Int64 = 30 * 86_400
+    static let bodyLimitBytes = 16 * 1024
 
     let invitations: InvitationStore
     let credentials: CredentialTables
     let authenticator: Authenticator
     let tickets: TicketOffice
     let connections: OpenConnections
+    let speakers: SpeakerRooms
     let origins: Origins
     let attempts: RateLimiter
+    let ticketRate: RateLimiter
     let nowSeconds: @Sendable () -> Int64
 
     struct Creation: Decodable {
@@ -64,11 +67,13 @@ struct InvitationRoutes: Sendable {
             for jti in jtis {
                 try await credentials.revoke(jti: jti, org: event.org, expiresAt: end)
                 connections.close(jti: jti)
+                await speakers.end(jti: jti)
             }
             return .empty()
         }
         book.add(.post, "/v1/invitations/{token}/accept", .open) { request, context in
-            let body = try await request.json(Acceptance.self, context)
+            try limit(context)
+            let body = try await request.json(Acceptance.self, context, upTo: Self.bodyLimitBytes)
             let (claims, device) = try await consume(
                 try context.pathParameter("token"), name: body.name, request, context)
             let accepted = Accepted(
@@ -92,6 +97,9 @@ struct InvitationRoutes: Sendable {
                 let event: String?
             }
             let principal = try context.requirePrincipal()
+            if let wait = ticketRate.take(principal.id, now: SystemClock.monotonic()) {
+                throw Problem.tooMany("Too many tickets.", retryAfterMs: wait)
+            }
             let body = try await request.json(Empty.self, context)
             if let event = body.event, let own = principal.event, own != event {
                 throw Problem.forbidden("The token is for another event.")
@@ -141,9 +149,6 @@ struct InvitationRoutes: Sendable {
     private func consume(
         _ token: String, name: String?, _ request: Request, _ context: WebContext
     ) async throws -> (TokenClaims, device: String) {
-        if let wait = attempts.take(context.remoteAddress, now: SystemClock.monotonic()) {
-            throw Problem.tooMany("Too many attempts.", retryAfterMs: wait)
-        }
         try Self.check(name: name)
         let known = Authenticator.cookie(Self.deviceCookie, in: request.headers)
         let device = known.flatMap { $0.utf8.count == 32 ? $0 : nil } ?? RandomToken.secret()
@@ -152,7 +157,8 @@ struct InvitationRoutes: Sendable {
     }
 
     private func openSession(_ request: Request, _ context: WebContext) async throws -> Response {
-        let body = try await request.json(SessionRequest.self, context)
+        try limit(context)
+        let body = try await request.json(SessionRequest.self, context, upTo: Self.bodyLimitBytes)
         if let origin = request.headers[.origin], !origins.all.contains(origin) {
             throw Problem.forbidden("This Origin may not open sessions here.")
         }
@@ -160,9 +166,6 @@ struct InvitationRoutes: Sendable {
         let claims: TokenClaims
         switch (body.token, body.invitation) {
         case (let token?, nil):
-            if let wait = attempts.take(context.remoteAddress, now: SystemClock.monotonic()) {
-                throw Problem.tooMany("Too many attempts.", retryAfterMs: wait)
-            }
             claims = try await authenticator.verify(token)
         case (nil, let invitation?):
             let (accepted, device) = try await consume(invitation, name: body.name, request, context)
@@ -175,6 +178,13 @@ struct InvitationRoutes: Sendable {
         let cookie = "\(Authenticator.cookieName)=\(value); Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=\(age)"
         headers.append(HTTPField(name: .setCookie, value: cookie))
         return try .json(SessionView(claims), status: .created, headers: headers)
+    }
+
+    /// Counts an attempt of somebody who is not known yet, before anything is read.
+    private func limit(_ context: WebContext) throws(Problem) {
+        if let wait = attempts.take(context.remoteAddress, now: SystemClock.monotonic()) {
+            throw .tooMany("Too many attempts.", retryAfterMs: wait)
+        }
     }
 
     private func deviceHeader(_ device: String) -> String {

@@ -53,26 +53,32 @@ struct SpeakerRoutes: Sendable {
         }
         book.add(.delete, "/v1/events/{event}/participants/{participant}", .permission(.controlProgram)) { _, context in
             let event = try context.requireEvent()
-            let removed = try await speakers.remove(try context.pathParameter("participant"), event: event.id)
-            try await credentials.revoke(jti: removed.claims.jti, org: event.org, expiresAt: removed.claims.exp)
-            connections.close(jti: removed.claims.jti)
+            let who = try await speakers.principal(of: try context.pathParameter("participant"), event: event.id)
+            // Revoked before anything is ended, so that nobody slips in again meanwhile.
+            try await credentials.revoke(jti: who.claims.jti, org: event.org, expiresAt: who.claims.exp)
+            connections.close(jti: who.claims.jti)
+            await speakers.end(jti: who.claims.jti)
             return .empty()
         }
     }
 
     /// The entrance of the pages' signalling.
     static func socket(
-        speakers: SpeakerRooms, connections: OpenConnections, tickets: TicketOffice, events: EventStore,
-        nowSeconds: @escaping @Sendable () -> Int64
+        speakers: SpeakerRooms, connections: OpenConnections, tickets: TicketOffice, authenticator: Authenticator,
+        events: EventStore, nowSeconds: @escaping @Sendable () -> Int64
     ) -> WebSocketRoute {
         WebSocketRoute("/v1/events/{event}/rtc") { request in
             guard let ticket = request.query["ticket"] else { throw Problem.unauthorized("A ticket is needed.") }
             let caller = try tickets.redeem(ticket, nowSeconds: nowSeconds())
+            try await authenticator.refuseRevoked(caller.claims)
             guard let event = try await events.event(request.parameters["event"] ?? ""), event.org == caller.org else {
                 throw Problem.notFound("There is no such event.")
             }
             try Authorization.check(.publishMedia, caller, in: event)
-            return SpeakerSocket(speakers: speakers, event: event, caller: caller, connections: connections)
+            return SpeakerSocket(
+                speakers: speakers, event: event, caller: caller, connections: connections,
+                lifetimeSeconds: max(0, caller.claims.exp - nowSeconds())
+            ) { try await authenticator.refuseRevoked(caller.claims) }
         }
     }
 

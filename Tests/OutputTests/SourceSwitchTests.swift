@@ -1,0 +1,78 @@
+import Control
+import Media
+import Synchronization
+import Testing
+
+@testable import Output
+
+@Suite("The program's source")
+struct SourceSwitchTests {
+    private final class Log: Sendable {
+        let events = Mutex<[String]>([])
+        func add(_ text: String) { events.withLock { $0.append(text) } }
+        var all: [String] { events.withLock { $0 } }
+    }
+
+    private func frame(_ pts: Int64, key: Bool) -> StreamEvent {
+        .frame(
+            EncodedFrame(
+                codec: .h264, pts: pts, dts: pts, timescale: 1000, isKeyframe: key,
+                payload: ByteBlock([UInt8(pts & 255)])))
+    }
+
+    private func make() -> (SourceSwitch, delivered: Log, connections: Log) {
+        let delivered = Log(), connections = Log()
+        let input = SourceSwitch(
+            deliver: { event in
+                switch event {
+                case .frame(let frame): delivered.add("frame \(frame.pts)")
+                case .videoConfiguration(let record): delivered.add("video \(record.array)")
+                case .audioConfiguration: delivered.add("audio")
+                case .programTime: delivered.add("time")
+                case .ended: delivered.add("ended")
+                }
+                return true
+            }, onConnection: { ingest, isConnected in connections.add("\(ingest) \(isConnected)") })
+        return (input, delivered, connections)
+    }
+
+    @Test("the backup is read but not shown while the primary is there, takes over at a key frame, and gives it back")
+    func changeOver() {
+        let (input, delivered, _) = make()
+        let primary = input.sink("p", .primary), backup = input.sink("b", .backup)
+        for event in [.videoConfiguration(ByteBlock([1])), frame(0, key: true)] { #expect(primary.offer(event)) }
+        for event in [.videoConfiguration(ByteBlock([2])), frame(1, key: true)] { #expect(backup.offer(event)) }
+        #expect(delivered.all == ["video [1]", "frame 0"])
+        #expect(primary.offer(.ended(reason: "gone")))
+        #expect(backup.offer(frame(2, key: false)))
+        #expect(backup.offer(frame(3, key: true)))
+        #expect(delivered.all.suffix(3) == ["ended", "video [2]", "frame 3"])
+        #expect(primary.offer(.videoConfiguration(ByteBlock([3]))))
+        #expect(primary.offer(frame(4, key: false)))
+        #expect(primary.offer(frame(5, key: true)))
+        #expect(delivered.all.suffix(3) == ["ended", "video [3]", "frame 5"])
+        #expect(backup.offer(frame(6, key: true)))
+        #expect(delivered.all.last == "frame 5")
+    }
+
+    @Test("an encoder cannot tell the program's clock")
+    func clock() {
+        let (input, delivered, _) = make()
+        let primary = input.sink("p", .primary)
+        #expect(primary.offer(.programTime(ProgramTime(milliseconds: .max), pts: 0)))
+        #expect(primary.offer(frame(0, key: true)))
+        #expect(delivered.all == ["frame 0"])
+    }
+
+    @Test("an entrance is reported as connected once it is accepted, and as free once it has ended")
+    func connections() {
+        let (input, _, connections) = make()
+        let primary = input.sink("p", .primary)
+        primary.onRoom {}
+        #expect(primary.offer(frame(0, key: true)))
+        #expect(connections.all == ["p true"])
+        #expect(primary.offer(.ended(reason: "gone")))
+        #expect(connections.all == ["p true", "p false"])
+        #expect(input.connected.isEmpty)
+    }
+}
