@@ -54,6 +54,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
@@ -92,7 +93,7 @@ let package = Package(
             name: "Compositor",
             dependencies: [
                 "Media", "RTC", "RTMP", "PacketIO", "RTCClient", "Control", "Web", "CText", "CPoppler", "CFFmpeg",
-                "CMediaShims",
+                "CMediaShims", product("AsyncHTTPClient", "async-http-client"),
             ] + http,
             swiftSettings: hot),
         .target(name: "Output", dependencies: ["Media", "RTMP", "Control", "Web"] + http, swiftSettings: hot),
@@ -127,7 +128,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "SFUTests", dependencies: ["SFU", "Control"], swiftSettings: strict),
         .testTarget(
-            name: "CompositorTests", dependencies: ["Compositor"], resources: [.copy("Goldens")], swiftSettings: strict),
+            name: "CompositorTests", dependencies: ["Compositor", "Control"], resources: [.copy("Goldens")],
+            swiftSettings: strict),
         .testTarget(name: "OutputTests", dependencies: ["Output", "RTMP", "Control"] + http, swiftSettings: strict),
         .testTarget(
             name: "InteractivityTests",

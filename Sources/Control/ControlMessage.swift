@@ -22,6 +22,8 @@ public enum CommandReply: Sendable, Codable, Hashable {
     case sfu(SFUReply)
     /// A shard refused it.
     case refused(SFUError)
+    /// A compositor's answer.
+    case compositor(CompositorReply)
     /// It failed, with what was wrong.
     case failed(String)
 }
@@ -46,6 +48,10 @@ public enum Command: Sendable, Codable, Hashable {
     case putTimeline(event: String, epoch: String, mediaSequence: Int64, json: String)
     /// SFU: a command to its shard.
     case sfu(SFUCommand)
+    /// Supervisor: run a compositor for each of these events, and no others.
+    case runCompositors([String])
+    /// Compositor: what its program shows.
+    case compositor(CompositorCommand)
 }
 
 /// What Output needs to know of an event.
@@ -110,6 +116,8 @@ public enum Report: Sendable, Codable, Hashable {
     case programState(event: String, isLive: Bool, masterPath: String?)
     /// SFU: something has happened on its shard.
     case sfu(SFUEvent)
+    /// Compositor: something has happened in its event.
+    case compositor(event: String, CompositorEvent)
 }
 
 /// One published segment, the same number in every rung.

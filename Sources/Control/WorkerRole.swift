@@ -8,6 +8,8 @@ public enum WorkerRole: String, Sendable, Codable, CaseIterable, Hashable {
     case compositor
     /// Takes streams in, and serves HLS.
     case output
+    /// Starts compositors on its machine.
+    case supervisor
 }
 
 /// What a worker says of itself when it dials in.

@@ -12,6 +12,14 @@ public enum SystemClock {
     /// Reads the wall clock, in milliseconds since the Unix epoch.
     public static func wallMilliseconds() -> Int64 { read(CLOCK_REALTIME) / 1_000_000 }
 
+    /// Sleeps until a moment of the monotonic clock; blocks the thread.
+    public static func sleep(until moment: MonotonicTime) {
+        var time = timespec()
+        time.tv_sec = Int(moment.nanoseconds / 1_000_000_000)
+        time.tv_nsec = Int(moment.nanoseconds % 1_000_000_000)
+        while clock_nanosleep(CLOCK_MONOTONIC, Int32(TIMER_ABSTIME), &time, nil) == EINTR {}
+    }
+
     private static func read(_ clock: clockid_t) -> Int64 {
         var time = timespec()
         clock_gettime(clock, &time)

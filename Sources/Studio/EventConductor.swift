@@ -178,6 +178,8 @@ public actor EventConductor {
                 connectedIngests[event]?.remove(ingest)
             }
         case .sfu(let event): await speakers.follow(event)
+        case .compositor(let event, let news):
+            logger.debug("a compositor's news", metadata: ["event": "\(event)", "news": "\(news)"])
         case .programState(let id, let isLive, let masterPath):
             guard let event = try await events.record(id), event.output == worker.id, event.state.isRunning else {
                 return

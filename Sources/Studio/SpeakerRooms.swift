@@ -273,7 +273,7 @@ actor SpeakerRooms {
             switch try await registry.send(.sfu(command), to: sfu) {
             case .sfu(let reply): return reply
             case .refused(let error): throw Self.problem(error)
-            case .done, .failed: throw Self.unexpected
+            case .done, .failed, .compositor: throw Self.unexpected
             }
         } catch {
             if let session { forget(session) }

@@ -1,5 +1,6 @@
 // Pictures and graphics that are ready to be drawn, shared by the thread that makes them and the one that draws.
 
+public import Control
 import Media
 import Synchronization
 

@@ -1,6 +1,5 @@
 // The thread that keeps the program's time.
 
-import Glibc
 public import Media
 import Synchronization
 
@@ -57,8 +56,6 @@ public final class ProgramDriver: Sendable {
     private static func sleep(until moment: MonotonicTime) {
         // The clock may start up to 2 s from now; a stop is noticed in between.
         let soon = SystemClock.monotonic().advanced(byMilliseconds: 100)
-        let target = min(moment, soon).nanoseconds
-        var time = timespec(tv_sec: Int(target / 1_000_000_000), tv_nsec: Int(target % 1_000_000_000))
-        while clock_nanosleep(CLOCK_MONOTONIC, Int32(TIMER_ABSTIME), &time, nil) == EINTR {}
+        SystemClock.sleep(until: min(moment, soon))
     }
 }

@@ -1,5 +1,6 @@
 // Draw operations and the newest pictures in, one picture of the program out.
 
+public import Control
 public import Media
 
 /// Renders the program's pictures; confined to the thread that keeps the program's time.

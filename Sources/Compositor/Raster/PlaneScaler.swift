@@ -1,5 +1,7 @@
 // Scales one plane of bytes into a rectangle of another, with scratch memory that is kept.
 
+import Control
+
 /// Scales planes; one per thread, because it owns scratch rows.
 final class PlaneScaler {
     private var tables: [TableKey: ScaleTable] = [:]

@@ -1,5 +1,6 @@
 // A picture in premultiplied RGBA: what text and panels are drawn on, and what PNG and JPEG become.
 
+import Control
 public import Media
 
 /// A picture in full-range RGBA with premultiplied alpha, 8 bits per channel.

@@ -1,5 +1,6 @@
 // Draws pictures on the canvas: scaled straight into place, cropped, with rounded corners, in the program's colours.
 
+public import Control
 public import Media
 
 /// Draws on canvases; one per thread, because it owns scratch memory and caches.

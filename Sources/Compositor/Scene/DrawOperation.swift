@@ -1,5 +1,7 @@
 // What is to be drawn, as values in pixels: what a scene, a layout and a moment come to.
 
+public import Control
+
 /// One step of drawing a picture, back to front.
 public enum DrawOperation: Hashable, Sendable, Encodable {
     /// The whole canvas: a colour, or a picture of which `crop` fills it.

@@ -1,5 +1,6 @@
 // Scene, layout, what is present and a moment in; what to draw out. Nothing else goes in or out.
 
+public import Control
 public import Media
 
 /// Resolves scenes into draw operations.

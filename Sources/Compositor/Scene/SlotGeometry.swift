@@ -1,5 +1,7 @@
 // Rectangles: grid units to pixels, tiles in a slot, crops and fits.
 
+import Control
+
 /// The arithmetic of places, on one canvas.
 struct SlotGeometry {
     let canvas: PixelSize

@@ -1,5 +1,7 @@
 // What there is to show at a moment: the other input of the resolver.
 
+public import Control
+
 /// The size of a picture in pixels.
 public struct PixelSize: Hashable, Sendable, Codable {
     /// Width and height.

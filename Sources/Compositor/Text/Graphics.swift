@@ -1,5 +1,7 @@
 // The graphics that carry text: lower thirds, name cards, tickers, countdowns, comments, polls.
 
+public import Control
+
 /// Draws graphics as bitmaps; confined to one thread, as its text renderer is.
 public final class GraphicsPainter {
     private let text: TextRenderer

@@ -1,6 +1,7 @@
 // Draws lines of text into bitmaps, made to fit.
 
 import CText
+public import Control
 
 /// How a text is drawn.
 public struct TextStyle: Hashable, Sendable {

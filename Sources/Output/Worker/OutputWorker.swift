@@ -100,7 +100,7 @@ final class OutputWorker: Sendable {
         case .putTimeline(let event, let epoch, let mediaSequence, let json):
             try store(event)?.putTimeline(
                 epoch: epoch, mediaSequence: mediaSequence, json: ByteBlock(Array(json.utf8)))
-        case .sfu: return .failed("an output forwards no speakers")
+        case .sfu, .runCompositors, .compositor: return .failed("an output does not do this")
         }
         return .done
     }

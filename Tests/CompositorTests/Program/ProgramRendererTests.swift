@@ -1,3 +1,5 @@
+import CDispatch
+import Control
 import Foundation
 import Glibc
 import Media

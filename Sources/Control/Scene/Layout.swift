@@ -45,7 +45,7 @@ public struct Layout: Hashable, Sendable, Codable {
         }
 
         /// The size of the canvas in grid units.
-        var grid: (width: Double, height: Double) {
+        package var grid: (width: Double, height: Double) {
             let unit = Double(min(width, height)) / 36
             return (Double(width) / unit, Double(height) / unit)
         }

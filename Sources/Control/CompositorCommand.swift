@@ -1,0 +1,159 @@
+// What Studio says to a compositor: the scene, who is there, how to reach the room and the pipeline.
+
+public import Media
+
+/// A command to a compositor.
+public enum CompositorCommand: Sendable, Codable, Hashable {
+    /// Run the event's program, or go on with these changes; → `.running`.
+    case run(ProgramSetup)
+    /// Show a scene; → `.shown`.
+    case show(ProgramChange)
+    /// Who is in the room, those on stage first and in the order of the stage; → `.shown`.
+    case putCast([CastMember])
+    /// Answer an offer of the SFU; an unknown session starts a new connection in place of the old one; → `.answer`.
+    case offer(session: String, offer: String)
+    /// A picture of the program as it is out now, or of a scene as it would look; → `.still`.
+    case still(Scene?)
+}
+
+/// The answer of a compositor.
+public enum CompositorReply: Sendable, Codable, Hashable {
+    /// The program runs on this clock.
+    case running(ClockAnchor)
+    /// The change is seen from this program time on; `isReady` is false when cards stand in for something.
+    case shown(programTime: ProgramTime, isReady: Bool)
+    /// An SDP answer.
+    case answer(String)
+    /// A JPEG file in base64.
+    case still(String)
+}
+
+/// All that a compositor needs to make an event's program; the same again changes nothing.
+public struct ProgramSetup: Sendable, Codable, Hashable {
+    /// The event's slug, and the organisation.
+    public var event: String, org: String
+    /// Where the program goes: `rtmps://HOST:PORT/live`; the stream name is the compositor's own token.
+    public var publishURL: String
+    /// The clock of an earlier run, which goes on when it is of this machine; nil starts one.
+    public var clock: ClockAnchor?
+    /// Every layout that scenes may name.
+    public var layouts: [Layout]
+    /// What the program shows, unless it runs and has shown a newer version.
+    public var scene: Scene
+    /// The version of the scene.
+    public var version: Int64
+    /// Who is in the room.
+    public var cast: [CastMember]
+
+    /// Creates a setup.
+    public init(
+        event: String, org: String, publishURL: String, clock: ClockAnchor?, layouts: [Layout], scene: Scene,
+        version: Int64, cast: [CastMember]
+    ) {
+        self.event = event
+        self.org = org
+        self.publishURL = publishURL
+        self.clock = clock
+        self.layouts = layouts
+        self.scene = scene
+        self.version = version
+        self.cast = cast
+    }
+}
+
+/// A program clock and the machine on which its monotonic clock means something.
+public struct ClockAnchor: Sendable, Codable, Hashable {
+    /// The clock.
+    public var clock: ProgramClock
+    /// Names the machine since its last start.
+    public var machine: String
+
+    /// Creates an anchor.
+    public init(clock: ProgramClock, machine: String) {
+        self.clock = clock
+        self.machine = machine
+    }
+}
+
+/// A change of what the program shows.
+public struct ProgramChange: Sendable, Codable, Hashable {
+    /// How one picture becomes the other.
+    public struct Transition: Sendable, Codable, Hashable {
+        /// The kind.
+        public enum Kind: String, Sendable, Codable, CaseIterable { case cut, fade, dip }
+        /// The kind.
+        public var kind: Kind
+        /// How long it takes, 0…5000 ms; a cut takes none.
+        public var milliseconds: Int64
+
+        /// Creates a transition.
+        public init(kind: Kind, milliseconds: Int64) {
+            self.kind = kind
+            self.milliseconds = milliseconds
+        }
+    }
+
+    /// The scene.
+    public var scene: Scene
+    /// Its version; an older one than what is shown is not taken.
+    public var version: Int64
+    /// Every layout that the scene may name, when they have changed.
+    public var layouts: [Layout]?
+    /// How it comes; a cut by default.
+    public var transition: Transition
+    /// When; nil for as soon as its sources are ready.
+    public var at: ProgramTime?
+
+    /// Creates a change.
+    public init(
+        scene: Scene, version: Int64, layouts: [Layout]? = nil,
+        transition: Transition = Transition(kind: .cut, milliseconds: 0), at: ProgramTime? = nil
+    ) {
+        self.scene = scene
+        self.version = version
+        self.layouts = layouts
+        self.transition = transition
+        self.at = at
+    }
+}
+
+/// Somebody in the room, as the compositor needs to know them.
+public struct CastMember: Sendable, Codable, Hashable {
+    /// The participant's id, as the SFU's tracks name it.
+    public var id: String
+    /// What a name card says.
+    public var name: String, title: String?
+    /// Whether they are seen and heard in the program.
+    public var isOnStage: Bool
+    /// What the stage says of their picture; nil leaves the slot's rule.
+    public var fit: Layout.Fit?
+    /// How much the picture is enlarged, 1…4.
+    public var zoom: Double
+    /// Whether left and right change places.
+    public var isMirrored: Bool
+    /// Their level in the mix.
+    public var level: SceneAudio.Level
+
+    /// Creates a member.
+    public init(
+        id: String, name: String, title: String? = nil, isOnStage: Bool, fit: Layout.Fit? = nil, zoom: Double = 1,
+        isMirrored: Bool = false, level: SceneAudio.Level = .init()
+    ) {
+        self.id = id
+        self.name = name
+        self.title = title
+        self.isOnStage = isOnStage
+        self.fit = fit
+        self.zoom = zoom
+        self.isMirrored = isMirrored
+        self.level = level
+    }
+}
+
+/// What a compositor tells by itself.
+public enum CompositorEvent: Sendable, Codable, Hashable {
+    /// The connection to the SFU has ended: offer a new session.
+    case connectionLost(session: String)
+    /// The program reaches the pipeline, or does not.
+    case publishing(isConnected: Bool)
+}
