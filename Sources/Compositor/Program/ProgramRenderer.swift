@@ -6,8 +6,8 @@ public import Media
 /// Renders the program's pictures; confined to the thread that keeps the program's time.
 ///
 /// What does not change (background, slides, cards, graphics that lie on them) is drawn once into a base picture and
-/// copied for each frame; only moving pictures, and what lies over them, are drawn per frame. A frame in which nothing
-/// changed is the last one again.
+/// stays on each canvas; only moving pictures, and what lies over them, are drawn per frame, and only those that
+/// changed: the others are copied from the last frame. A frame in which nothing changed is the last one again.
 public final class ProgramRenderer {
     /// The size of the pictures.
     public let canvas: PixelSize
@@ -25,9 +25,17 @@ public final class ProgramRenderer {
     private let rasterizer = Rasterizer()
     private let pool: VideoFramePool
     private let base: VideoFrame
-    private var baseSteps: [Step] = []
-    private var lastMoving: [Step] = []
+    private var baseSteps: [CanvasStep] = []
+    private var lastMoving: [CanvasStep] = []
     private var last: VideoFrame?
+    /// What else than the base is on the canvases of the pool, which lives as long as they do.
+    private var canvases: [ObjectIdentifier: Canvas] = [:]
+
+    private struct Canvas {
+        /// `baseRedraws` when the base was copied.
+        var base: UInt64
+        var areas: [PixelRect]
+    }
 
     /// Creates a renderer.
     ///
@@ -42,29 +50,6 @@ public final class ProgramRenderer {
         base = VideoFrame(width: canvas.width, height: canvas.height)
     }
 
-    /// One thing to draw, compared by identity: frames and overlays never change once they are handed on.
-    private struct Step: Equatable {
-        enum What: Equatable {
-            case fill(RGBColor)
-            case picture(VideoFrame, crop: PixelRect, radius: Int, isMirrored: Bool)
-            case overlay(Overlay, opacity: UInt8, clip: PixelRect)
-
-            static func == (a: What, b: What) -> Bool {
-                switch (a, b) {
-                case (.fill(let a), .fill(let b)): a == b
-                case (.picture(let a, let ac, let ar, let am), .picture(let b, let bc, let br, let bm)):
-                    a === b && ac == bc && ar == br && am == bm
-                case (.overlay(let a, let ao, let ac), .overlay(let b, let bo, let bc)): a === b && ao == bo && ac == bc
-                default: false
-                }
-            }
-        }
-        var what: What
-        var rect: PixelRect
-        /// Whether it will change soon, so that it is not worth a place in the base.
-        var isMoving: Bool
-    }
-
     /// Renders a picture.
     ///
     /// - Parameters:
@@ -73,11 +58,11 @@ public final class ProgramRenderer {
     /// - Returns: a picture that is not to be changed, or nil when no frame is free (send the last one again).
     public func render(_ operations: [DrawOperation], frames: [SceneSource: VideoFrame]) -> VideoFrame? {
         missingGraphics = 0
-        var still: [Step] = [], moving: [Step] = []
+        var still: [CanvasStep] = [], moving: [CanvasStep] = []
         for operation in operations {
             for step in steps(operation, frames) {
                 // What lies over something moving is drawn with it, in its order.
-                if step.isMoving || moving.contains(where: { $0.rect.intersects(step.rect) }) {
+                if step.isMoving || moving.contains(where: { $0.area.intersects(step.area) }) {
                     moving.append(step)
                 } else {
                     still.append(step)
@@ -98,12 +83,35 @@ public final class ProgramRenderer {
             return nil
         }
         frame.color = .program
-        rasterizer.copy(base, to: frame)
-        for step in moving { draw(step, on: frame) }
+        compose(moving, on: frame)
         lastMoving = moving
         last = frame
         drawnFrames += 1
         return frame
+    }
+
+    /// Draws what moves on a canvas of the pool that may still show an older picture.
+    private func compose(_ moving: [CanvasStep], on frame: VideoFrame) {
+        let name = ObjectIdentifier(frame)
+        let isChanged = last == nil ? moving.map { _ in true } : CanvasStep.changed(moving, since: lastMoving)
+        if let before = canvases[name], before.base == baseRedraws {
+            // What will be written wholly need not be base first.
+            let covered = zip(moving, isChanged).filter { !$1 || $0.isOpaque(on: canvas) }.map(\.0.area)
+            for area in before.areas where !covered.contains(where: { area.clipped(to: $0) == area }) {
+                rasterizer.copy(base, to: frame, in: area)
+            }
+            for step in moving { for corner in step.corners { rasterizer.copy(base, to: frame, in: corner) } }
+        } else {
+            rasterizer.copy(base, to: frame)
+        }
+        for (step, isChanged) in zip(moving, isChanged) {
+            if !isChanged, let last {
+                rasterizer.copy(last, to: frame, in: step.area)
+            } else {
+                draw(step, on: frame)
+            }
+        }
+        canvases[name] = Canvas(base: baseRedraws, areas: moving.map(\.area))
     }
 
     /// Mixes two pictures, for a fade.
@@ -119,17 +127,18 @@ public final class ProgramRenderer {
             return nil
         }
         frame.color = .program
+        canvases[ObjectIdentifier(frame)] = nil
         rasterizer.copy(from, to: frame)
         rasterizer.blend(to, weight: weight, onto: frame)
         return frame
     }
 
-    private func steps(_ operation: DrawOperation, _ frames: [SceneSource: VideoFrame]) -> [Step] {
+    private func steps(_ operation: DrawOperation, _ frames: [SceneSource: VideoFrame]) -> [CanvasStep] {
         let whole = PixelRect(width: canvas.width, height: canvas.height)
-        func fill(_ color: RGBColor, _ rect: PixelRect) -> [Step] {
-            [Step(what: .fill(color), rect: rect, isMoving: false)]
+        func fill(_ color: RGBColor, _ rect: PixelRect) -> [CanvasStep] {
+            [CanvasStep(what: .fill(color), rect: rect, isMoving: false)]
         }
-        func picture(_ frame: VideoFrame, _ placement: DrawOperation.Placement, isMoving: Bool) -> [Step] {
+        func picture(_ frame: VideoFrame, _ placement: DrawOperation.Placement, isMoving: Bool) -> [CanvasStep] {
             var crop = placement.crop
             if crop.right > frame.width || crop.bottom > frame.height {
                 // The picture changed its size after the operations were made: right for its shape, until the next ones.
@@ -141,21 +150,21 @@ public final class ProgramRenderer {
                     ).crop
             }
             return [
-                Step(
+                CanvasStep(
                     what: .picture(frame, crop: crop, radius: placement.cornerRadius, isMirrored: placement.isMirrored),
                     rect: placement.rect, isMoving: isMoving)
             ]
         }
         func overlay(
             _ key: GraphicsStore.Key, _ rect: PixelRect, opacity: UInt8 = 255, isMoving: Bool = false, at x: Int? = nil
-        ) -> [Step] {
+        ) -> [CanvasStep] {
             guard let overlay = store.overlay(key) else {
                 missingGraphics += 1
                 return []
             }
             var place = rect
             if let x { place.x = x }
-            return [Step(what: .overlay(overlay, opacity: opacity, clip: rect), rect: place, isMoving: isMoving)]
+            return [CanvasStep(what: .overlay(overlay, opacity: opacity, clip: rect), rect: place, isMoving: isMoving)]
         }
         switch operation {
         case .background(.color(let color), _): return fill(color, whole)
@@ -204,7 +213,7 @@ public final class ProgramRenderer {
         }
     }
 
-    private func draw(_ step: Step, on frame: VideoFrame) {
+    private func draw(_ step: CanvasStep, on frame: VideoFrame) {
         switch step.what {
         case .fill(let color): rasterizer.fill(frame, step.rect, color: color)
         case .picture(let picture, let crop, let radius, let isMirrored):

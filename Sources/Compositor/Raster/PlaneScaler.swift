@@ -7,9 +7,12 @@ final class PlaneScaler {
     private var tables: [TableKey: ScaleTable] = [:]
     private var scratch: UnsafeMutablePointer<UInt8>
     private var scratchCount = 0
-    /// Four rows side by side, before and after they are gathered.
-    private var packed: UnsafeMutablePointer<UInt64>
-    private var packedCount = 0
+    /// Eight rows as columns, before they are gathered.
+    private var columns: UnsafeMutablePointer<Column>
+    private var columnCount = 0
+    /// Which eight rows are read, and which are written.
+    private let inputs = UnsafeMutablePointer<UnsafePointer<UInt8>>.allocate(capacity: 8)
+    private let outputs = UnsafeMutablePointer<UnsafeMutablePointer<UInt8>>.allocate(capacity: 8)
 
     private struct TableKey: Hashable {
         let source: Int, target: Int, isMirrored: Bool
@@ -31,12 +34,14 @@ final class PlaneScaler {
 
     init() {
         scratch = .allocate(capacity: 1)
-        packed = .allocate(capacity: 1)
+        columns = .allocate(capacity: 1)
     }
 
     deinit {
         scratch.deallocate()
-        packed.deallocate()
+        columns.deallocate()
+        inputs.deallocate()
+        outputs.deallocate()
     }
 
     /// Scales the whole source onto the whole target; nothing outside either is touched.
@@ -57,9 +62,9 @@ final class PlaneScaler {
         let isReduced = across.halvings > 0 || down.halvings > 0
         let planeBytes = isReduced ? (firstWidth + 64) * firstHeight : 0
         let rowBytes = max(source.width, target.width) + 64
-        reserve(planeBytes + 8 * rowBytes)
+        reserve(planeBytes + 16 * rowBytes)
         let reduced = reduce(source, across: across.halvings, down: down.halvings)
-        reservePacked(source.width + 2 + target.width)
+        reserveColumns(source.width + 2)
         let rows = scratch + planeBytes
         if down.isGrowing {
             growDown(reduced, across: across, down: down, onto: target, rows: rows, rowBytes: rowBytes)
@@ -85,11 +90,11 @@ final class PlaneScaler {
         scratchCount = count
     }
 
-    private func reservePacked(_ count: Int) {
-        guard count > packedCount else { return }
-        packed.deallocate()
-        packed = .allocate(capacity: count)
-        packedCount = count
+    private func reserveColumns(_ count: Int) {
+        guard count > columnCount else { return }
+        columns.deallocate()
+        columns = .allocate(capacity: count)
+        columnCount = count
     }
 
     /// Averages in place, pass by pass: a pass never writes beyond what it has read.
@@ -113,7 +118,7 @@ final class PlaneScaler {
         return from
     }
 
-    /// Rows first, because there are fewer destination rows than source rows, then across, four rows at a time.
+    /// Rows first, because there are fewer destination rows than source rows, then across, eight rows at a time.
     private func shrinkDown(
         _ source: Source, across: ScaleTable, down: ScaleTable, onto target: Target,
         rows: UnsafeMutablePointer<UInt8>, rowBytes: Int
@@ -136,43 +141,43 @@ final class PlaneScaler {
             for y in 0..<target.height { mix(y, into: target.pointer + y &* target.stride) }
             return
         }
-        for first in stride(from: 0, to: target.height, by: 4) {
-            let count = min(4, target.height - first)
-            for at in 0..<count { mix(first + at, into: rows + at &* rowBytes) }
-            // At the end the last row goes along more than once, and the copies are written to scratch.
-            func row(_ at: Int) -> UnsafePointer<UInt8> { UnsafePointer(rows + min(at, count - 1) &* rowBytes) }
-            func out(_ at: Int) -> UnsafeMutablePointer<UInt8> {
-                at < count ? target.pointer + (first + at) &* target.stride : rows + (4 + at) &* rowBytes
+        for first in stride(from: 0, to: target.height, by: 8) {
+            let count = min(8, target.height - first)
+            for at in 0..<8 {
+                // At the end the last row goes along more than once, and the copies are written to scratch.
+                inputs[at] = UnsafePointer(rows + min(at, count - 1) &* rowBytes)
+                if at < count {
+                    mix(first + at, into: rows + at &* rowBytes)
+                    outputs[at] = target.pointer + (first + at) &* target.stride
+                } else {
+                    outputs[at] = rows + (8 + at) &* rowBytes
+                }
             }
-            gather(
-                FourRows(a: row(0), b: row(1), c: row(2), d: row(3)), length: source.width, across,
-                into: FourRows(a: out(0), b: out(1), c: out(2), d: out(3)), count: target.width)
+            gather(length: source.width, across, count: target.width)
         }
     }
 
-    /// Across first, once per source row and four at a time, then between the two rows at hand.
+    /// Across first, once per source row and eight at a time, then between the two rows at hand.
     private func growDown(
         _ source: Source, across: ScaleTable, down: ScaleTable, onto target: Target,
         rows: UnsafeMutablePointer<UInt8>, rowBytes: Int
     ) {
         let last = source.height - 1
-        // Rows 4 n … 4 n + 3 lie in the first or the second half of the scratch, by whether n is even: neighbours never meet.
+        // Rows 8 n … 8 n + 7 lie in the first or the second half of the scratch, by whether n is even: neighbours never meet.
         var held = (-1, -1)
         func stretched(_ index: Int) -> UnsafePointer<UInt8> {
             let index = min(index, last)
             if across.isIdentity { return source.pointer + index &* source.stride }
-            let group = index >> 2, half = rows + (group & 1) &* 4 &* rowBytes
+            let group = index >> 3, half = rows + (group & 1) &* 8 &* rowBytes
             if group & 1 == 0 ? held.0 != group : held.1 != group {
-                func line(_ at: Int) -> UnsafePointer<UInt8> {
-                    source.pointer + min(group &* 4 &+ at, last) &* source.stride
+                for at in 0..<8 {
+                    inputs[at] = source.pointer + min(group &* 8 &+ at, last) &* source.stride
+                    outputs[at] = half + at &* rowBytes
                 }
-                gather(
-                    FourRows(a: line(0), b: line(1), c: line(2), d: line(3)), length: source.width, across,
-                    into: FourRows(a: half, b: half + rowBytes, c: half + 2 &* rowBytes, d: half + 3 &* rowBytes),
-                    count: target.width)
+                gather(length: source.width, across, count: target.width)
                 if group & 1 == 0 { held.0 = group } else { held.1 = group }
             }
-            return UnsafePointer(half + (index & 3) &* rowBytes)
+            return UnsafePointer(half + (index & 7) &* rowBytes)
         }
         for y in 0..<target.height {
             let tap = down.taps[y], index = Int(tap.index)
@@ -182,23 +187,18 @@ final class PlaneScaler {
         }
     }
 
-    /// Weighs neighbours in four rows; the last pixel stands for those past the end.
-    private func gather(
-        _ rows: FourRows<UnsafePointer<UInt8>>, length: Int, _ table: ScaleTable,
-        into out: FourRows<UnsafeMutablePointer<UInt8>>, count: Int
-    ) {
-        let result = packed + length + 2
-        RowKernels.pack(rows, into: packed, count: length)
-        packed[length] = packed[length - 1]
-        packed[length + 1] = packed[length - 1]
+    /// Weighs neighbours from the eight inputs into the eight outputs; the last pixel stands for those past the end.
+    private func gather(length: Int, _ table: ScaleTable, count: Int) {
+        ColumnKernels.pack(inputs, into: columns, count: length)
+        columns[length] = columns[length - 1]
+        columns[length + 1] = columns[length - 1]
         table.taps.withUnsafeBufferPointer { taps in
             guard let taps = taps.baseAddress else { return }
             if table.usesThird {
-                RowKernels.gatherThree(packed, taps: taps, into: result, count: count)
+                ColumnKernels.gatherThree(columns, taps: taps, into: outputs, count: count)
             } else {
-                RowKernels.gatherTwo(packed, taps: taps, into: result, count: count)
+                ColumnKernels.gatherTwo(columns, taps: taps, into: outputs, count: count)
             }
         }
-        RowKernels.unpack(result, into: out, count: count)
     }
 }

@@ -67,7 +67,7 @@ public final class Rasterizer {
         guard !crop.isEmpty, !rect.isEmpty,
             rect == rect.clipped(to: PixelRect(width: canvas.width, height: canvas.height))
         else { return }
-        let radius = min(max(0, cornerRadius), min(rect.width, rect.height) / 2, 512) & ~1
+        let radius = Self.radius(cornerRadius, in: rect)
         if radius > 0 { saveCorners(canvas, rect, radius) }
         scaler.scale(
             .init(
@@ -78,7 +78,7 @@ public final class Rasterizer {
                 height: rect.height), isMirrored: isMirrored)
         let from = (crop.y / 2) * source.chromaStride + crop.x / 2
         let to = (rect.y / 2) * canvas.chromaStride + rect.x / 2
-        for (input, output) in [(source.u, canvas.u), (source.v, canvas.v)] {
+        func chroma(_ input: UnsafeMutablePointer<UInt8>, _ output: UnsafeMutablePointer<UInt8>) {
             scaler.scale(
                 .init(
                     pointer: input + from, stride: source.chromaStride, width: crop.width / 2, height: crop.height / 2),
@@ -86,8 +86,15 @@ public final class Rasterizer {
                     pointer: output + to, stride: canvas.chromaStride, width: rect.width / 2, height: rect.height / 2),
                 isMirrored: isMirrored)
         }
+        chroma(source.u, canvas.u)
+        chroma(source.v, canvas.v)
         converter.convert(canvas, in: rect, from: source.color, to: canvas.color)
         if radius > 0 { restoreCorners(canvas, rect, radius) }
+    }
+
+    /// The radius that is really drawn: even, and no more than fits.
+    static func radius(_ radius: Int, in rect: PixelRect) -> Int {
+        min(max(0, radius), min(rect.width, rect.height) / 2, 512) & ~1
     }
 
     /// Copies a whole picture of the same size.
@@ -96,6 +103,21 @@ public final class Rasterizer {
         target.y.update(from: source.y, count: source.lumaStride * source.height)
         target.u.update(from: source.u, count: source.chromaStride * (source.height / 2))
         target.v.update(from: source.v, count: source.chromaStride * (source.height / 2))
+    }
+
+    /// Copies an even rectangle of a picture of the same size.
+    public func copy(_ source: VideoFrame, to target: VideoFrame, in rect: PixelRect) {
+        let whole = PixelRect(width: source.width, height: source.height), rect = rect.clipped(to: whole).evened
+        guard source.width == target.width, source.height == target.height, !rect.isEmpty else { return }
+        for row in rect.y..<rect.bottom {
+            let at = row * source.lumaStride + rect.x
+            (target.y + at).update(from: source.y + at, count: rect.width)
+        }
+        for row in (rect.y / 2)..<(rect.bottom / 2) {
+            let at = row * source.chromaStride + rect.x / 2
+            (target.u + at).update(from: source.u + at, count: rect.width / 2)
+            (target.v + at).update(from: source.v + at, count: rect.width / 2)
+        }
     }
 
     /// Mixes a whole picture of the same size into another: weight 0 changes nothing, 255 replaces it.
@@ -112,9 +134,7 @@ public final class Rasterizer {
         _ canvas: VideoFrame, _ rect: PixelRect, _ radius: Int,
         _ body: (UnsafeMutablePointer<UInt8>, _ stride: Int, _ side: Int, _ isRight: Bool, _ isLower: Bool) -> Void
     ) {
-        for (plane, stride, shift) in [
-            (canvas.y, canvas.lumaStride, 0), (canvas.u, canvas.chromaStride, 1), (canvas.v, canvas.chromaStride, 1),
-        ] {
+        func plane(_ plane: UnsafeMutablePointer<UInt8>, _ stride: Int, _ shift: Int) {
             let side = radius >> shift
             let left = rect.x >> shift, right = (rect.right >> shift) - side
             let top = rect.y >> shift, bottom = (rect.bottom >> shift) - side
@@ -123,6 +143,9 @@ public final class Rasterizer {
             body(plane + bottom * stride + left, stride, side, false, true)
             body(plane + bottom * stride + right, stride, side, true, true)
         }
+        plane(canvas.y, canvas.lumaStride, 0)
+        plane(canvas.u, canvas.chromaStride, 1)
+        plane(canvas.v, canvas.chromaStride, 1)
     }
 
     private func saveCorners(_ canvas: VideoFrame, _ rect: PixelRect, _ radius: Int) {

@@ -74,64 +74,6 @@ enum RowKernels {
         }
     }
 
-    /// Four rows side by side in one word per pixel, 16 bits each, so that one multiplication weighs four pixels.
-    @inline(never)
-    static func pack(
-        _ rows: FourRows<UnsafePointer<UInt8>>, into packed: UnsafeMutablePointer<UInt64>, count: Int
-    ) {
-        let (a, b, c, d) = (rows.a, rows.b, rows.c, rows.d)
-        for x in 0..<count {
-            let low = UInt64(truncatingIfNeeded: a[x]) | UInt64(truncatingIfNeeded: b[x]) &<< 16
-            let high = UInt64(truncatingIfNeeded: c[x]) &<< 32 | UInt64(truncatingIfNeeded: d[x]) &<< 48
-            packed[x] = low | high
-        }
-    }
-
-    /// The four rows again.
-    @inline(never)
-    static func unpack(
-        _ packed: UnsafePointer<UInt64>, into rows: FourRows<UnsafeMutablePointer<UInt8>>, count: Int
-    ) {
-        let (a, b, c, d) = (rows.a, rows.b, rows.c, rows.d)
-        for x in 0..<count {
-            let word = packed[x]
-            a[x] = UInt8(truncatingIfNeeded: word)
-            b[x] = UInt8(truncatingIfNeeded: word &>> 16)
-            c[x] = UInt8(truncatingIfNeeded: word &>> 32)
-            d[x] = UInt8(truncatingIfNeeded: word &>> 48)
-        }
-    }
-
-    /// For each destination pixel of four rows, two neighbours weighted; no lane carries into the next.
-    @inline(never)
-    static func gatherTwo(
-        _ source: UnsafePointer<UInt64>, taps: UnsafePointer<ScaleTap>, into target: UnsafeMutablePointer<UInt64>,
-        count: Int
-    ) {
-        for x in 0..<count {
-            let tap = taps[x], at = source + Int(truncatingIfNeeded: tap.index)
-            let sum =
-                at[0] &* UInt64(truncatingIfNeeded: tap.first) &+ at[1] &* UInt64(truncatingIfNeeded: tap.second)
-                &+ 0x0080_0080_0080_0080
-            target[x] = sum &>> 8 & 0x00FF_00FF_00FF_00FF
-        }
-    }
-
-    /// For each destination pixel of four rows, three neighbours weighted.
-    @inline(never)
-    static func gatherThree(
-        _ source: UnsafePointer<UInt64>, taps: UnsafePointer<ScaleTap>, into target: UnsafeMutablePointer<UInt64>,
-        count: Int
-    ) {
-        for x in 0..<count {
-            let tap = taps[x], at = source + Int(truncatingIfNeeded: tap.index)
-            let sum =
-                at[0] &* UInt64(truncatingIfNeeded: tap.first) &+ at[1] &* UInt64(truncatingIfNeeded: tap.second)
-                &+ at[2] &* UInt64(truncatingIfNeeded: tap.third) &+ 0x0080_0080_0080_0080
-            target[x] = sum &>> 8 & 0x00FF_00FF_00FF_00FF
-        }
-    }
-
     /// Lays a premultiplied row over a row: `target = source + target · (255 − alpha) / 255`, exact at both ends.
     @inline(never)
     static func over(
@@ -193,9 +135,4 @@ enum RowKernels {
 struct ScaleTap: Hashable {
     var index: Int32
     var first: UInt16, second: UInt16, third: UInt16
-}
-
-/// Four row pointers.
-struct FourRows<Pointer> {
-    var a: Pointer, b: Pointer, c: Pointer, d: Pointer
 }

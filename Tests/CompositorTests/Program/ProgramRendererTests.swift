@@ -158,6 +158,66 @@ struct ProgramRendererTests {
         }
     }
 
+    @Test("a picture drawn over older ones is the one drawn afresh", arguments: ["share-with-speakers", "grid"])
+    func incremental(layout: String) throws {
+        var stage = Stage(canvas: PixelSize(width: 640, height: 360), speakers: 3)
+        stage.scene.layout = layout
+        let renderer = ProgramRenderer(canvas: stage.canvas, store: stage.store)
+        let painter = try #require(GraphicsPainter())
+        var random = SeededRandom(11)
+        let pictures = (0..<6).map { phase in
+            let picture = Pictures.waves(320 + 64 * phase, 180 + 36 * phase, phase: Double(phase))
+            picture.color = .vp8
+            return picture
+        }
+        var held: [VideoFrame] = []
+        for round in 0..<60 {
+            for index in 0..<3 where Bool.random(using: &random) {
+                // Now and then a camera has no picture, and its tile shows what is behind.
+                stage.frames[.participant("p\(index)")] =
+                    random.next() % 8 == 0 ? nil : pictures.randomElement(using: &random)
+            }
+            switch random.next() % 8 {
+            case 0: stage.scene.overlays.lowerThirds = [LowerThird(name: "Ana Díaz", title: "CTO")]
+            case 1: stage.scene.overlays.lowerThirds = []
+            case 2:
+                stage.scene.overlays.ticker = Ticker(
+                    text: "A line of news that is much longer than the canvas is wide, and that runs, \(round % 2)")
+            case 3: stage.scene.overlays.ticker = nil
+            case 4: stage.scene.slides = Slides(deck: "d", page: round % 2)
+            case 5: stage.present.participants.shuffle(using: &random)
+            default: break
+            }
+            let operations = try stage.operations(time: Int64(round) * 33)
+            stage.store.prepare(operations, with: painter)
+            let picture = try #require(renderer.render(operations, frames: stage.frames))
+            let fresh = ProgramRenderer(canvas: stage.canvas, store: stage.store)
+            let again = try #require(fresh.render(operations, frames: stage.frames))
+            #expect(Pictures.bytes(picture) == Pictures.bytes(again), "picture \(round)")
+            if round % 7 == 3, let mixed = renderer.mix(picture, again, weight: 99) { held.append(mixed) }
+            held.append(picture)
+            while held.count > 3 { held.removeFirst() }
+        }
+        #expect(renderer.drawnFrames > 30 && renderer.baseRedraws > 3)
+    }
+
+    @Test("draws again only what changed, and what shares pixels with it")
+    func changedSteps() {
+        func step(_ x: Int, _ width: Int, _ red: UInt8) -> CanvasStep {
+            CanvasStep(
+                what: .fill(RGBColor(red: red, green: 0, blue: 0)),
+                rect: PixelRect(x: x, y: 0, width: width, height: 10), isMoving: true)
+        }
+        let before = [step(0, 20, 1), step(20, 20, 1), step(30, 20, 1), step(60, 20, 1)]
+        #expect(CanvasStep.changed(before, since: before) == [false, false, false, false])
+        var after = before
+        after[0] = step(0, 20, 2)
+        #expect(CanvasStep.changed(after, since: before) == [true, false, false, false])
+        after[0] = step(4, 20, 1)
+        #expect(CanvasStep.changed(after, since: before) == [true, true, true, false])
+        #expect(CanvasStep.changed(Array(after.dropLast()), since: before) == [true, true, true])
+    }
+
     @Test("says so when every frame is held, and goes on when one comes back")
     func exhausted() throws {
         var stage = Stage(canvas: PixelSize(width: 64, height: 36), speakers: 1)

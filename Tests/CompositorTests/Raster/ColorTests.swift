@@ -53,15 +53,24 @@ struct ColorTests {
     @Test("converts rows of every width as floating point does", arguments: RowKernelTests.widths)
     func everyWidth(width: Int) {
         let width = (width + 1) & ~1
-        let frame = Pictures.noise(width, 2, seed: UInt64(width)),
-            before = Pictures.noise(width, 2, seed: UInt64(width))
-        ColorConverter().convert(frame, in: PixelRect(width: width, height: 2), from: .vp8, to: .program)
-        let matrix = ColorMatrix.convert(.vp8, to: .program)
-        for x in 0..<width {
-            let want = matrix.apply(Double(before.y[x]), Double(before.u[x / 2]), Double(before.v[x / 2]))
-                .map { min(255, max(0, $0)) }
-            #expect(abs(Double(frame.y[x]) - want[0]) < 0.6)
-            #expect(abs(Double(frame.u[x / 2]) - want[1]) < 0.6 && abs(Double(frame.v[x / 2]) - want[2]) < 0.6)
+        for from in [
+            .vp8, ColorDescription(matrix: .bt601, isFullRange: true), .init(matrix: .bt709, isFullRange: true),
+        ] {
+            let frame = Pictures.noise(width, 2, seed: UInt64(width)),
+                before = Pictures.noise(width, 2, seed: UInt64(width))
+            let converter = ColorConverter()
+            // A wider one first: what it leaves in the scratch rows does not matter.
+            converter.convert(
+                Pictures.noise(width + 2, 2, seed: 1), in: PixelRect(width: width + 2, height: 2), from: .program,
+                to: from)
+            converter.convert(frame, in: PixelRect(width: width, height: 2), from: from, to: .program)
+            let matrix = ColorMatrix.convert(from, to: .program)
+            for x in 0..<width {
+                let want = matrix.apply(Double(before.y[x]), Double(before.u[x / 2]), Double(before.v[x / 2]))
+                    .map { min(255, max(0, $0)) }
+                #expect(abs(Double(frame.y[x]) - want[0]) < 0.7)
+                #expect(abs(Double(frame.u[x / 2]) - want[1]) < 0.6 && abs(Double(frame.v[x / 2]) - want[2]) < 0.6)
+            }
         }
     }
 }

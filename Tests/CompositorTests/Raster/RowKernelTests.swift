@@ -68,48 +68,43 @@ struct RowKernelTests {
         }
     }
 
-    @Test("gathers in four rows at once", arguments: widths)
+    @Test("gathers in eight rows at once, and writes nothing past the end", arguments: widths)
     func gathers(width: Int) {
         var random = SeededRandom(UInt64(width) + 2000)
-        let rows = (0..<4).map { _ in random.bytes(width + 3) }
-        var packed = [UInt64](repeating: 0, count: width + 3), result = [UInt64](repeating: 0, count: width)
-        rows.joined().withContiguousCopy { base in
-            let step = width + 3
-            RowKernels.pack(
-                FourRows(a: base, b: base + step, c: base + 2 * step, d: base + 3 * step), into: &packed, count: step)
+        let length = width + 3
+        let rows = (0..<8).map { _ in random.bytes(length) }
+        var columns = [Column](repeating: Column(), count: length)
+        rows.flatMap { $0 }.withUnsafeBufferPointer { bytes in
+            let inputs = (0..<8).map { bytes.baseAddress! + $0 * length }
+            ColumnKernels.pack(inputs, into: &columns, count: length)
         }
-        let taps = (0..<width).map { _ in
-            let first = UInt16.random(in: 0...128, using: &random), third = UInt16.random(in: 0...100, using: &random)
-            return ScaleTap(
-                index: Int32.random(in: 0...Int32(width), using: &random), first: first, second: 256 - first - third,
-                third: third)
-        }
+        for x in 0..<length { for row in 0..<8 { #expect(columns[x][row] == UInt16(rows[row][x])) } }
         for usesThird in [false, true] {
-            let taps =
-                usesThird
-                ? taps : taps.map { ScaleTap(index: $0.index, first: $0.first, second: 256 - $0.first, third: 0) }
-            if usesThird {
-                RowKernels.gatherThree(packed, taps: taps, into: &result, count: width)
-            } else {
-                RowKernels.gatherTwo(packed, taps: taps, into: &result, count: width)
+            let taps = (0..<width).map { _ in
+                let first = UInt16.random(in: 0...128, using: &random)
+                let third = usesThird ? UInt16.random(in: 0...100, using: &random) : 0
+                return ScaleTap(
+                    index: Int32.random(in: 0...Int32(width), using: &random), first: first,
+                    second: 256 - first - third, third: third)
             }
-            for row in 0..<4 {
-                check(width) { out in
-                    var spare = [UInt8](repeating: 0, count: 3 * width)
-                    spare.withUnsafeMutableBufferPointer { spare in
-                        let base = spare.baseAddress!
-                        var outs = [base, base + width, base + 2 * width]
-                        outs.insert(out, at: row)
-                        RowKernels.unpack(
-                            result, into: FourRows(a: outs[0], b: outs[1], c: outs[2], d: outs[3]), count: width)
-                    }
-                } expected: {
-                    let tap = taps[$0], at = Int(tap.index)
+            var out = [UInt8](repeating: 0xA5, count: 8 * (width + 1))
+            out.withUnsafeMutableBufferPointer { bytes in
+                let outputs = (0..<8).map { bytes.baseAddress! + $0 * (width + 1) }
+                if usesThird {
+                    ColumnKernels.gatherThree(columns, taps: taps, into: outputs, count: width)
+                } else {
+                    ColumnKernels.gatherTwo(columns, taps: taps, into: outputs, count: width)
+                }
+            }
+            for row in 0..<8 {
+                for x in 0..<width {
+                    let tap = taps[x], at = Int(tap.index)
                     var sum = Double(rows[row][at]) * Double(tap.first)
                     sum += Double(rows[row][at + 1]) * Double(tap.second)
                     sum += Double(rows[row][at + 2]) * Double(tap.third)
-                    return sum / 256
+                    #expect(abs(Double(out[row * (width + 1) + x]) - sum / 256) <= 0.5)
                 }
+                #expect(out[row * (width + 1) + width] == 0xA5)
             }
         }
     }
@@ -150,11 +145,4 @@ struct RowKernelTests {
     private func check(
         _ width: Int, _ kernel: (UnsafeMutablePointer<UInt8>) -> Void, expected: (Int) -> Double, before: [UInt8]
     ) { check(width, 0, kernel, expected: expected, before: before) }
-}
-
-extension Sequence<UInt8> {
-    /// Calls with a pointer to a copy of the bytes.
-    fileprivate func withContiguousCopy(_ body: (UnsafePointer<UInt8>) -> Void) {
-        Array(self).withUnsafeBufferPointer { body($0.baseAddress!) }
-    }
 }
