@@ -107,14 +107,17 @@ let package = Package(
                 "Media", "Control", "Web", "Interactivity", product("GRDB", "GRDB.swift"), product("Yams", "Yams"),
             ] + http + keys,
             swiftSettings: strict),
+        .target(
+            name: "Demo", dependencies: ["Media", "RTCClient", "PacketIO", "Web"] + http + keys, swiftSettings: hot),
         .executableTarget(
             name: "proscenium",
             dependencies: [
-                "Media", "Control", "Web", "Studio", "SFU", "Compositor", "Output", "CProcess",
+                "Media", "Control", "Web", "Studio", "SFU", "Compositor", "Output", "Demo", "CProcess",
                 product("ArgumentParser", "swift-argument-parser"), product("Yams", "Yams"),
             ] + http,
             swiftSettings: strict),
 
+        .testTarget(name: "DemoTests", dependencies: ["Demo", "Media", "Compositor"], swiftSettings: strict),
         .testTarget(name: "MediaTests", dependencies: ["Media"], swiftSettings: strict),
         .testTarget(
             name: "RTCTests", dependencies: ["RTC", "COpenSSL", "CSRTP"],
@@ -128,9 +131,13 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "SFUTests", dependencies: ["SFU", "Control"], swiftSettings: strict),
         .testTarget(
-            name: "CompositorTests", dependencies: ["Compositor", "Control"], resources: [.copy("Goldens")],
+            name: "CompositorTests",
+            dependencies: ["Compositor", "Control", "Output", "SFU", "RTCClient", "RTMP", "Media", "Web"] + http,
+            resources: [.copy("Goldens")],
             swiftSettings: strict),
-        .testTarget(name: "OutputTests", dependencies: ["Output", "RTMP", "Control"] + http, swiftSettings: strict),
+        .testTarget(
+            name: "OutputTests", dependencies: ["Output", "RTMP", "Control", "Web"] + http + keys,
+            swiftSettings: strict),
         .testTarget(
             name: "InteractivityTests",
             dependencies: [
@@ -141,8 +148,9 @@ let package = Package(
         .testTarget(
             name: "StudioTests",
             dependencies: [
-                "Studio", "Interactivity", product("HummingbirdTesting", "hummingbird"), product("Yams", "Yams"),
-            ] + http,
+                "Studio", "Interactivity", "Control", "Media", product("GRDB", "GRDB.swift"),
+                product("HummingbirdTesting", "hummingbird"), product("Yams", "Yams"),
+            ] + http + keys,
             swiftSettings: strict),
     ]
 )

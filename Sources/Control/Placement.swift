@@ -25,6 +25,9 @@ public struct PlacementCandidate: Sendable, Hashable {
 
 /// Chooses workers.
 public enum Placement {
+    /// How many compositors one supervisor runs at most.
+    public static let compositorLimit = 32
+
     /// Returns the worker that takes new work: one in the wanted place if it has room, else the least used of all.
     ///
     /// - Parameters:

@@ -69,7 +69,7 @@ public final class WorkerConnection: Service {
     }
 
     /// How many reports were dropped because Studio was away for long.
-    public var droppedReports: UInt64 { state.withLock { $0.dropped } }
+    var droppedReports: UInt64 { state.withLock { $0.dropped } }
 
     /// Tells Studio something; safe from any thread.
     public func report(_ report: Report) {
@@ -118,10 +118,11 @@ public final class WorkerConnection: Service {
             peer.channel.close(promise: nil)
         }
         Self.send(.register(configuration.registration()), peer)
-        let beat = Task { [configuration] in
+        let beat = Task { [self] in
             while !Task.isCancelled {
                 try await Task.sleep(for: .seconds(1))
-                let (load, counters) = configuration.load()
+                var (load, counters) = configuration.load()
+                counters["proscenium_worker_reports_dropped_total"] = Double(droppedReports)
                 Self.send(.heartbeat(load: load, counters: counters), peer)
             }
         }

@@ -28,11 +28,13 @@ public struct WorkerRegistration: Sendable, Codable, Hashable {
     public var addresses: [String: String]
     /// The program version.
     public var version: String
+    /// The events whose compositors it runs already, for a supervisor.
+    public var running: [String]
 
     /// Creates a registration.
     public init(
         id: String, role: WorkerRole, event: String? = nil, place: String, capacity: Double,
-        addresses: [String: String], version: String
+        addresses: [String: String], version: String, running: [String] = []
     ) {
         self.id = id
         self.role = role
@@ -41,5 +43,6 @@ public struct WorkerRegistration: Sendable, Codable, Hashable {
         self.capacity = capacity
         self.addresses = addresses
         self.version = version
+        self.running = running
     }
 }

@@ -37,9 +37,40 @@ extension TokenKeys {
     /// - Throws: `Problem` 401.
     public func verifyWorker(_ token: String, nowSeconds: Int64) async throws(Problem) -> WorkerClaims {
         let claims: WorkerClaims = try await verify(token, as: WorkerClaims.self)
-        guard claims.aud == "control" else { throw .unauthorized("The token is not meant for this.") }
-        guard claims.exp > nowSeconds else { throw .unauthorized("The token has expired.") }
-        return claims
+        return try claims.checked(nowSeconds: nowSeconds)
+    }
+}
+
+extension WorkerClaims {
+    /// Checks a worker's token by public keys alone, where the signing key is not.
+    ///
+    /// - Parameters:
+    ///   - token: a compact JWT (ES256).
+    ///   - publicKeys: the trusted P-256 keys, id → PEM; one that can't be read is passed over.
+    ///   - nowSeconds: seconds since the Unix epoch.
+    /// - Throws: `Problem` 401 with a reason that names no part of the token.
+    public static func verified(
+        _ token: String, publicKeys: [String: String], nowSeconds: Int64
+    ) async throws(Problem) -> WorkerClaims {
+        guard token.utf8.count <= 4096 else { throw .unauthorized("The token is too long.") }
+        let keys = JWTKeyCollection()
+        let claims: WorkerClaims
+        do {
+            for (id, pem) in publicKeys {
+                guard let key = try? ES256PublicKey(pem: pem) else { continue }
+                await keys.add(ecdsa: key, kid: JWKIdentifier(string: id))
+            }
+            claims = try await keys.verify(token, as: WorkerClaims.self)
+        } catch {
+            throw .unauthorized("The token is not valid.")
+        }
+        return try claims.checked(nowSeconds: nowSeconds)
+    }
+
+    fileprivate func checked(nowSeconds: Int64) throws(Problem) -> WorkerClaims {
+        guard aud == "control" else { throw .unauthorized("The token is not meant for this.") }
+        guard exp > nowSeconds else { throw .unauthorized("The token has expired.") }
+        return self
     }
 }
 

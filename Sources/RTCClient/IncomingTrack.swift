@@ -28,7 +28,8 @@ final class IncomingTrack {
         clockRate = track.codec == .opus ? 48_000 : 90_000
         usesNack = track.codec == .vp8
         statistics = ReceiveStatistics(clockRate: Int(clockRate))
-        assembler = FrameAssembler(codec: track.codec, maximumWaitMs: track.codec == .opus ? 120 : 500)
+        // Lost sound is not sent again: waiting only mends the order, and longer than this it makes the rest late.
+        assembler = FrameAssembler(codec: track.codec, maximumWaitMs: track.codec == .opus ? 40 : 500)
     }
 
     /// Whether a keyframe should be asked for now.

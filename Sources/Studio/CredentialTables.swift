@@ -92,7 +92,12 @@ public struct CredentialTables: CredentialStore, IdempotencyStore {
         }
     }
 
+    /// How many answers are remembered for one caller, and for all callers of an organisation.
+    static let answersPerCaller = 200, answersPerOrg = 20_000
+
     /// Stores an answer for a day; the first one stays.
+    ///
+    /// Where there are too many, the oldest are forgotten.
     public func store(_ answer: StoredAnswer, scope: String, key: String) async throws {
         let sealed = try AES.GCM.seal(JSON.encoder.encode(answer), using: seal).combined
         let now = nowSeconds()
@@ -101,6 +106,23 @@ public struct CredentialTables: CredentialStore, IdempotencyStore {
             try database.execute(
                 sql: "INSERT OR IGNORE INTO idempotency (scope, key, answer, createdAt) VALUES (?, ?, ?, ?)",
                 arguments: [scope, key, sealed, now])
+            // A scope is ORG/CALLER/PATH. Some are forgotten at once, so that not each insertion has to look for the oldest.
+            let parts = scope.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+            try Self.forgetOldest(database, under: parts.prefix(2).joined(separator: "/"), limit: Self.answersPerCaller)
+            try Self.forgetOldest(database, under: String(parts[0]), limit: Self.answersPerOrg)
         }
+    }
+
+    private static func forgetOldest(_ database: Database, under owner: String, limit: Int) throws {
+        // The character after the slash ends the range of what starts with the owner and a slash.
+        let range: StatementArguments = [owner + "/", owner + "0"]
+        let count = try Int.fetchOne(
+            database, sql: "SELECT COUNT(*) FROM idempotency WHERE scope >= ? AND scope < ?", arguments: range)
+        guard let count, count > limit else { return }
+        try database.execute(
+            sql: """
+                DELETE FROM idempotency WHERE rowid IN (
+                    SELECT rowid FROM idempotency WHERE scope >= ? AND scope < ? ORDER BY createdAt, rowid LIMIT ?)
+                """, arguments: range + [count - limit + limit / 20])
     }
 }

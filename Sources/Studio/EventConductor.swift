@@ -23,6 +23,7 @@ public actor EventConductor {
     private let registry: WorkerRegistry
     private let observer: any ProgramObserver
     private let speakers: SpeakerRooms
+    private let compositors: CompositorConductor
     private let trustedKeys: [String: String]
     private let logger: Logger
     private var connectedIngests: [String: Set<String>] = [:]
@@ -35,26 +36,31 @@ public actor EventConductor {
     ///   - registry: the workers.
     ///   - observer: is told of programs.
     ///   - speakers: the rooms on the SFUs.
+    ///   - compositors: those who make the programs that do not come from outside.
     ///   - trustedKeys: the public keys (id → PEM) by which Output checks playback cookies.
     ///   - logger: for what happens.
     init(
         events: EventStore, ingests: IngestStore, registry: WorkerRegistry, observer: any ProgramObserver,
-        speakers: SpeakerRooms, trustedKeys: [String: String], logger: Logger
+        speakers: SpeakerRooms, compositors: CompositorConductor, trustedKeys: [String: String], logger: Logger
     ) {
         self.events = events
         self.ingests = ingests
         self.registry = registry
         self.observer = observer
         self.speakers = speakers
+        self.compositors = compositors
         self.trustedKeys = trustedKeys
         self.logger = logger
     }
 
     /// Follows the workers until the task is cancelled.
     public func run() async {
+        await compositors.begin()
         for await event in registry.events {
             do {
                 try await follow(event)
+            } catch is CancellationError {
+                return
             } catch {
                 logger.error("a worker's news could not be used", metadata: ["error": "\(error)"])
             }
@@ -63,10 +69,13 @@ public actor EventConductor {
 
     /// Starts an event's program.
     ///
-    /// - Throws: `Problem` 409 when it runs already, 503 when no output has room.
+    /// - Throws: `Problem` 409 when it runs already, 503 when no output has room, or no machine for its compositor.
     public func start(_ id: String) async throws -> EventRecord {
         guard let output = Placement.choose(.output, among: registry.candidates(.output)) else {
             throw Problem.overloaded("No output has room for the event.", retryAfterMs: 5000)
+        }
+        if try await !ingests.list(event: id).contains(where: { $0.kind == .primary }) {
+            try await compositors.checkRoom()
         }
         let event = try await events.update(id) { event in
             guard !event.state.isRunning else { throw Problem.conflict("running", "The event runs already.") }
@@ -75,11 +84,16 @@ public actor EventConductor {
             event.masterPath = nil
         }
         do {
+            // An end that was not seen may have left the clock of an earlier program.
+            try await compositors.forgetClock(of: id)
             try await open(event)
         } catch {
             try await events.update(id) { $0.state = .idle }
+            // Somebody else's look may have seen the event run meanwhile.
+            await compositors.refresh()
             throw error
         }
+        await compositors.refresh()
         return event
     }
 
@@ -92,6 +106,7 @@ public actor EventConductor {
             guard event.state.isRunning else { throw Problem.conflict("not-running", "The event does not run.") }
             event.state = .stopping
         }
+        await compositors.refresh()
         // An output that is away learns it when it comes back.
         if let output = event.output, registry.registration(output) != nil {
             try await registry.send(.closeEvent(event: id), to: output)
@@ -104,6 +119,7 @@ public actor EventConductor {
     public func ingestsChanged(_ id: String) async throws {
         guard let event = try await events.record(id), event.state == .starting || event.state == .live else { return }
         let changed = try await events.update(id) { _ in }
+        await compositors.refresh()
         guard let output = event.output, registry.registration(output) != nil else { return }
         do {
             try await open(changed)
@@ -120,10 +136,13 @@ public actor EventConductor {
     private func ended(_ id: String) async throws -> EventRecord {
         connectedIngests[id] = nil
         try await observer.programState(event: id, isLive: false)
-        return try await events.update(id) { event in
+        let event = try await events.update(id) { event in
             event.state = .ended
             event.masterPath = nil
         }
+        await compositors.refresh()
+        try await compositors.forgetClock(of: id)
+        return event
     }
 
     private func open(_ event: EventRecord) async throws {
@@ -136,17 +155,22 @@ public actor EventConductor {
 
     private func follow(_ event: WorkerRegistry.Event) async throws {
         switch event {
-        case .registered(let worker) where worker.role == .output:
-            do {
-                try await welcome(worker)
-            } catch {
-                registry.disconnect(worker.id)
-                throw error
-            }
-        case .report(let worker, let report): try await follow(report, from: worker)
-        case .registered(let worker), .left(let worker):
+        case .registered(let worker):
             // A new process knows no room, and one that was away has ended them.
             if worker.role == .sfu { await speakers.lost(worker.id) }
+            if worker.role == .output {
+                do {
+                    try await welcome(worker)
+                } catch {
+                    registry.disconnect(worker.id)
+                    throw error
+                }
+            }
+            await compositors.registered(worker)
+        case .left(let worker):
+            if worker.role == .sfu { await speakers.lost(worker.id) }
+            await compositors.left(worker)
+        case .report(let worker, let report): try await follow(report, from: worker)
         }
     }
 
@@ -163,6 +187,16 @@ public actor EventConductor {
     }
 
     private func follow(_ report: Report, from worker: WorkerRegistration) async throws {
+        // What a compositor says counts for its own event only.
+        if worker.role == .compositor {
+            switch report {
+            case .compositor(let event, let news) where event == worker.event:
+                return await compositors.follow(news, event: event)
+            case .clock(let event, _, _) where event == worker.event: break
+            default:
+                return logger.warning("a compositor told what is not its own", metadata: ["worker": "\(worker.id)"])
+            }
+        }
         switch report {
         case .segmentPublished(let segment): try await observer.mediaPublished(segment)
         case .clock(let event, let time, let wall):
@@ -178,8 +212,8 @@ public actor EventConductor {
                 connectedIngests[event]?.remove(ingest)
             }
         case .sfu(let event): await speakers.follow(event)
-        case .compositor(let event, let news):
-            logger.debug("a compositor's news", metadata: ["event": "\(event)", "news": "\(news)"])
+        case .compositor:
+            logger.warning("only compositors tell of programs", metadata: ["worker": "\(worker.id)"])
         case .programState(let id, let isLive, let masterPath):
             guard let event = try await events.record(id), event.output == worker.id, event.state.isRunning else {
                 return

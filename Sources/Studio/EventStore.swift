@@ -49,6 +49,20 @@ public struct EventStore: EventDirectory {
         }
     }
 
+    /// Returns the events whose program is made here: they run, and no entrance brings their program from outside.
+    public func composed() async throws -> [EventRecord] {
+        try await database.read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT * FROM event WHERE state IN ('starting', 'live')
+                        AND NOT EXISTS (SELECT 1 FROM ingest WHERE ingest.event = event.id AND kind = 'primary')
+                    ORDER BY id
+                    """
+            ).map { try EventRecord($0) }
+        }
+    }
+
     /// Creates an event.
     ///
     /// - Throws: `Problem` 409 when the slug is taken.

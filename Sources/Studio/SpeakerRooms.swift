@@ -44,6 +44,8 @@ actor SpeakerRooms {
     private struct Room {
         let org: String, sfu: String
         var members: [String: Member] = [:]
+        var hidden: Set<String> = []
+        var sessions: [String] { members.values.flatMap(\.sessions) + hidden }
     }
 
     private struct Session {
@@ -52,6 +54,8 @@ actor SpeakerRooms {
     }
 
     static let sessionLimit = 6
+    /// As whom a compositor sees the room; it stands in no list, and nobody else may come by this name.
+    static let compositorID = "proscenium-compositor"
     private let registry: WorkerRegistry
     private let logger: Logger
     private var rooms: [String: Room] = [:]
@@ -119,6 +123,40 @@ actor SpeakerRooms {
     /// Throws `Problem` 404 unless a session is the caller's.
     func checkOwn(_ session: String, _ caller: Principal) throws { _ = try own(session, caller) }
 
+    // MARK: - What the compositor does
+
+    /// Opens a session that gets everybody's tracks and that nobody sees; offers go to the listener.
+    ///
+    /// - Parameters:
+    ///   - event: whose room it is; the room is made where there is none.
+    ///   - org: the organisation of the event.
+    ///   - session: the new session's id.
+    ///   - listener: is told of offers, and when the session has ended by itself.
+    /// - Throws: `Problem` 503 when no SFU has room.
+    func watch(_ event: String, org: String, session: String, listener: any RoomListener) async throws {
+        try await makeRoom(event, org: org)
+        rooms[event]?.hidden.insert(session)
+        sessions[session] = Session(event: event, participant: Self.compositorID, listener: listener)
+        let reply = try await send(
+            .subscribe(room: event, participant: Self.compositorID, session: session), event, opening: session)
+        if case .offer(let offer?) = reply { listener.offered(offer) }
+    }
+
+    /// Takes the answer to the last offer of a session that `watch` opened.
+    func answer(watching session: String, _ answer: String) async throws {
+        guard let known = sessions[session], known.participant == Self.compositorID else {
+            throw Problem.notFound("There is no such session.")
+        }
+        _ = try await send(.answer(session: session, answer: answer), known.event)
+    }
+
+    /// Ends a session that `watch` opened; one that has ended is no error.
+    func unwatch(_ session: String) async {
+        guard let known = sessions[session], known.participant == Self.compositorID else { return }
+        forget(session)
+        _ = try? await send(.leave(session: session), known.event)
+    }
+
     // MARK: - Who listens
 
     /// Adds a listener and tells it who is there.
@@ -129,9 +167,14 @@ actor SpeakerRooms {
 
     /// Removes a listener and ends its sessions.
     func quit(_ event: String, _ listener: any RoomListener, sessions: [String], _ caller: Principal) async {
+        unlisten(event, listener)
+        for session in sessions { try? await leave(session, caller) }
+    }
+
+    /// Removes a listener that has no sessions of its own.
+    func unlisten(_ event: String, _ listener: any RoomListener) {
         listeners[event]?[ObjectIdentifier(listener)] = nil
         if listeners[event]?.isEmpty == true { listeners[event] = nil }
-        for session in sessions { try? await leave(session, caller) }
     }
 
     /// The participants of an event, by id.
@@ -178,9 +221,8 @@ actor SpeakerRooms {
 
     /// Ends an event's room.
     func close(_ event: String) async {
-        guard let room = rooms.removeValue(forKey: event) else { return }
-        for session in room.members.values.flatMap(\.sessions) { sessions[session] = nil }
-        for listener in listeners[event]?.values.map({ $0 }) ?? [] { listener.mustRejoin("the event was deleted") }
+        guard let room = rooms[event] else { return }
+        drop(event, room, "the event was deleted")
         _ = try? await registry.send(.sfu(.closeRoom(room: event)), to: room.sfu)
     }
 
@@ -210,16 +252,36 @@ actor SpeakerRooms {
     /// An SFU is gone, with its rooms.
     func lost(_ sfu: String) {
         for (event, room) in rooms where room.sfu == sfu {
-            for session in room.members.values.flatMap(\.sessions) { sessions[session] = nil }
-            rooms[event] = nil
-            for listener in listeners[event]?.values.map({ $0 }) ?? [] {
-                listener.mustRejoin("the media server is gone")
-            }
+            drop(event, room, "the media server is gone")
             changed(event)
         }
     }
 
+    /// Gives somebody a place in a room without a session, as tests need it.
+    func seat(_ caller: Principal, in event: String, org: String) {
+        rooms[event, default: Room(org: org, sfu: "")].members[caller.id] = Member(principal: caller)
+    }
+
     // MARK: - Inside
+
+    private func drop(_ event: String, _ room: Room, _ reason: String) {
+        let watching = room.hidden.compactMap { sessions[$0]?.listener }
+        for session in room.sessions { sessions[session] = nil }
+        rooms[event] = nil
+        for listener in watching + (listeners[event]?.values.map { $0 } ?? []) { listener.mustRejoin(reason) }
+    }
+
+    private func makeRoom(_ event: String, org: String) async throws {
+        guard rooms[event] == nil else { return }
+        guard let sfu = Placement.choose(.sfu, among: registry.candidates(.sfu)) else {
+            throw Problem.overloaded("No media server has room.", retryAfterMs: 1000)
+        }
+        guard case .sfu = try await registry.send(.sfu(.createRoom(room: event)), to: sfu.id) else {
+            throw Self.unexpected
+        }
+        // Somebody else may have made the room meanwhile.
+        if rooms[event] == nil { rooms[event] = Room(org: org, sfu: sfu.id) }
+    }
 
     private func open(
         _ event: EventScope, _ caller: Principal, _ known: String?, _ listener: (any RoomListener)?
@@ -228,16 +290,10 @@ actor SpeakerRooms {
             _ = try own(known, caller)
             return known
         }
-        if rooms[event.id] == nil {
-            guard let sfu = Placement.choose(.sfu, among: registry.candidates(.sfu)) else {
-                throw Problem.overloaded("No media server has room.", retryAfterMs: 1000)
-            }
-            guard case .sfu = try await registry.send(.sfu(.createRoom(room: event.id)), to: sfu.id) else {
-                throw Self.unexpected
-            }
-            // Somebody else may have made the room meanwhile.
-            if rooms[event.id] == nil { rooms[event.id] = Room(org: event.org, sfu: sfu.id) }
+        guard caller.id != Self.compositorID else {
+            throw Problem.forbidden("The name \(Self.compositorID) is taken by the program itself.")
         }
+        try await makeRoom(event.id, org: event.org)
         let count = rooms[event.id]?.members[caller.id]?.sessions.count ?? 0
         guard count < Self.sessionLimit else {
             throw Problem.tooMany("A participant has at most \(Self.sessionLimit) connections.", retryAfterMs: 5000)
@@ -249,7 +305,8 @@ actor SpeakerRooms {
     }
 
     private func own(_ session: String, _ caller: Principal) throws -> String {
-        guard let known = sessions[session], known.participant == caller.id, rooms[known.event]?.org == caller.org
+        guard let known = sessions[session], known.participant == caller.id, known.participant != Self.compositorID,
+            rooms[known.event]?.org == caller.org
         else {
             throw Problem.notFound("There is no such session.")
         }
@@ -258,6 +315,7 @@ actor SpeakerRooms {
 
     private func forget(_ session: String) {
         guard let known = sessions.removeValue(forKey: session) else { return }
+        rooms[known.event]?.hidden.remove(session)
         if var member = rooms[known.event]?.members[known.participant] {
             member.sessions.remove(session)
             member.connected.remove(session)

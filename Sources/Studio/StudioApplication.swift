@@ -25,14 +25,26 @@ public struct StudioApplication {
     public let routes: [RouteEntry]
     /// The workers.
     public let registry: WorkerRegistry
+    /// The rooms, which tests fill without a media server.
+    let speakers: SpeakerRooms
+    /// What the programs are made of.
+    let programs: ProgramStore
     /// What runs beside the listeners.
     public let followers: Followers
 
     /// Builds Studio over a database.
     ///
-    /// - Throws: what the database's migrations throw.
+    /// - Parameters:
+    ///   - configuration: how Studio runs.
+    ///   - database: the database, whose migrations run here.
+    ///   - keys: the installation's keys.
+    ///   - logger: for what happens.
+    ///   - control: carries scenes to compositors; nil for the conductor of the compositors.
+    ///   - decoder: decodes uploads; nil for child processes.
+    /// - Throws: what the database's migrations throw, or `LayoutFolderError` when there is no built-in layout.
     public init(
-        _ configuration: StudioConfiguration, database: DatabasePool, keys: TokenKeys, logger: Logger
+        _ configuration: StudioConfiguration, database: DatabasePool, keys: TokenKeys, logger: Logger,
+        control: (any ProgramControl)? = nil, decoder: (any MediaDecoding)? = nil
     ) async throws {
         var migrator = DatabaseMigrator()
         StudioSchema.register(in: &migrator)
@@ -53,10 +65,18 @@ public struct StudioApplication {
             await timelines.deliver($0)
         }
         let speakers = SpeakerRooms(registry: registry, logger: logger)
+        let builtIn = try BuiltInLayouts.load(folder: configuration.layouts, logger: logger)
+        let programs = ProgramStore(database: database, builtIn: builtIn), media = MediaStore(programs: programs)
+        let files = MediaFiles(root: configuration.dataDirectory.appending(path: "media"))
+        files.sweep(known: try await media.known())
+        let compositors = CompositorConductor(
+            parts: .init(
+                registry: registry, speakers: speakers, source: programs, events: events, logger: logger))
         let conductor = EventConductor(
             events: events, ingests: ingests, registry: registry, observer: ProgramNews(interactivity: interactivity),
-            speakers: speakers,
+            speakers: speakers, compositors: compositors,
             trustedKeys: [keys.keyID: keys.signingKey.publicKey.pemRepresentation], logger: logger)
+        let control: any ProgramControl = control ?? compositors
         let router = Router(context: WebContext.self)
         router.add(middleware: TrustedProxies(configuration.trustedProxies))
         router.add(middleware: ProblemMiddleware(metrics: metrics))
@@ -68,7 +88,7 @@ public struct StudioApplication {
         OpenAPIDocument(file: configuration.openAPI, logger: logger).add(to: book)
         EventRoutes(
             events: events, conductor: conductor, speakers: speakers, connections: connections,
-            interactivity: interactivity, nowMs: nowMs
+            interactivity: interactivity, files: files, nowMs: nowMs
         ).add(to: book)
         InvitationRoutes(
             invitations: InvitationStore(database: database), credentials: credentials, authenticator: authenticator,
@@ -81,6 +101,14 @@ public struct StudioApplication {
         PlaybackRoutes(events: events, registry: registry, keys: keys, origins: origins, nowSeconds: nowSeconds)
             .add(to: book)
         SpeakerRoutes(speakers: speakers, credentials: credentials, connections: connections).add(to: book)
+        ProgramRoutes(
+            programs: programs, events: events, control: control, stills: StillCache { SystemClock.monotonic() },
+            nowMs: nowMs
+        ).add(to: book)
+        StageRoutes(programs: programs, speakers: speakers, control: control).add(to: book)
+        LayoutRoutes(programs: programs, control: control).add(to: book)
+        let mediaRoutes = MediaRoutes(media: media, files: files, decoder: decoder ?? ChildDecoder(logger: logger))
+        mediaRoutes.add(to: book)
         interactivity.addRoutes(to: book)
         let hosts = configuration.hosts
         Pages(directory: configuration.pages, libraries: configuration.libraries) {
@@ -92,7 +120,7 @@ public struct StudioApplication {
         internalRouter.add(middleware: ProblemMiddleware(metrics: metrics))
         internalRouter.get("/readyz") { _, _ -> Response in
             let counts = registry.counts()
-            let isReady = counts[.output, default: 0] > 0 && counts[.sfu, default: 0] > 0
+            let isReady = [WorkerRole.output, .sfu, .supervisor].allSatisfy { counts[$0, default: 0] > 0 }
             try await database.read { _ = try Int.fetchOne($0, sql: "SELECT 1") }
             let workers = Dictionary(uniqueKeysWithValues: counts.map { ($0.key.rawValue, $0.value) })
             return try .json(
@@ -111,9 +139,13 @@ public struct StudioApplication {
                 body: .init(byteBuffer: ByteBuffer(string: metrics.text())))
         }
 
+        mediaRoutes.add(toInternal: internalRouter, keys: keys, nowSeconds: nowSeconds)
+
         self.router = router
         self.internalRouter = internalRouter
         self.registry = registry
+        self.speakers = speakers
+        self.programs = programs
         webSockets = [
             SpeakerRoutes.socket(
                 speakers: speakers, connections: connections, tickets: tickets, authenticator: authenticator,

@@ -38,5 +38,30 @@ public enum StudioSchema {
                     CREATE INDEX idempotencyByAge ON idempotency (createdAt);
                     """)
         }
+        migrator.registerMigration("studio-2") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE program (
+                        event TEXT PRIMARY KEY REFERENCES event (id) ON DELETE CASCADE, org TEXT NOT NULL,
+                        scene TEXT NOT NULL, version INTEGER NOT NULL,
+                        preview TEXT NOT NULL, previewVersion INTEGER NOT NULL, stage TEXT NOT NULL, clock TEXT);
+                    CREATE TABLE participant (
+                        event TEXT NOT NULL REFERENCES event (id) ON DELETE CASCADE, org TEXT NOT NULL,
+                        id TEXT NOT NULL, name TEXT, title TEXT, volume REAL NOT NULL, isMuted INTEGER NOT NULL,
+                        PRIMARY KEY (event, id));
+                    CREATE TABLE layout (
+                        event TEXT NOT NULL REFERENCES event (id) ON DELETE CASCADE, org TEXT NOT NULL,
+                        name TEXT NOT NULL, layout TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (event, name));
+                    CREATE TABLE asset (
+                        id TEXT PRIMARY KEY, org TEXT NOT NULL,
+                        event TEXT NOT NULL REFERENCES event (id) ON DELETE CASCADE,
+                        kind TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL);
+                    CREATE INDEX assetByEvent ON asset (event, id);
+                    CREATE TABLE deck (
+                        id TEXT PRIMARY KEY, org TEXT NOT NULL,
+                        event TEXT NOT NULL REFERENCES event (id) ON DELETE CASCADE, pages INTEGER NOT NULL);
+                    CREATE INDEX deckByEvent ON deck (event, id);
+                    """)
+        }
     }
 }

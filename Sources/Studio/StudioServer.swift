@@ -32,13 +32,16 @@ public struct StudioConfiguration: Sendable {
     public var pages: URL, libraries: URL
     /// The description of the API, OpenAPI in YAML.
     public var openAPI: URL
+    /// The folder of the built-in layouts.
+    public var layouts: URL
     /// Addresses of proxies whose X-Forwarded-For counts.
     public var trustedProxies: [String]
 
     /// Creates a configuration.
     public init(
         dataDirectory: URL, bindAddress: String, httpsPort: Int, internalPort: Int, hosts: [String],
-        certificateFile: URL, keyFile: URL, pages: URL, libraries: URL, openAPI: URL, trustedProxies: [String]
+        certificateFile: URL, keyFile: URL, pages: URL, libraries: URL, openAPI: URL, layouts: URL,
+        trustedProxies: [String]
     ) {
         self.dataDirectory = dataDirectory
         self.bindAddress = bindAddress
@@ -50,6 +53,7 @@ public struct StudioConfiguration: Sendable {
         self.pages = pages
         self.libraries = libraries
         self.openAPI = openAPI
+        self.layouts = layouts
         self.trustedProxies = trustedProxies
     }
 }
@@ -67,7 +71,9 @@ public enum StudioServer {
         let database = try StudioDatabase.open(path: configuration.dataDirectory.appending(path: "studio.sqlite").path)
         let studio = try await StudioApplication(configuration, database: database, keys: keys, logger: logger)
         let publicFace = WebFace.service(
-            .init(host: configuration.bindAddress, port: configuration.httpsPort), router: studio.router,
+            .init(
+                host: configuration.bindAddress, port: configuration.httpsPort,
+                trustedProxies: configuration.trustedProxies), router: studio.router,
             webSockets: studio.webSockets, certificates: certificates, group: group, logger: logger)
         let internalFace = WebFace.service(
             .init(host: "127.0.0.1", port: configuration.internalPort, maxWebSocketMessageBytes: 1 << 20),

@@ -31,6 +31,9 @@ public final class WorkerRegistry: Sendable {
         var nextCommand: UInt64 = 0
     }
 
+    /// The longest command: what workers read of one message.
+    static let commandLimitBytes = 1 << 20
+
     /// What happens at the workers; read by one task.
     public let events: AsyncStream<Event>
     private let continuation: AsyncStream<Event>.Continuation
@@ -75,6 +78,13 @@ public final class WorkerRegistry: Sendable {
         state.withLock { $0.workers[id]?.registration }
     }
 
+    /// The compositor of an event, while it is there.
+    func compositor(of event: String) -> WorkerRegistration? {
+        state.withLock { state in
+            state.workers.values.map(\.registration).first { $0.role == .compositor && $0.event == event }
+        }
+    }
+
     /// What the workers have counted, by worker.
     public func counters() -> [String: [String: Double]] {
         state.withLock { $0.workers.mapValues { $0.counters.merging(["proscenium_worker_load": $0.load]) { $1 } } }
@@ -94,7 +104,8 @@ public final class WorkerRegistry: Sendable {
 
     /// Tells a worker to do something, and waits until it has, at most ten seconds.
     ///
-    /// - Throws: `Problem` 503 when the worker is away or does not answer, 502 with its reason when it fails.
+    /// - Throws: `Problem` 503 when the worker is away or does not answer, 502 with its reason when it fails,
+    ///   413 when the command is longer than a worker reads.
     @discardableResult
     public func send(_ command: Command, to worker: String) async throws -> CommandReply {
         let id = state.withLock { state in
@@ -114,9 +125,17 @@ public final class WorkerRegistry: Sendable {
             guard let peer else {
                 return continuation.resume(throwing: Problem.overloaded("A worker is away.", retryAfterMs: 2000))
             }
-            guard let data = try? JSON.encoder.encode(StudioMessage.command(id: id, command)),
-                peer.send(ByteBuffer(bytes: data))
-            else {
+            let data = try? JSON.encoder.encode(StudioMessage.command(id: id, command))
+            if let data, data.count > Self.commandLimitBytes {
+                // The worker would hang up, dial again, and be told the same.
+                return finish(
+                    worker, id,
+                    .failure(
+                        Problem(
+                            .contentTooLarge, "too-large", "There is too much to tell a worker at once",
+                            detail: "\(data.count) bytes, and \(Self.commandLimitBytes) are taken.")))
+            }
+            guard let data, peer.send(ByteBuffer(bytes: data)) else {
                 return finish(worker, id, .failure(Problem.overloaded("A worker is away.", retryAfterMs: 2000)))
             }
         }

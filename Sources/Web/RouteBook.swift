@@ -101,39 +101,72 @@ public final class RouteBook {
         _ method: HTTPRequest.Method, _ path: String, _ access: Access, contentType: String? = "application/json",
         handler: @escaping Handler
     ) {
+        add(method, path, access, contentTypes: contentType.map { [$0] } ?? [], streamLimitBytes: nil, handler: handler)
+    }
+
+    /// Adds a route, for example one that takes files.
+    ///
+    /// - Parameters:
+    ///   - method: the HTTP method.
+    ///   - path: for example `/v1/events/{event}/assets`.
+    ///   - access: what it asks of the caller.
+    ///   - contentTypes: the types of which a body must have one; empty for routes without a body or with their own rule.
+    ///   - streamLimitBytes: how long a body may be that never stands in memory as a whole; nil for bodies that may. The
+    ///     handler reads such a body to its end.
+    ///   - handler: answers; it finds caller and event in the context.
+    public func add(
+        _ method: HTTPRequest.Method, _ path: String, _ access: Access, contentTypes: [String],
+        streamLimitBytes: Int?, handler: @escaping Handler
+    ) {
         entries.append(RouteEntry(method: method, path: path, access: access))
         let parts = parts
         let changes = method != .get && method != .head
         router.on(RouterPath(path), method: method) { request, context in
             var context = context
-            try await parts.admit(request, &context, access: access, changes: changes)
-            if changes, let contentType { try Self.require(contentType, request) }
+            try await parts.admit(
+                request, &context, access: access, changes: changes, isUpload: streamLimitBytes != nil)
+            if changes { try Self.require(contentTypes, request) }
+            if let streamLimitBytes, let length = request.headers[.contentLength].flatMap({ Int($0) }) {
+                // Known before the first byte has come.
+                guard length <= streamLimitBytes else { throw Self.tooLarge(streamLimitBytes) }
+            }
             guard method == .post, let key = request.headers[.idempotencyKey], let principal = context.principal else {
                 return try await handler(request, context)
             }
-            return try await parts.once(request, context, principal, key: key, handler: handler)
+            return try await parts.once(
+                request, context, principal, key: key, streamLimitBytes: streamLimitBytes, handler: handler)
         }
     }
 
-    private static func require(_ contentType: String, _ request: Request) throws(Problem) {
+    fileprivate static func tooLarge(_ limitBytes: Int) -> Problem {
+        Problem(
+            .contentTooLarge, "too-large", "The body is too large",
+            detail: "At most \(limitBytes / 1_000_000) MB are taken.")
+    }
+
+    private static func require(_ contentTypes: [String], _ request: Request) throws(Problem) {
+        guard let last = contentTypes.last else { return }
+        let list = contentTypes.count == 1 ? last : contentTypes.dropLast().joined(separator: ", ") + " or " + last
         guard let given = request.headers[.contentType] else {
             // A request without a body needs no type.
             let hasBody =
                 request.headers[.transferEncoding] != nil
                 || (request.headers[.contentLength].flatMap { Int($0) } ?? 0) > 0
             guard hasBody else { return }
-            throw Problem(.unsupportedMediaType, "media-type", "Wrong content type", detail: "Send \(contentType).")
+            throw Problem(.unsupportedMediaType, "media-type", "Wrong content type", detail: "Send \(list).")
         }
         let type = given.prefix { $0 != ";" }.trimmingCharacters(in: .whitespaces).lowercased()
-        guard type == contentType else {
-            throw Problem(.unsupportedMediaType, "media-type", "Wrong content type", detail: "Send \(contentType).")
+        guard contentTypes.contains(type) else {
+            throw Problem(.unsupportedMediaType, "media-type", "Wrong content type", detail: "Send \(list).")
         }
     }
 }
 
 extension RouteBook.Guard {
     /// Recognises the caller, finds the event, and checks the table.
-    func admit(_ request: Request, _ context: inout WebContext, access: Access, changes: Bool) async throws {
+    func admit(
+        _ request: Request, _ context: inout WebContext, access: Access, changes: Bool, isUpload: Bool
+    ) async throws {
         if case .open = access { return }
         guard let principal = try await authenticator.principal(of: request.headers) else {
             throw Problem.unauthorized("A bearer token or a session is needed.")
@@ -143,7 +176,9 @@ extension RouteBook.Guard {
             guard let origin = request.headers[.origin], origins.contains(origin) else {
                 throw Problem.forbidden("A change by cookie needs the Origin of this installation.")
             }
-            guard request.headers[.contentType]?.lowercased().hasPrefix("application/json") == true else {
+            // A form of another site sends no such type. Nor does it send those of files, which uploads are checked for.
+            let isJSON = request.headers[.contentType]?.lowercased().hasPrefix("application/json") == true
+            guard isJSON || isUpload else {
                 throw Problem.forbidden("A change by cookie needs the content type application/json.")
             }
         }
@@ -161,18 +196,27 @@ extension RouteBook.Guard {
 
     /// Answers a creation once for each Idempotency-Key (draft-ietf-httpapi-idempotency-key-header).
     func once(
-        _ request: Request, _ context: WebContext, _ principal: Principal, key: String, handler: RouteBook.Handler
+        _ request: Request, _ context: WebContext, _ principal: Principal, key: String, streamLimitBytes: Int?,
+        handler: RouteBook.Handler
     ) async throws -> Response {
         guard key.utf8.count <= 200 else { throw Problem.invalid("The Idempotency-Key is too long.") }
         var request = request
-        let body = try await request.collectBody(upTo: context.maxUploadSize)
-        let hash = RandomToken.hash(String(buffer: body))
         let scope = "\(principal.org)/\(principal.id)/\(request.uri.path)"
         guard running.begin(scope, key) else {
             throw Problem.conflict("idempotency-key", "The first request with this Idempotency-Key still runs.")
         }
         defer { running.end(scope, key) }
-        if let stored = try await idempotency.answer(scope: scope, key: key) {
+        // A file goes by once, and is hashed on its way; anything else is read here.
+        let digest = BodyDigest(request.body, limitBytes: streamLimitBytes ?? context.maxUploadSize)
+        let stored = try await idempotency.answer(scope: scope, key: key)
+        if stored == nil, streamLimitBytes != nil {
+            request.body = .init(asyncSequence: digest)
+        } else {
+            let body = try await digest.collect(keeps: streamLimitBytes == nil)
+            request.body = .init(buffer: body)
+        }
+        if let stored {
+            let hash = digest.text
             guard stored.requestHash == hash else {
                 throw Problem.conflict("idempotency-key", "The Idempotency-Key was used with another body.")
             }
@@ -184,14 +228,13 @@ extension RouteBook.Guard {
                 status: .init(code: stored.status), headers: headers,
                 body: .init(byteBuffer: ByteBuffer(bytes: stored.body)))
         }
-        request.body = .init(buffer: body)
         let response = try await handler(request, context)
         let collector = BodyCollector()
         try await response.body.write(collector)
         var headers: [String: String] = [:]
         for field in response.headers where field.name != .setCookie { headers[field.name.canonicalName] = field.value }
         let answer = StoredAnswer(
-            requestHash: hash, status: response.status.code, headers: headers,
+            requestHash: digest.text, status: response.status.code, headers: headers,
             body: Data(collector.buffer.readableBytesView))
         try await idempotency.store(answer, scope: scope, key: key)
         return Response(

@@ -31,6 +31,7 @@ struct WebChannel: HTTPChannelHandler {
     let certificates: CertificateStore?
     let idleTimeout: TimeAmount
     let maxWebSocketMessageBytes: Int
+    let proxies: TrustedProxies
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
@@ -46,11 +47,11 @@ struct WebChannel: HTTPChannelHandler {
         let accepted = NIOLoopBoundBox<(handler: any WebSocketHandler, limit: Int)?>(nil, eventLoop: channel.eventLoop)
         let upgrader = NIOTypedWebSocketServerUpgrader<Upgrade>(
             maxFrameSize: maxWebSocketMessageBytes,
-            shouldUpgrade: { [routes] channel, head in
+            shouldUpgrade: { [routes, proxies] channel, head in
                 let promise = channel.eventLoop.makePromise(of: HTTPHeaders?.self)
                 promise.completeWithTask {
                     do {
-                        let (route, request) = try Self.find(routes, head, channel)
+                        let (route, request) = try Self.find(routes, head, channel, proxies)
                         let handler = try await route.open(request)
                         let limit = route.pendingLimitBytes
                         try await channel.eventLoop.submit { accepted.value = (handler, limit) }.get()
@@ -103,12 +104,13 @@ struct WebChannel: HTTPChannelHandler {
     }
 
     private static func find(
-        _ routes: [WebSocketRoute], _ head: HTTPRequestHead, _ channel: any Channel
+        _ routes: [WebSocketRoute], _ head: HTTPRequestHead, _ channel: any Channel, _ proxies: TrustedProxies
     ) throws -> (WebSocketRoute, WebSocketRequest) {
         let path = head.uri.prefix { $0 != "?" }
         for route in routes {
             if let parameters = route.match(path) {
-                let address = channel.remoteAddress?.ipAddress ?? "local"
+                let address = proxies.caller(
+                    peer: channel.remoteAddress?.ipAddress ?? "local", forwarded: head.headers["X-Forwarded-For"])
                 return (route, WebSocketRequest(head, parameters: parameters, remoteAddress: address))
             }
         }

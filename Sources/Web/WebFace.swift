@@ -16,9 +16,14 @@ public struct WebFaceConfiguration: Sendable {
     public var idleTimeout: TimeAmount = .seconds(75)
     /// The largest WebSocket message that is read, in bytes.
     public var maxWebSocketMessageBytes: Int
+    /// Addresses of proxies whose X-Forwarded-For counts when a WebSocket is opened; routers have `TrustedProxies`.
+    public var trustedProxies: [String]
 
     /// Creates a configuration.
-    public init(host: String, port: Int, maxWebSocketMessageBytes: Int = 64 * 1024) {
+    public init(
+        host: String, port: Int, maxWebSocketMessageBytes: Int = 64 * 1024, trustedProxies: [String] = []
+    ) {
+        self.trustedProxies = trustedProxies
         self.host = host
         self.port = port
         self.maxWebSocketMessageBytes = maxWebSocketMessageBytes
@@ -46,7 +51,8 @@ public enum WebFace {
             WebChannel(
                 responder: responder, routes: webSockets, certificates: certificates,
                 idleTimeout: configuration.idleTimeout,
-                maxWebSocketMessageBytes: configuration.maxWebSocketMessageBytes)
+                maxWebSocketMessageBytes: configuration.maxWebSocketMessageBytes,
+                proxies: TrustedProxies(configuration.trustedProxies))
         }
         return Application(
             router: router, server: builder,

@@ -50,9 +50,6 @@ public final class WebSocketPeer: Sendable {
         self.pendingLimitBytes = pendingLimitBytes
     }
 
-    /// How many bytes wait to be sent.
-    public var pending: Int { pendingBytes.load(ordering: .relaxed) }
-
     /// Sends a text message; a reader that is too slow is cut with code 4408.
     ///
     /// - Parameter text: UTF-8; the buffer may be shared by many peers.
@@ -176,6 +173,12 @@ private final class WebSocketConnection: ChannelInboundHandler {
             context.close(promise: nil)
         default: break
         }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // The listener allows half-closed connections for HTTP; a WebSocket whose other end says no more is gone.
+        if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelInactive(context: ChannelHandlerContext) {

@@ -18,6 +18,7 @@ final class ChildProcess: Sendable {
     }
 
     private let name: String
+    private let arguments: [String]
     private let logger: Logger
     private let environment: [String: String]
     private let token: @Sendable () async throws -> String
@@ -29,11 +30,18 @@ final class ChildProcess: Sendable {
     ///
     /// - Parameters:
     ///   - name: the command of the role.
+    ///   - arguments: what follows the command.
     ///   - settings: handed on through the environment.
     ///   - logger: for starts and ends.
     ///   - token: made anew for each start, handed over by standard input.
-    init(name: String, settings: Settings, logger: Logger, token: @escaping @Sendable () async throws -> String) {
+    init(
+        name: String, arguments: [String] = [], settings: Settings, logger: Logger,
+        token: @escaping @Sendable () async throws -> String
+    ) {
         self.name = name
+        self.arguments = arguments
+        var logger = logger
+        if !arguments.isEmpty { logger[metadataKey: "arguments"] = "\(arguments.joined(separator: " "))" }
         self.logger = logger
         self.token = token
         environment = ProcessInfo.processInfo.environment.merging(settings.environment) { $1 }
@@ -44,6 +52,9 @@ final class ChildProcess: Sendable {
             }
         }
     }
+
+    /// The process that runs now.
+    var processID: pid_t? { state.withLock { $0.pid } }
 
     /// Asks the process to end.
     func stop() {
@@ -100,7 +111,7 @@ final class ChildProcess: Sendable {
         defer { ends.forEach { close($0) } }
         let line = secret + "\n"
         _ = line.withCString { write(ends[1], $0, strlen($0)) }
-        let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("proscenium"), strdup(name), nil]
+        let arguments: [UnsafeMutablePointer<CChar>?] = (["proscenium", name] + arguments).map { strdup($0) } + [nil]
         var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") }
         variables.append(nil)
         defer { (arguments + variables).forEach { free($0) } }

@@ -7,5 +7,7 @@ import ArgumentParser
 struct Proscenium: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "proscenium", abstract: "A virtual-event production studio.",
-        subcommands: [Serve.self, Token.self, Studio.self, SFU.self, Output.self])
+        subcommands: [
+            Serve.self, Token.self, Studio.self, SFU.self, Compositor.self, Output.self, Decode.self, Demo.self,
+        ])
 }

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Control
+import Demo
 import Foundation
 import Logging
 import Output
@@ -38,7 +39,7 @@ extension Settings {
 }
 
 /// The worker's token, which is handed over by standard input.
-private func handedOverToken() throws -> String {
+func handedOverToken() throws -> String {
     guard let token = HandedOverToken.read() else {
         throw ValidationError("The worker's token is expected on standard input.")
     }
@@ -83,7 +84,7 @@ extension Proscenium {
                     httpsPort: settings.number("https-port"), internalPort: settings.number("internal-port"),
                     hosts: settings.hosts, certificateFile: certificate, keyFile: key,
                     pages: settings.path("pages-directory"), libraries: settings.path("libraries-directory"),
-                    openAPI: settings.path("openapi-file"),
+                    openAPI: settings.path("openapi-file"), layouts: settings.path("layouts-directory"),
                     trustedProxies: proxies.map { $0.trimmingCharacters(in: .whitespaces) }),
                 logger: Logger(label: "studio"))
         }
@@ -112,6 +113,28 @@ extension Proscenium {
                     rtmpsPort: settings.number("rtmps-port"), certificateFile: certificate, keyFile: key,
                     preset: settings.text("preset")),
                 logger: Logger(label: "output"))
+        }
+    }
+    /// Runs the demo alone: synthetic speakers and their show.
+    struct Demo: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Runs three synthetic speakers in an event of their own.",
+            discussion: "An admin's token is read from standard input.", shouldDisplay: false)
+        @OptionGroup var flags: SettingFlags
+
+        func run() async throws {
+            let settings = try flags.resolve()
+            settings.startLogging()
+            let token = try handedOverToken()
+            let (certificate, _) = try settings.certificate()
+            let host = settings.hosts[0], bind = settings.bindAddress
+            try await DemoRunner.run(
+                DemoConfiguration(
+                    studio: StudioAddress(
+                        host: host, address: bind == "0.0.0.0" ? "127.0.0.1" : bind,
+                        port: settings.number("https-port"), certificateFile: certificate),
+                    mediaAddress: try settings.announcedAddress(), token: token),
+                logger: Logger(label: "demo"))
         }
     }
 }

@@ -41,12 +41,18 @@ struct Setting: Sendable {
         .init(
             name: "preset", standard: "superfast",
             reason: "x264 preset of the ladder; superfast is what five rungs of 1080p30 need on two cores"),
+        .init(
+            name: "program-preset", standard: "veryfast",
+            reason: "x264 preset of the program; its rate is constant, so a faster one costs quality"),
         .init(name: "place", standard: "local", reason: "where this machine is, for placement of work"),
         .init(name: "pages-directory", standard: "assets/web", reason: "the pages' files"),
         .init(name: "libraries-directory", standard: ".cache/web", reason: "where scripts/bootstrap unpacks hls.js"),
         .init(
             name: "openapi-file", standard: "docs/openapi.yaml",
             reason: "the description of the API that /openapi.json serves"),
+        .init(
+            name: "layouts-directory", standard: "layouts",
+            reason: "the layouts that every event has, one JSON file each"),
         .init(
             name: "trusted-proxies", standard: "",
             reason: "addresses whose X-Forwarded-For counts, separated by commas; empty trusts nobody"),
@@ -89,8 +95,9 @@ struct Settings: Sendable {
                 throw ValidationError("\(name) is a port from 1 to 65535, not \"\(text(name))\".")
             }
         }
-        guard ["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"].contains(text("preset")) else {
-            throw ValidationError("preset is ultrafast, superfast, veryfast, faster, fast or medium.")
+        for name in ["preset", "program-preset"]
+        where !["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"].contains(text(name)) {
+            throw ValidationError("\(name) is ultrafast, superfast, veryfast, faster, fast or medium.")
         }
     }
 
@@ -147,10 +154,12 @@ struct SettingFlags: ParsableArguments {
     @Option(help: "PEM certificate chain.") var certificateFile: String?
     @Option(help: "PEM key of the certificate.") var keyFile: String?
     @Option(help: "x264 preset of the ladder.") var preset: String?
+    @Option(help: "x264 preset of the program.") var programPreset: String?
     @Option(help: "Where this machine is.") var place: String?
     @Option(help: "Folder of the pages.") var pagesDirectory: String?
     @Option(help: "Folder of unpacked libraries.") var librariesDirectory: String?
     @Option(help: "Description of the API, OpenAPI in YAML.") var openapiFile: String?
+    @Option(help: "Folder of the built-in layouts.") var layoutsDirectory: String?
     @Option(help: "Trusted proxies' addresses, separated by commas.") var trustedProxies: String?
     @Option(help: "Lowest level that is logged.") var logLevel: String?
 
@@ -160,9 +169,10 @@ struct SettingFlags: ParsableArguments {
             "data-directory": dataDirectory, "public-host": publicHost, "bind-address": bindAddress,
             "https-port": httpsPort, "hls-port": hlsPort, "rtmps-port": rtmpsPort, "internal-port": internalPort,
             "media-port": mediaPort, "media-address": mediaAddress,
-            "certificate-file": certificateFile, "key-file": keyFile, "preset": preset, "place": place,
+            "certificate-file": certificateFile, "key-file": keyFile, "preset": preset, "program-preset": programPreset,
+            "place": place,
             "pages-directory": pagesDirectory, "libraries-directory": librariesDirectory,
-            "openapi-file": openapiFile,
+            "openapi-file": openapiFile, "layouts-directory": layoutsDirectory,
             "trusted-proxies": trustedProxies, "log-level": logLevel,
         ]
         return try Settings(

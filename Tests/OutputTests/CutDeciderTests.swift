@@ -114,20 +114,3 @@ struct FrameCadenceTests {
         #expect(out == Array(0..<30) + Array(420..<499))
     }
 }
-
-@Suite("Source clock")
-struct SourceClockTests {
-    @Test("rounding of stamps moves nothing, a told clock beats a made one, and arrival in bursts does not step it")
-    func mapping() {
-        var clock = SourceClock()
-        clock.told(ProgramTime(milliseconds: 10_000), ptsMilliseconds: 500)
-        clock.told(ProgramTime(milliseconds: 12_001), ptsMilliseconds: 2500)
-        #expect(clock.microseconds(ptsMicroseconds: 500_000) == 10_000_000)
-        clock.arrived(10_000_000, at: MonotonicTime(milliseconds: 100))
-        clock.arrived(10_100_000, at: MonotonicTime(milliseconds: 700))
-        #expect(clock.programTime(at: MonotonicTime(milliseconds: 1100))?.milliseconds == 10_999)
-        clock.streamEnded()
-        #expect(clock.microseconds(ptsMicroseconds: 0) == nil)
-        #expect(clock.programTime(at: MonotonicTime(milliseconds: 1100)) != nil)
-    }
-}

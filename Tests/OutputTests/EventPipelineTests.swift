@@ -134,7 +134,6 @@ struct EventPipelineTests {
         let clock = ManualClock()
         let passing = settings {
             $0.ladder.passesThrough = true
-            $0.requiresToldClock = true
         }
         var store = try store()
         let first = Heard()
@@ -178,7 +177,6 @@ struct EventPipelineTests {
         let clock = ManualClock(), heard = Heard(), store = try store()
         let passing = settings {
             $0.ladder.passesThrough = true
-            $0.requiresToldClock = true
         }
         let pipeline = try EventPipeline(
             store: store, settings: passing, clock: clock, run: "r1", callbacks: heard.callbacks)
@@ -205,6 +203,72 @@ struct EventPipelineTests {
             }
             #expect(try video(walk(store, "big", number)) == video(walk(store, "small", number)))
         }
+    }
+
+    @Test("a compositor that is killed and comes back goes on with the same clock, without a gap in the numbers")
+    func killedProgram() async throws {
+        for passes in [false, true] {
+            let clock = ManualClock(), heard = Heard()
+            let store = try EventStore(settings: EventStoreSettings(root: folder.path, event: "killed-\(passes)"))
+            let pipeline = try EventPipeline(
+                store: store, settings: settings { $0.ladder.passesThrough = passes }, clock: clock, run: "r1",
+                callbacks: heard.callbacks)
+            let input = SourceSwitch(deliver: { pipeline.offer($0) }, onConnection: { _, _ in })
+            let program = input.sink("program/demo", .program)
+            func feed(_ events: [StreamEvent]) async throws {
+                for event in events {
+                    while !program.offer(event) { try await Task.sleep(for: .milliseconds(2)) }
+                }
+            }
+            try await feed(PipelineSource(count: 200).events(programStart: start))
+            try await wait("all pictures") { pipeline.statistics.decodedFrames == 200 }
+            #expect(program.offer(.ended(reason: "closed-by-peer")))
+            try await wait("hold") { heard.holds == [true] }
+            clock.advance(1500)
+            try await wait("held pictures") { pipeline.statistics.ladderFrames > 235 }
+            // Stamps begin at 0 again; only what is told ties them to the clock.
+            try await feed(PipelineSource(count: 330).events(programStart: start.advanced(byMilliseconds: 8000)))
+            pipeline.stop(marksEnd: false)
+            #expect(heard.holds == [true, false])
+            #expect(heard.all.withLock { $0.faults } == [])
+            #expect(heard.segments.map(\.mediaSequence) == Array(0..<Int64(heard.segments.count)))
+            #expect(zip(heard.segments, heard.segments.dropFirst()).allSatisfy { $0.to == $1.from })
+            #expect(heard.segments.last?.to == start.advanced(byMilliseconds: 19_000))
+            // Pass-through changes over once for the loss and once for the return; the ladder's own encoders never do.
+            #expect(heard.segments.count { $0.discontinuity } == (passes ? 2 : 0))
+            let cuts = heard.segments.map { $0.from.milliseconds - start.milliseconds }
+            #expect(cuts.count == (passes ? 5 : 4) && cuts.filter { $0 % 6000 == 0 } == [0, 6000, 12_000, 18_000])
+            for segment in heard.segments {
+                #expect(
+                    try video(walk(store, "big", segment.mediaSequence))
+                        == video(walk(store, "small", segment.mediaSequence)))
+            }
+            let stamps = try heard.segments.flatMap { try video(walk(store, "small", $0.mediaSequence)) }
+            #expect(zip(stamps, stamps.dropFirst()).allSatisfy { $1 - $0 == 3000 })
+        }
+    }
+
+    @Test("a clock that is told far from the running one is not taken: the program goes on where it is")
+    func hostileClock() async throws {
+        let clock = ManualClock(), heard = Heard(), store = try store()
+        let pipeline = try EventPipeline(
+            store: store, settings: settings(), clock: clock, run: "r1", callbacks: heard.callbacks)
+        let source = try PipelineSource(count: 200)
+        try await feed(pipeline, source.events(programStart: start))
+        #expect(pipeline.offer(.ended(reason: "test")))
+        for year in [Int64(5), -5] {
+            try await feed(
+                pipeline, source.events(programStart: start.advanced(byMilliseconds: year * 31_536_000_000)))
+            #expect(pipeline.offer(.ended(reason: "test")))
+        }
+        pipeline.stop(marksEnd: false)
+        #expect(pipeline.statistics.refusedClocks == 2)
+        let faults = heard.all.withLock { $0.faults }
+        #expect(faults == [.clockRefused(start.advanced(byMilliseconds: 5 * 31_536_000_000))])
+        let ends = heard.segments.map { $0.to.milliseconds - start.milliseconds }
+        #expect(ends.allSatisfy { $0 > 0 && $0 < 60_000 })
+        #expect(ends == ends.sorted())
+        #expect(pipeline.statistics.decodedFrames == 600)
     }
 
     @Test("a lost source is held by the same encoders, and comes back without a discontinuity")

@@ -99,6 +99,13 @@ struct OpenAPITests {
                 try await walk.call(name, admin)
             }
             try await walk.call("react", guest)
+            try await walk.layoutsAndMedia(admin)
+            await fixture.join("launch", "speaker-1", name: "Ada")
+            walk.parameters["participant"] = "speaker-1"
+            for name in ["changeParticipant", "putOnStage", "takeOffStage"] { try await walk.call(name, admin) }
+            try await fixture.startProgram("launch")
+            for name in ["getProgramStill", "getPreviewStill"] { try await walk.call(name, admin) }
+            try await fixture.endProgram("launch")
             for name in [
                 "publishMedia", "trickleMedia", "stopMedia", "openSignalling", "listParticipants", "removeParticipant",
             ] { try await walk.call(name, admin) }
@@ -116,7 +123,7 @@ struct OpenAPITests {
             #expect(
                 Set(walk.refused) == [
                     "startEvent", "stopEvent", "startPlayback", "revealPoll", "acceptInvitation", "publishMedia",
-                    "trickleMedia", "stopMedia", "openSignalling", "removeParticipant",
+                    "trickleMedia", "stopMedia", "openSignalling",
                 ])
         }
     }
@@ -177,11 +184,36 @@ private final class Walk: @unchecked Sendable {
         self.client = client
     }
 
+    /// Layouts, decks, assets, and the scenes that name them.
+    func layoutsAndMedia(_ admin: String) async throws {
+        parameters["layout"] = "duo"
+        for name in ["putLayout", "putLayout", "getLayout", "listLayouts", "deleteLayout", "listBuiltInLayouts"] {
+            try await call(name, admin)
+        }
+        let deck = try await call("createDeck", admin, file: (FakeDecoder.deck(pages: 2), "application/pdf"))
+        let asset = try await call("createAsset", admin, file: (FakeDecoder.picture, "image/png"))
+        parameters.merge(
+            ["deck": deck["id"] as? String ?? "", "asset": asset["id"] as? String ?? "", "page": "2"]) { $1 }
+        for name in ["getDeck", "listDecks", "getDeckPage", "getAssetDescription", "listAssets", "deleteAsset"] {
+            try await call(name, admin)
+        }
+        try await call("getSlides", admin)
+        try await call("turnSlides", admin, replacing: ["deck": deck["id"] ?? ""])
+        for name in [
+            "putProgram", "deleteDeck", "changeProgram", "getProgram", "putPreview", "changePreview", "getPreview",
+            "take",
+        ] { try await call(name, admin) }
+    }
+
     @discardableResult
-    func call(_ name: String, _ token: String?, replacing: [String: Any] = [:]) async throws -> [String: Any] {
+    func call(
+        _ name: String, _ token: String?, replacing: [String: Any] = [:], file: (data: Data, type: String)? = nil
+    ) async throws -> [String: Any] {
         let operation = try #require(description.operations.first { $0.object["operationId"] as? String == name })
-        let path = operation.path.split(separator: "/").map { part in
-            part.hasPrefix("{") ? parameters[String(part.dropFirst().dropLast())] ?? "none" : String(part)
+        let path = operation.path.split(separator: "/").map { part -> String in
+            guard part.hasPrefix("{"), let end = part.firstIndex(of: "}") else { return String(part) }
+            let name = part[part.index(after: part.startIndex)..<end]
+            return (parameters[String(name)] ?? "none") + part[part.index(after: end)...]
         }.reduce("") { $0 + "/" + $1 }
         var body: String?
         if var example = description.requestContent(operation)?["example"] as? [String: Any] {
@@ -189,7 +221,12 @@ private final class Walk: @unchecked Sendable {
             body = String(decoding: try JSONSerialization.data(withJSONObject: example), as: UTF8.self)
         }
         let method = try #require(HTTPRequest.Method(operation.method))
-        let response = try await client.call(method, path, token, body)
+        let response =
+            if let file {
+                try await client.upload(path, token ?? "", file.data, type: file.type)
+            } else {
+                try await client.call(method, path, token, body)
+            }
         called.insert(name)
         if response.status.code >= 400 { refused.append(name) }
         let status = String(response.status.code)

@@ -11,7 +11,7 @@ import Web
 struct RoleWalkTests {
     private static func path(_ entry: RouteEntry, event: String) -> String {
         entry.path.split(separator: "/").map { part in
-            part == "{event}" ? event : part.hasPrefix("{") ? "x1" : String(part)
+            part == "{event}" ? event : part.hasPrefix("{") ? "x1" + part.drop { $0 != "}" }.dropFirst() : String(part)
         }.reduce("") { $0 + "/" + $1 }
     }
 

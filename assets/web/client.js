@@ -10,16 +10,19 @@ export class Problem extends Error {
     }
 }
 
-/** Sends a request with the session's cookie; returns the answer's JSON, or null where it has none. */
-export async function request(method, path, body) {
+/**
+ * Sends a request with the session's cookie; returns the answer's JSON, or null where it has none. A `Blob` goes as it
+ * is, with the content type that `headers` say; anything else as JSON.
+ */
+export async function request(method, path, body, headers = {}) {
     let response;
     try {
         response = await fetch(path, {
             method,
             credentials: "same-origin",
             // A change by cookie needs a JSON content type, with or without a body.
-            headers: method === "GET" ? {} : { "Content-Type": "application/json" },
-            body: method === "GET" ? undefined : JSON.stringify(body ?? {}),
+            headers: method === "GET" ? headers : { "Content-Type": "application/json", ...headers },
+            body: method === "GET" ? undefined : body instanceof Blob ? body : JSON.stringify(body ?? {}),
         });
     } catch {
         throw new Problem(0, { title: "The studio can't be reached." });

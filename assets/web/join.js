@@ -3,6 +3,7 @@
 import { request } from "/assets/client.js";
 import { TestSource, openDevices, openScreen } from "/assets/media.js";
 import { Room } from "/assets/rtc.js";
+import { SlideTurner } from "/assets/slides.js";
 import { Tiles } from "/assets/tiles.js";
 
 const invitation = decodeURIComponent(location.pathname.split("/").filter(Boolean)[1] ?? "");
@@ -15,6 +16,7 @@ let room = null;
 let stream = null;
 let test = null;
 let screen = null;
+let turner = null;
 let opening = Promise.resolve();
 const tiles = new Tiles($("tiles"), () => { $("hear").hidden = false; });
 
@@ -189,6 +191,7 @@ function enter() {
     drawToggle("screen", false);
     $("screen").hidden = !navigator.mediaDevices?.getDisplayMedia;
     show("room");
+    beginSlides();
     room = new Room(session.event, { onState, onChange });
     room.start({ camera: trackOf("camera"), microphone: trackOf("microphone") });
 }
@@ -202,6 +205,7 @@ function leaveFor(state, title, text) {
     phase = state;
     room = null;
     endScreen();
+    endSlides();
     closeSources();
     meter(null);
     $("connection").hidden = true;
@@ -336,6 +340,42 @@ $("screen").onclick = () => attempt($("screen"), async () => {
         throw problem;
     }
 });
+
+// The slides, for those who may turn them
+
+function beginSlides() {
+    endSlides();
+    const mayTurn = session.role !== "speaker" || (session.can ?? []).includes("slides");
+    $("slides").hidden = !mayTurn;
+    if (mayTurn) turner = new SlideTurner(session.event, drawSlides);
+}
+
+function endSlides() {
+    turner?.stop();
+    turner = null;
+}
+
+function drawSlides() {
+    if (!turner) return;
+    const { deck, page, pages } = turner;
+    $("slide-back").disabled = !turner.mayGoBack;
+    $("slide-forward").disabled = !turner.mayGoForward;
+    $("slide-place").textContent = !deck ? "No slides yet" : pages ? `Slide ${page} of ${pages}` : `Slide ${page}`;
+}
+
+for (const [id, by] of [["slide-back", -1], ["slide-forward", 1]]) {
+    $(id).onclick = () => attempt($(id), async () => {
+        await turner.turn(by);
+        announce(`Slide ${turner.page}`);
+    }).then(drawSlides);
+}
+$("deck-file").onchange = () => attempt($("deck-file"), async () => {
+    const [file] = $("deck-file").files;
+    if (!file) return;
+    await turner.upload(file);
+    $("deck-file").value = "";
+    announce("Your slides are shown.");
+}).then(drawSlides);
 
 $("hear").onclick = () => {
     $("hear").hidden = true;

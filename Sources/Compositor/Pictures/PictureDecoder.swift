@@ -1,4 +1,4 @@
-// PNG and JPEG to premultiplied RGBA, with every size bounded before memory is taken.
+// PNG, JPEG and WebP to premultiplied RGBA, with every size bounded before memory is taken.
 
 import CFFmpeg
 import CMediaShims
@@ -6,7 +6,7 @@ public import Foundation
 
 /// Why a picture could not be read.
 public enum PictureError: Error, Equatable, Sendable {
-    /// Neither PNG nor JPEG.
+    /// Neither PNG, JPEG nor WebP.
     case unknownFormat
     /// More bytes than are allowed.
     case fileTooLarge(bytes: Int)
@@ -14,6 +14,8 @@ public enum PictureError: Error, Equatable, Sendable {
     case tooManyPixels(width: Int, height: Int)
     /// The file is damaged; `code` is libav's.
     case corrupt(code: Int32)
+    /// The result could not be written.
+    case cannotWrite
 }
 
 /// Decodes what people upload as pictures.
@@ -44,10 +46,13 @@ public enum PictureDecoder {
     /// Decodes a picture.
     ///
     /// - Parameters:
-    ///   - file: a whole PNG or JPEG file.
+    ///   - file: a whole PNG, JPEG or WebP file; of an animation, WebP is refused.
     ///   - limits: what it may cost.
+    ///   - box: a larger picture is made smaller, with its shape, until it fits; nil leaves it as it is.
     /// - Throws: `PictureError`.
-    public static func decode(_ file: Data, limits: Limits = Limits()) throws(PictureError) -> RGBABitmap {
+    public static func decode(
+        _ file: Data, limits: Limits = Limits(), fitting box: PixelSize? = nil
+    ) throws(PictureError) -> RGBABitmap {
         guard file.count <= limits.bytes else { throw .fileTooLarge(bytes: file.count) }
         let (size, codec) = try header(file)
         guard size.width > 0, size.height > 0, size.width <= min(limits.side, 8192),
@@ -57,7 +62,7 @@ public enum PictureDecoder {
         var frame = try decodeFrame(file, codec, limits)
         defer { av_frame_free(&frame) }
         guard let picture = frame else { throw .corrupt(code: 0) }
-        return try convert(picture, limits)
+        return try convert(picture, limits, fitting: box)
     }
 
     private static func header(_ file: Data) throws(PictureError) -> (size: PixelSize, codec: AVCodecID) {
@@ -68,6 +73,9 @@ public enum PictureDecoder {
         if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
             guard big(12, 4) == 0x4948_4452 else { throw .corrupt(code: 0) }  // IHDR comes first
             return (PixelSize(width: big(16, 4), height: big(20, 4)), AV_CODEC_ID_PNG)
+        }
+        if bytes.starts(with: Array("RIFF".utf8)), bytes.dropFirst(8).starts(with: Array("WEBP".utf8)) {
+            return (try webPSize(bytes), AV_CODEC_ID_WEBP)
         }
         guard bytes.starts(with: [0xFF, 0xD8, 0xFF]) else { throw .unknownFormat }
         // ITU-T T.81 B.1.1: markers until the start of a frame, SOF0…SOF15 without DHT, JPG and DAC.
@@ -85,6 +93,22 @@ public enum PictureDecoder {
             at += 2 + max(2, big(at + 2, 2))
         }
         throw .corrupt(code: 0)
+    }
+
+    /// RFC 9649 §2.5–2.7: the first chunk is VP8, VP8L or VP8X, and each has the size at its start.
+    private static func webPSize(_ bytes: [UInt8]) throws(PictureError) -> PixelSize {
+        guard bytes.count >= 30 else { throw .corrupt(code: 0) }
+        func little(_ at: Int, _ count: Int) -> Int {
+            (0..<count).reduce(0) { $0 | Int(bytes[at + $1]) << (8 * $1) }
+        }
+        switch String(decoding: bytes[12..<16], as: UTF8.self) {
+        case "VP8 ": return PixelSize(width: little(26, 2) & 0x3FFF, height: little(28, 2) & 0x3FFF)
+        case "VP8L":
+            let packed = little(21, 4)
+            return PixelSize(width: (packed & 0x3FFF) + 1, height: (packed >> 14 & 0x3FFF) + 1)
+        case "VP8X": return PixelSize(width: little(24, 3) + 1, height: little(27, 3) + 1)
+        default: throw .corrupt(code: 0)
+        }
     }
 
     private static func decodeFrame(
@@ -121,15 +145,18 @@ public enum PictureDecoder {
 
     /// Any pixel format to premultiplied RGBA, by libswscale: cold, once per picture.
     private static func convert(
-        _ frame: UnsafeMutablePointer<AVFrame>, _ limits: Limits
+        _ frame: UnsafeMutablePointer<AVFrame>, _ limits: Limits, fitting box: PixelSize?
     ) throws(PictureError) -> RGBABitmap {
-        let width = Int(frame.pointee.width), height = Int(frame.pointee.height)
-        guard width > 0, height > 0, width <= 8192, height <= 8192, width * height <= limits.pixels else {
-            throw .tooManyPixels(width: width, height: height)
-        }
+        let given = PixelSize(width: Int(frame.pointee.width), height: Int(frame.pointee.height))
+        guard given.width > 0, given.height > 0, given.width <= 8192, given.height <= 8192,
+            given.width * given.height <= limits.pixels
+        else { throw .tooManyPixels(width: given.width, height: given.height) }
+        let size = shrunk(given, toFit: box), width = size.width, height = size.height
+        // Every pixel counts when there are fewer of them afterwards.
+        let kernel = size == given ? SWS_BILINEAR : SWS_AREA
         let scaler = sws_getContext(
-            Int32(width), Int32(height), AVPixelFormat(frame.pointee.format), Int32(width), Int32(height),
-            AV_PIX_FMT_RGBA, Int32(SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT), nil, nil, nil)
+            Int32(given.width), Int32(given.height), AVPixelFormat(frame.pointee.format), Int32(width), Int32(height),
+            AV_PIX_FMT_RGBA, Int32(kernel | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT), nil, nil, nil)
         guard let scaler else { throw .corrupt(code: 0) }
         defer { sws_freeContext(scaler) }
         var bitmap = RGBABitmap(width: width, height: height)
@@ -142,7 +169,7 @@ public enum PictureDecoder {
         }
         let strides = withUnsafeBytes(of: frame.pointee.linesize) { Array($0.bindMemory(to: Int32.self)) }
         let target: [UnsafeMutablePointer<UInt8>?] = [rows, nil, nil, nil]
-        let code = sws_scale(scaler, source, strides, 0, Int32(height), target, [Int32(stride), 0, 0, 0])
+        let code = sws_scale(scaler, source, strides, 0, Int32(given.height), target, [Int32(stride), 0, 0, 0])
         guard code == Int32(height) else { throw .corrupt(code: code) }
         bitmap.pixels.withUnsafeMutableBufferPointer { pixels in
             guard let out = pixels.baseAddress else { return }
@@ -158,5 +185,13 @@ public enum PictureDecoder {
             }
         }
         return bitmap
+    }
+
+    private static func shrunk(_ size: PixelSize, toFit box: PixelSize?) -> PixelSize {
+        guard let box, size.width > box.width || size.height > box.height else { return size }
+        let scale = min(Double(box.width) / Double(size.width), Double(box.height) / Double(size.height))
+        return PixelSize(
+            width: max(1, Int((Double(size.width) * scale).rounded())),
+            height: max(1, Int((Double(size.height) * scale).rounded())))
     }
 }

@@ -32,11 +32,16 @@ public struct IngestGrant: Sendable {
     public var ingestID: String
     /// Where the events go.
     public var sink: any IngestSink
+    /// Whether it still holds; asked again once the publisher is known to the server, on its event loop.
+    ///
+    /// Between the decision and that moment nobody can let the publisher go, because nobody knows it yet.
+    public var isValid: @Sendable () -> Bool
 
     /// Creates a grant.
-    public init(ingestID: String, sink: any IngestSink) {
+    public init(ingestID: String, sink: any IngestSink, isValid: @escaping @Sendable () -> Bool = { true }) {
         self.ingestID = ingestID
         self.sink = sink
+        self.isValid = isValid
     }
 }
 

@@ -183,6 +183,8 @@ final class RTMPServerHandler: ChannelDuplexHandler {
 
     private func publish(_ grant: IngestGrant) {
         guard machine.phase == .authorizing, let context else { return }
+        // Who is granted no more must not replace anybody.
+        guard grant.isValid() else { return machine.reject(.unauthorized, now: SystemClock.monotonic()) }
         let channel = context.channel
         self.grant = grant
         ingestID = grant.ingestID
@@ -208,6 +210,8 @@ final class RTMPServerHandler: ChannelDuplexHandler {
     private func accept(now: MonotonicTime) {
         guard machine.phase == .authorizing, let grant, let channel = context?.channel else { return }
         predecessorEnded = nil
+        // From here on `disconnect` finds this publisher; what was taken back before must be seen here.
+        guard grant.isValid() else { return machine.reject(.unauthorized, now: now) }
         hasStarted = true
         relay = registry.relay(of: grant.ingestID)
         grant.sink.onRoom {

@@ -6,8 +6,6 @@ public import Media
 public struct EventPipelineSettings: Sendable {
     /// The rungs.
     public var ladder: LadderSettings
-    /// Whether pictures without a program time are left out (the program's own entrance) instead of getting a clock made here.
-    public var requiresToldClock = false
     /// How long the last picture is held when the source is gone, in milliseconds.
     public var holdLimitMs: Int64 = 30_000
     /// After how many milliseconds without pictures it counts as gone.

@@ -43,6 +43,7 @@ final class LadderFront {
     private var lastArrival: MonotonicTime?, lastVideoArrival: MonotonicTime?
     private var lastReport: MonotonicTime?
     private var overload = 0
+    private var isClockRefused = false
 
     init(
         settings: EventPipelineSettings, resumesAfter: ProgramTime?, clock: any PipelineClock,
@@ -67,9 +68,6 @@ final class LadderFront {
     /// - Parameters:
     ///   - event: the next step of the stream.
     ///   - arrival: when it was offered.
-    /// Stamps that are further than this from what is due have stepped.
-    private static let longestStepMilliseconds: UInt64 = 60_000
-
     func handle(_ event: StreamEvent, arrival: MonotonicTime) {
         let lagMs = clock.monotonic().milliseconds(since: arrival)
         overload = lagMs < settings.overloadMs ? 0 : lagMs < settings.overloadMs * 2 ? 1 : 2
@@ -79,7 +77,15 @@ final class LadderFront {
             do throws(AVError) { try audio.configure(block) } catch {
                 callbacks.onFault(.unusableConfiguration("audio: \(error.code)"))
             }
-        case .programTime(let time, let pts): source.told(time, ptsMilliseconds: pts)
+        case .programTime(let time, let pts):
+            if source.told(time, ptsMilliseconds: pts, at: arrival, wallMilliseconds: clock.wallMilliseconds()) {
+                isClockRefused = false
+            } else {
+                statistics.update { $0.refusedClocks &+= 1 }
+                // Told again with every IDR; said once.
+                if !isClockRefused { callbacks.onFault(.clockRefused(time)) }
+                isClockRefused = true
+            }
         case .frame(let frame):
             switch frame.codec {
             case .h264: video(frame, at: arrival)
@@ -168,18 +174,9 @@ final class LadderFront {
             return
         }
         let pts = microseconds(frame.pts, frame.timescale)
-        // An encoder whose stamps step (it was reset, or wraps) is anchored anew, as one that comes back.
-        if !source.isTold, let mapped = source.microseconds(ptsMicroseconds: pts),
-            let due = source.programTime(at: arrival),
-            (mapped / 1000 &- due.milliseconds).magnitude > Self.longestStepMilliseconds
-        {
-            source.streamEnded()
-        }
+        // A source whose stamps step (it was reset, or wraps) is anchored anew, as one that comes back.
+        if source.hasStepped(ptsMicroseconds: pts, at: arrival) { source.streamEnded() }
         if source.microseconds(ptsMicroseconds: pts) == nil {
-            guard !settings.requiresToldClock else {
-                statistics.update { $0.unmappedFrames &+= 1 }
-                return
-            }
             source.anchor(anchorTime(at: arrival), ptsMicroseconds: pts)
         }
         guard let time = source.microseconds(ptsMicroseconds: pts) else { return }

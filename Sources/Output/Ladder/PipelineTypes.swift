@@ -28,6 +28,8 @@ public enum PipelineFault: Error, Sendable, Equatable {
     case brokenSegment(rung: String)
     /// The source's video or audio configuration can't be used.
     case unusableConfiguration(String)
+    /// The program's source told a clock that is too far from the running one, or from the wall's.
+    case clockRefused(ProgramTime)
     /// An encoder could not be opened.
     case encoder(rung: String, AVError)
 }
@@ -66,6 +68,8 @@ public struct PipelineStatistics: Sendable, Equatable {
     public var silentAudioFrames: UInt64 = 0, droppedAudioFrames: UInt64 = 0
     /// Times that the last picture was held.
     public var holds: UInt64 = 0
+    /// Clocks that were told and not taken.
+    public var refusedClocks: UInt64 = 0
     /// Pictures that an encoder failed on.
     public var encoderErrors: UInt64 = 0
     /// Segments that were published, and that could not be.

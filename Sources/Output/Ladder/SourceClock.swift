@@ -17,17 +17,55 @@ struct SourceClock {
     /// Program time minus monotonic time, of what arrives earliest; nil before the first picture.
     private var lead: (microseconds: Int64, at: MonotonicTime)?
     /// Steps smaller than this are rounding: stamps and program time both come in whole milliseconds.
-    private let tolerance: Int64 = 2_000
+    private let tolerance: UInt64 = 2_000
 
     /// Whether the source has told its program time.
     var isTold: Bool { if case .told = mapping { true } else { false } }
 
-    /// Takes what an `onProgramTime` message says.
-    mutating func told(_ time: ProgramTime, ptsMilliseconds: Int64) {
-        if case .own = mapping { return }
+    /// Stamps that are further than this from what is due have stepped.
+    private static let longestStepMicroseconds: Int64 = 60_000_000
+    /// A clock that is told may differ by this much from the one that runs, forwards or backwards.
+    private static let longestToldStepMilliseconds: Int64 = 10_000
+    /// A clock that is told may differ by this much from the wall's.
+    private static let longestFromWallMilliseconds: Int64 = 3_600_000
+
+    /// Takes what an `onProgramTime` message says, unless it would throw the time-line elsewhere.
+    ///
+    /// - Parameters:
+    ///   - time: the program time.
+    ///   - ptsMilliseconds: the stamp that it belongs to.
+    ///   - now: when it came.
+    ///   - wallMilliseconds: the wall's time.
+    /// - Returns: false when it is not taken: the mapping stays, and a stream without one is anchored here.
+    mutating func told(
+        _ time: ProgramTime, ptsMilliseconds: Int64, at now: MonotonicTime, wallMilliseconds: Int64
+    ) -> Bool {
+        if case .own = mapping { return true }
         let offset = (time.milliseconds &- ptsMilliseconds) &* 1000
-        if case .told(let known) = mapping, abs(known &- offset) <= tolerance { return }
+        if case .told(let known) = mapping, (known &- offset).magnitude <= tolerance { return true }
+        guard Self.isWithin(Self.longestFromWallMilliseconds, time.milliseconds, wallMilliseconds) else { return false }
+        if let running = programTime(at: now)?.milliseconds {
+            guard Self.isWithin(Self.longestToldStepMilliseconds, time.milliseconds, running) else { return false }
+        }
         mapping = .told(offsetMicroseconds: offset)
+        return true
+    }
+
+    /// Whether a stamp lies where no picture can belong that arrives now.
+    ///
+    /// What is late harms nobody and may have waited on its way; a told clock is held tighter towards the future.
+    func hasStepped(ptsMicroseconds: Int64, at now: MonotonicTime) -> Bool {
+        guard let mapped = microseconds(ptsMicroseconds: ptsMicroseconds), let due = programTime(at: now) else {
+            return false
+        }
+        let ahead = mapped &- due.milliseconds &* 1000
+        let most = isTold ? Self.longestToldStepMilliseconds * 1000 : Self.longestStepMicroseconds
+        return ahead > most || ahead < -Self.longestStepMicroseconds
+    }
+
+    private static func isWithin(_ distance: Int64, _ left: Int64, _ right: Int64) -> Bool {
+        let (difference, overflow) = left.subtractingReportingOverflow(right)
+        return !overflow && difference.magnitude <= UInt64(distance)
     }
 
     /// Makes a mapping so that a stamp falls on a program time.

@@ -79,11 +79,6 @@ public final class EventStore: Sendable {
         sweep(state)
     }
 
-    /// The events that have a folder below a root, as after a restart.
-    public static func events(in root: String, disk: any SegmentDisk = LocalDisk()) -> [String] {
-        disk.names(in: root).filter { isSafeName($0) && disk.size(of: "\(root)/\($0)/state.json") != nil }.sorted()
-    }
-
     /// The state as it is on disk.
     public var state: EventState { served.withLock { $0.state } }
 

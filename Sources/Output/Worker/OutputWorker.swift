@@ -19,6 +19,8 @@ final class OutputWorker: Sendable {
         let input: SourceSwitch
         let pipeline: EventPipeline
         let media: Mutex<EventMedia>
+        /// The compositor's entrance, as the server of publishers knows it; entrances of Studio have no slash.
+        var programIngest: String { "program/" + media.withLock { $0.event } }
 
         init(store: EventStore, input: SourceSwitch, pipeline: EventPipeline, media: EventMedia) {
             self.store = store
@@ -145,6 +147,27 @@ final class OutputWorker: Sendable {
         return nil
     }
 
+    /// Finds the event whose program the bearer of a worker's token brings.
+    ///
+    /// - Parameters:
+    ///   - token: a compact JWT of the role compositor, for an event that is served here.
+    ///   - nowSeconds: seconds since the Unix epoch.
+    func program(forToken token: String, nowSeconds: Int64) async -> ServedEvent? {
+        // Stream keys have no dots: no signature is looked at for them.
+        guard token.utf8.count(where: { $0 == UInt8(ascii: ".") }) == 2 else { return nil }
+        let keys = state.withLock { $0.keyTexts }
+        guard
+            let claims = try? await WorkerClaims.verified(token, publicKeys: keys, nowSeconds: nowSeconds),
+            claims.workerRole == .compositor, let event = claims.event
+        else { return nil }
+        return state.withLock { $0.served[event] }
+    }
+
+    /// Whether an event is still served, and not one of its name that came later.
+    func serves(_ event: ServedEvent) -> Bool {
+        state.withLock { state in state.served.values.contains { $0 === event } }
+    }
+
     /// Counters by Prometheus name, summed over the events.
     var counters: [String: Double] {
         var sums: [String: Double] = [:]
@@ -156,7 +179,7 @@ final class OutputWorker: Sendable {
                 ("frames_repeated", statistics.repeatedFrames), ("frames_late", statistics.lateFrames),
                 ("frames_overload", statistics.overloadFrames), ("frames_passed", statistics.passedFrames),
                 ("input_refused", statistics.refusedEvents), ("audio_silent", statistics.silentAudioFrames),
-                ("holds", statistics.holds),
+                ("holds", statistics.holds), ("clocks_refused", statistics.refusedClocks),
             ] { sums["proscenium_output_\(name)_total", default: 0] += Double(value) }
         }
         return sums
@@ -252,6 +275,7 @@ final class OutputWorker: Sendable {
         }
         guard let served = found else { return }
         for entrance in served.media.withLock({ $0.ingests }) { disconnect(entrance.id) }
+        disconnect(served.programIngest)
         await Self.stop(served.pipeline, marksEnd: true)
         report(.programState(event: event, isLive: false, masterPath: nil))
         logger.info("an event is served no more", metadata: ["event": "\(event)"])
@@ -277,13 +301,28 @@ final class OutputWorker: Sendable {
     }
 }
 
-/// Lets publishers in by their stream key.
+/// Lets encoders in by their stream key, and a compositor by its worker's token.
 struct StreamKeyAuthorizer: IngestAuthorizer {
     let worker: @Sendable () -> OutputWorker?
+    var nowSeconds: @Sendable () -> Int64 = { SystemClock.wallMilliseconds() / 1000 }
 
     func authorize(app: String, streamName: String, remoteAddress: String) async -> IngestGrant? {
-        guard app == "live", let (event, entrance) = worker()?.entrance(forKey: streamName), entrance.kind != .source
-        else { return nil }
-        return IngestGrant(ingestID: entrance.id, sink: event.input.sink(entrance.id, entrance.kind))
+        guard app == "live", let worker = worker() else { return nil }
+        if let (event, entrance) = worker.entrance(forKey: streamName) {
+            let feed: ProgramFeed
+            switch entrance.kind {
+            case .primary: feed = .primary
+            case .backup: feed = .backup
+            case .source: return nil
+            }
+            return IngestGrant(ingestID: entrance.id, sink: event.input.sink(entrance.id, feed)) { [weak worker] in
+                worker?.serves(event) == true && event.media.withLock { $0.ingests.contains(entrance) }
+            }
+        }
+        guard let event = await worker.program(forToken: streamName, nowSeconds: nowSeconds()) else { return nil }
+        let ingest = event.programIngest
+        return IngestGrant(ingestID: ingest, sink: event.input.sink(ingest, .program)) { [weak worker] in
+            worker?.serves(event) == true
+        }
     }
 }

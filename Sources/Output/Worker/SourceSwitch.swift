@@ -1,8 +1,17 @@
-// Which of an event's entrances feeds the program: the primary while it is there, else the backup.
+// Which of an event's entrances feeds the program: the compositor's while it is there, else the primary, else the backup.
 
-internal import Control
 internal import Media
 internal import Synchronization
+
+/// What comes in by an entrance that can feed the program, from the last choice to the first.
+enum ProgramFeed: Int, Sendable {
+    /// The second encoder.
+    case backup
+    /// The encoder from outside.
+    case primary
+    /// The event's compositor: it alone may tell the clock.
+    case program
+}
 
 /// Lets one entrance at a time through to the pipeline, and changes over at a key frame.
 ///
@@ -10,8 +19,10 @@ internal import Synchronization
 /// meanwhile is dropped, but its configuration is remembered.
 final class SourceSwitch: Sendable {
     private struct Entrance {
-        let kind: IngestEntrance.Kind
+        let feed: ProgramFeed
         var video: ByteBlock?, audio: ByteBlock?
+        /// What the compositor told last: it holds for every frame that follows.
+        var time: StreamEvent?
         /// What to call when there is room again.
         var resume: (@Sendable () -> Void)?
     }
@@ -31,7 +42,7 @@ final class SourceSwitch: Sendable {
     ///
     /// - Parameters:
     ///   - deliver: the pipeline's `offer`.
-    ///   - onConnection: told when an entrance is used or free again.
+    ///   - onConnection: told when an encoder's entrance is used or free again.
     init(
         deliver: @escaping @Sendable (StreamEvent) -> Bool,
         onConnection: @escaping @Sendable (_ ingest: String, _ isConnected: Bool) -> Void
@@ -40,12 +51,14 @@ final class SourceSwitch: Sendable {
         self.onConnection = onConnection
     }
 
-    /// The entrances that are connected.
-    var connected: [String] { state.withLock { Array($0.entrances.keys) } }
+    /// The encoders' entrances that are connected.
+    var connected: [String] {
+        state.withLock { state in state.entrances.filter { $0.value.feed != .program }.map(\.key) }
+    }
 
     /// The sink of one entrance.
-    func sink(_ ingest: String, _ kind: IngestEntrance.Kind) -> any IngestSink {
-        EntranceSink(target: self, ingest: ingest, kind: kind)
+    func sink(_ ingest: String, _ feed: ProgramFeed) -> any IngestSink {
+        EntranceSink(target: self, ingest: ingest, feed: feed)
     }
 
     /// Tells those who were refused that there is room again.
@@ -54,16 +67,15 @@ final class SourceSwitch: Sendable {
         for resume in resumes { resume() }
     }
 
-    fileprivate func setResume(_ ingest: String, _ kind: IngestEntrance.Kind, _ resume: @escaping @Sendable () -> Void)
-    {
+    fileprivate func setResume(_ ingest: String, _ feed: ProgramFeed, _ resume: @escaping @Sendable () -> Void) {
         let isNew = state.withLock { state in
-            defer { state.entrances[ingest, default: Entrance(kind: kind)].resume = resume }
+            defer { state.entrances[ingest, default: Entrance(feed: feed)].resume = resume }
             return state.entrances[ingest] == nil
         }
-        if isNew { onConnection(ingest, true) }
+        if isNew, feed != .program { onConnection(ingest, true) }
     }
 
-    fileprivate func offer(_ event: StreamEvent, from ingest: String, _ kind: IngestEntrance.Kind) -> Bool {
+    fileprivate func offer(_ event: StreamEvent, from ingest: String, _ feed: ProgramFeed) -> Bool {
         var isNew = false, isGone = false
         let isTaken = state.withLock { state in
             if case .ended = event {
@@ -73,11 +85,11 @@ final class SourceSwitch: Sendable {
                 state.waiting = []
                 return deliver(event)
             }
-            // Only the program's own entrance may tell the clock; an encoder could throw it years ahead.
-            if case .programTime = event { return true }
+            // An encoder could throw the clock anywhere.
+            if case .programTime = event, feed != .program { return true }
             isNew = state.entrances[ingest] == nil
-            remember(event, ingest, kind, &state)
-            if state.active != ingest, takesOver(event, ingest, kind, state) { activate(ingest, &state) }
+            remember(event, ingest, feed, &state)
+            if state.active != ingest, takesOver(event, ingest, feed, state) { activate(ingest, &state) }
             guard state.active == ingest else { return true }
             while let first = state.waiting.first {
                 guard deliver(first) else { return false }
@@ -85,28 +97,30 @@ final class SourceSwitch: Sendable {
             }
             return deliver(event)
         }
+        guard feed != .program else { return isTaken }
         if isNew { onConnection(ingest, true) }
         if isGone { onConnection(ingest, false) }
         return isTaken
     }
 
-    private func remember(_ event: StreamEvent, _ ingest: String, _ kind: IngestEntrance.Kind, _ state: inout State) {
-        var entrance = state.entrances[ingest] ?? Entrance(kind: kind)
+    private func remember(_ event: StreamEvent, _ ingest: String, _ feed: ProgramFeed, _ state: inout State) {
+        var entrance = state.entrances[ingest] ?? Entrance(feed: feed)
         switch event {
         case .videoConfiguration(let record): entrance.video = record
         case .audioConfiguration(let record): entrance.audio = record
-        case .frame, .programTime, .ended: break
+        case .programTime: entrance.time = event
+        case .frame, .ended: break
         }
         state.entrances[ingest] = entrance
     }
 
-    /// An entrance takes over with a key frame: a free program, or a backup's as the primary.
-    private func takesOver(
-        _ event: StreamEvent, _ ingest: String, _ kind: IngestEntrance.Kind, _ state: State
-    ) -> Bool {
+    /// An entrance takes over with a key frame, from a later choice or when the program is free.
+    private func takesOver(_ event: StreamEvent, _ ingest: String, _ feed: ProgramFeed, _ state: State) -> Bool {
         guard case .frame(let frame) = event, frame.codec == .h264, frame.isKeyframe else { return false }
-        guard let active = state.active else { return true }
-        return kind == .primary && state.entrances[active]?.kind == .backup
+        // The compositor's frames belong to a program time; without one they have no place.
+        guard feed != .program || state.entrances[ingest]?.time != nil else { return false }
+        guard let active = state.active, let shown = state.entrances[active]?.feed else { return true }
+        return feed.rawValue > shown.rawValue
     }
 
     private func activate(_ ingest: String, _ state: inout State) {
@@ -114,6 +128,7 @@ final class SourceSwitch: Sendable {
         state.active = ingest
         if let record = state.entrances[ingest]?.video { state.waiting.append(.videoConfiguration(record)) }
         if let record = state.entrances[ingest]?.audio { state.waiting.append(.audioConfiguration(record)) }
+        if let time = state.entrances[ingest]?.time { state.waiting.append(time) }
     }
 }
 
@@ -121,9 +136,9 @@ final class SourceSwitch: Sendable {
 private struct EntranceSink: IngestSink {
     let target: SourceSwitch
     let ingest: String
-    let kind: IngestEntrance.Kind
+    let feed: ProgramFeed
 
-    func offer(_ event: StreamEvent) -> Bool { target.offer(event, from: ingest, kind) }
+    func offer(_ event: StreamEvent) -> Bool { target.offer(event, from: ingest, feed) }
 
-    func onRoom(_ resume: @escaping @Sendable () -> Void) { target.setResume(ingest, kind, resume) }
+    func onRoom(_ resume: @escaping @Sendable () -> Void) { target.setResume(ingest, feed, resume) }
 }

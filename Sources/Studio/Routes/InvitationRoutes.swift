@@ -192,8 +192,6 @@ struct InvitationRoutes: Sendable {
     }
 
     private static func check(name: String?) throws(Problem) {
-        if let name, !(1...100).contains(name.count) {
-            throw .invalid("A name has 1 to 100 characters.", pointer: "/name")
-        }
+        if let name { try PersonText.check(name, "A name", least: 1, pointer: "/name") }
     }
 }

@@ -48,9 +48,6 @@ struct SpeakerRoutes: Sendable {
         book.add(.get, "/v1/events/{event}/rtc", .permission(.publishMedia)) { _, _ in
             throw Problem(.upgradeRequired, "upgrade-required", "Only a WebSocket is served here")
         }
-        book.add(.get, "/v1/events/{event}/participants", .permission(.seeBackstage)) { _, context in
-            try .json(Page(items: await speakers.participants(try context.requireEvent().id), next: nil))
-        }
         book.add(.delete, "/v1/events/{event}/participants/{participant}", .permission(.controlProgram)) { _, context in
             let event = try context.requireEvent()
             let who = try await speakers.principal(of: try context.pathParameter("participant"), event: event.id)

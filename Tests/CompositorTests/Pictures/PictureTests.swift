@@ -15,6 +15,12 @@ struct PictureTests {
         "iVBORw0KGgoAAAANSUhEUgAAAAYAAAAECAYAAACtBE5DAAAACXBIWXMAAAABAAAAAQBPJcTWAAAAEUlEQVR4nGNgYPhfjx1T"
         + "TQIA4Y4j0aVrp7AAAAAASUVORK5CYII="
 
+    /// 6 × 4 blue without loss, and 24 × 16 red with loss.
+    static let webP = [
+        "UklGRhwAAABXRUJQVlA4TA8AAAAvBcAAAAcQ0f/+ByKi/wEA",
+        "UklGRkgAAABXRUJQVlA4IDwAAAAQAwCdASoYABAAPpE4l0eloyIhMAgAsBIJQBdl0AAQNgAA/u7T3/4DdfFtMv/3OB/3OB/3OB/HM1mAAAA=",
+    ]
+
     /// A PDF with one page per entry, each with its size and a coloured rectangle over its left half.
     static func pdf(_ pages: [(width: Int, height: Int)]) -> Data {
         var body = "%PDF-1.4\n", offsets: [Int] = []
@@ -60,6 +66,39 @@ struct PictureTests {
         #expect(blue.pixels[3] > 120 && blue.pixels[3] < 132 && abs(Int(blue.pixels[2]) - Int(blue.pixels[3])) < 4)
     }
 
+    @Test("WebP is read in both its forms, and its size before anything else")
+    func webP() throws {
+        let files = try Self.webP.map { try #require(Data(base64Encoded: $0)) }
+        #expect(try PictureDecoder.size(files[0]) == PixelSize(width: 6, height: 4))
+        #expect(try PictureDecoder.size(files[1]) == PixelSize(width: 24, height: 16))
+        let blue = try PictureDecoder.decode(files[0]), red = try PictureDecoder.decode(files[1])
+        #expect(blue.width == 6 && blue.height == 4 && blue.pixels[2] > 245 && blue.pixels[0] < 10)
+        #expect(red.width == 24 && red.height == 16 && red.pixels[0] > 240 && red.pixels[2] < 15)
+        var bomb = files[0]
+        bomb.replaceSubrange(21..<25, with: [0xFF, 0xFF, 0xFF, 0x0F])
+        #expect(throws: PictureError.tooManyPixels(width: 16384, height: 16384)) { try PictureDecoder.decode(bomb) }
+        #expect(throws: PictureError.self) { try PictureDecoder.decode(files[1].prefix(20)) }
+    }
+
+    @Test("a picture larger than its box is made to fit it, and PNG brings every pixel back")
+    func written() throws {
+        let folder = try folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appendingPathComponent("picture.png")
+        let png = try #require(Data(base64Encoded: Self.png)), jpeg = try #require(Data(base64Encoded: Self.jpeg))
+        let small = try PictureDecoder.decode(jpeg, fitting: PixelSize(width: 12, height: 100))
+        #expect(small.width == 12 && small.height == 8 && small.pixels[0] > 245 && small.isOpaque)
+        for bitmap in [small, try PictureDecoder.decode(png, fitting: PixelSize(width: 3840, height: 2160))] {
+            try PNGWriter.write(bitmap, to: file)
+            let again = try PictureDecoder.decode(Data(contentsOf: file))
+            #expect(again.width == bitmap.width && again.height == bitmap.height)
+            #expect(zip(again.pixels, bitmap.pixels).allSatisfy { abs(Int($0) - Int($1)) <= 1 })
+        }
+        #expect(throws: PictureError.cannotWrite) {
+            try PNGWriter.write(small, to: folder.appendingPathComponent("nowhere/picture.png"))
+        }
+    }
+
     @Test("what is too large, damaged or something else is refused, before memory is taken for it")
     func refused() throws {
         let png = try #require(Data(base64Encoded: Self.png)), jpeg = try #require(Data(base64Encoded: Self.jpeg))
@@ -73,7 +112,7 @@ struct PictureTests {
         #expect(throws: PictureError.tooManyPixels(width: 60_000, height: 60_000)) { try PictureDecoder.decode(bomb) }
         #expect(throws: PictureError.self) { try PictureDecoder.decode(png.prefix(40)) }
         var random = SeededRandom(8)
-        for source in [png, jpeg] {
+        for source in [png, jpeg] + Self.webP.compactMap({ Data(base64Encoded: $0) }) {
             for _ in 0..<300 {
                 var changed = source
                 for _ in 0..<3 {

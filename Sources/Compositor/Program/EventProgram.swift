@@ -1,0 +1,275 @@
+// One event's program from the room to the pipeline: all its threads, and what commands do to them.
+
+public import Control
+public import Foundation
+public import Logging
+public import Media
+public import NIOCore
+internal import RTMP
+internal import Synchronization
+
+/// Makes the program of one event.
+public final class EventProgram: Sendable {
+    /// The clock that it runs on.
+    public let clock: ProgramClock
+    /// Where the program goes.
+    public let publishURL: String
+    private let format: ProgramFormat
+    private let board: ProgramBoard
+    private let store: GraphicsStore
+    private let shop: PaintShop
+    private let library: MediaLibrary
+    private let room: StageRoom
+    private let publisher: ProgramPublisher
+    private let video: ProgramVideo
+    private let audio: ProgramAudio
+    private let logger: Logger
+    private let refill: Task<Void, Never>
+    /// What a change needs whose sources are still being brought.
+    private let coming: Coming
+
+    /// Starts the program.
+    ///
+    /// - Parameters:
+    ///   - setup: what to show, and where it goes.
+    ///   - clock: the program clock.
+    ///   - configuration: size, rate, addresses.
+    ///   - group: for the publisher.
+    ///   - logger: for what happens.
+    ///   - report: is told what Studio must know.
+    ///   - onFailure: is told, on a media thread, that picture or sound can't go on; only a new process helps.
+    /// - Throws: `ProgramError.noLayout`, or `StageRoomError` for an address that is none.
+    public init(
+        _ setup: ProgramSetup, clock: ProgramClock, _ configuration: CompositorConfiguration,
+        group: any EventLoopGroup, logger: Logger, report: @escaping @Sendable (CompositorEvent) -> Void,
+        onFailure: @escaping @Sendable () -> Void
+    ) throws {
+        guard let board = ProgramBoard(setup) else { throw ProgramError.noLayout }
+        let room = try StageRoom(bind: configuration.bindAddress, logger: logger) { session in
+            report(.connectionLost(session: session))
+        }
+        let format = configuration.format, store = GraphicsStore()
+        let shop = PaintShop(canvas: format.canvas, store: store)
+        let library = MediaLibrary(
+            address: MediaAddress(
+                studio: configuration.studio.absoluteString, token: configuration.token, event: setup.event),
+            store: store, shop: shop, logger: logger)
+        let publisher = ProgramPublisher(
+            url: setup.publishURL, streamName: configuration.token,
+            trustedCertificateFile: configuration.trustedCertificateFile, clock: clock,
+            metadata: Self.metadata(format), group: group, logger: logger
+        ) { report(.publishing(isConnected: $0)) }
+        // Both configurations are known once, before the first frame of either.
+        let configurations = Configurations { publisher.configure(video: $0, audio: $1) }
+        self.clock = clock
+        self.board = board
+        self.format = format
+        self.store = store
+        self.shop = shop
+        self.library = library
+        self.room = room
+        self.publisher = publisher
+        self.logger = logger
+        let coming = Coming()
+        self.coming = coming
+        publishURL = setup.publishURL
+        video = ProgramVideo(
+            clock: clock, format: format, board: board, store: store,
+            callbacks: .init(
+                pictures: { room.pictures(at: $0) }, onMissing: { shop.order($0) },
+                onConfiguration: { configurations.video($0) }, onFrame: { publisher.send($0) }, onFailure: onFailure),
+            logger: logger)
+        audio = ProgramAudio(
+            clock: clock, kbps: format.audioKbps, board: board,
+            callbacks: .init(
+                sound: { room.sound(at: $0, $1) }, onConfiguration: { configurations.audio($0) },
+                onFrame: { publisher.send($0) }, onFailure: onFailure), logger: logger)
+        // What could not be had at once, because Studio was away, is asked for again.
+        refill = Task {
+            while !Task.isCancelled {
+                _ = await library.load(board.look, waitingAtMost: 5000)
+                room.setVisible(board.wanted.union(coming.sources))
+                try? await Task.sleep(for: .seconds(2))
+            }
+        }
+    }
+
+    /// Ends the program; waits for its threads, so not to be called from the cooperative pool.
+    public func stop() {
+        refill.cancel()
+        video.stop()
+        board.close()
+        audio.stop()
+        publisher.stop()
+        room.close()
+        shop.stop()
+    }
+
+    /// Counters by Prometheus name.
+    public var counters: [String: Double] {
+        var all = video.counters
+        for more in [audio.counters, room.counters, publisher.counters] { all.merge(more) { $1 } }
+        return all
+    }
+
+    /// Takes what Studio tells when it has registered us anew.
+    public func update(_ setup: ProgramSetup) async {
+        if setup.version >= board.version {
+            _ = try? await show(ProgramChange(scene: setup.scene, version: setup.version, layouts: setup.layouts))
+        }
+        _ = try? await put(cast: setup.cast)
+    }
+
+    /// Shows a scene, when its sources are ready, or after a second with cards in their places.
+    ///
+    /// - Returns: the program time of the first frame that shows it.
+    /// - Throws: `ProgramError` when its layout is unknown, or something newer is shown.
+    public func show(_ change: ProgramChange) async throws(ProgramError) -> CompositorReply {
+        guard let look = board.look(for: change.scene, layouts: change.layouts) else {
+            throw .unknownLayout(change.scene.layout)
+        }
+        coming.sources = look.wanted
+        room.setVisible(board.wanted.union(look.wanted))
+        defer {
+            coming.sources = []
+            room.setVisible(board.wanted)
+        }
+        let isComplete = await library.load(look, keeping: board.look, waitingAtMost: 1000)
+        let isDrawn = await prepare(look)
+        if let at = change.at, at.milliseconds(since: now) > 1000 {
+            guard board.add(change, onShown: { _ in }) else { throw .outdated }
+            return .shown(programTime: at, isReady: isComplete && isDrawn)
+        }
+        let board = board
+        let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
+            let isTaken = board.add(
+                change, onShown: { continuation.resume(returning: $0) },
+                onEnd: { continuation.resume(returning: nil) })
+            if !isTaken { continuation.resume(returning: nil) }
+        }
+        guard let time else { throw .outdated }
+        return .shown(programTime: time, isReady: isComplete && isDrawn)
+    }
+
+    /// Shows another cast.
+    ///
+    /// - Returns: the program time of the first frame that shows it.
+    /// - Throws: `ProgramError.outdated` when the program ends before.
+    public func put(cast: [CastMember]) async throws(ProgramError) -> CompositorReply {
+        var look = board.look
+        look.cast = cast
+        room.setVisible(board.wanted.union(look.wanted))
+        let isDrawn = await prepare(look)
+        let board = board
+        let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
+            let isTaken = board.put(
+                cast: cast, onShown: { continuation.resume(returning: $0) },
+                onEnd: { continuation.resume(returning: nil) })
+            if !isTaken { continuation.resume(returning: nil) }
+        }
+        guard let time else { throw .outdated }
+        return .shown(programTime: time, isReady: isDrawn)
+    }
+
+    /// Answers an offer of the SFU.
+    public func answer(session: String, offer: String) async throws -> String {
+        try await room.answer(session: session, offer: offer)
+    }
+
+    /// A still of the program, or of a scene as it would look.
+    ///
+    /// - Throws: `ProgramError` when its layout is unknown; `PaintShop.Failure`.
+    public func still(_ scene: Scene?) async throws -> Data {
+        let newest = video.newest
+        guard let scene else {
+            guard let picture = newest.program else { throw ProgramError.notStarted }
+            return try await shop.still(picture, width: 1280)
+        }
+        guard let look = board.look(for: scene) else { throw ProgramError.unknownLayout(scene.layout) }
+        _ = await library.load(look, keeping: board.look, waitingAtMost: 1000)
+        return try await shop.still(operations(look, newest.sources), frames: newest.sources, width: 1280)
+    }
+
+    private var now: ProgramTime { clock.programTime(at: SystemClock.monotonic()) }
+
+    private func operations(_ look: ProgramLook, _ sources: [SceneSource: VideoFrame]) -> [DrawOperation] {
+        SceneResolver.resolve(
+            look.scene, layout: look.layout, present: look.present(sources, store), time: now, canvas: format.canvas)
+    }
+
+    /// Draws the graphics of a look before it is shown; says whether no card stands in for anything.
+    private func prepare(_ look: ProgramLook) async -> Bool {
+        let operations = operations(look, video.newest.sources)
+        do {
+            try await shop.prepare(operations)
+        } catch {
+            logger.warning("graphics can't be drawn", metadata: ["error": "\(error)"])
+            return false
+        }
+        return !operations.contains { if case .card = $0 { true } else { false } }
+    }
+
+    private static func metadata(_ format: ProgramFormat) -> StreamMetadata {
+        var metadata = StreamMetadata()
+        metadata.width = Double(format.canvas.width)
+        metadata.height = Double(format.canvas.height)
+        metadata.frameRate = format.frameRate.perSecond
+        metadata.videoKilobitsPerSecond = Double(format.videoKbps)
+        metadata.audioKilobitsPerSecond = Double(format.audioKbps)
+        metadata.audioSampleRate = 48_000
+        metadata.audioChannels = 2
+        metadata.encoder = "Proscenium"
+        return metadata
+    }
+}
+
+/// Why a program does not do what it was told.
+public enum ProgramError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// No layout is known at all.
+    case noLayout
+    /// The scene names a layout that is not there.
+    case unknownLayout(String)
+    /// Something newer is shown already, or too much waits.
+    case outdated
+    /// There is no picture yet.
+    case notStarted
+
+    /// For logs and answers.
+    public var description: String {
+        switch self {
+        case .noLayout: "there is no layout"
+        case .unknownLayout(let name): "there is no layout \(name)"
+        case .outdated: "a newer scene is shown"
+        case .notStarted: "the program has not started"
+        }
+    }
+}
+
+/// Cameras and screens that will be seen soon.
+private final class Coming: Sendable {
+    private let box = Mutex<Set<SceneSource>>([])
+    var sources: Set<SceneSource> {
+        get { box.withLock { $0 } }
+        set { box.withLock { $0 = newValue } }
+    }
+}
+
+/// Hands both codec configurations on when the second one is there.
+private final class Configurations: Sendable {
+    private let known = Mutex<(video: ByteBlock?, audio: ByteBlock?)>((nil, nil))
+    private let onBoth: @Sendable (ByteBlock, ByteBlock) -> Void
+
+    init(onBoth: @escaping @Sendable (ByteBlock, ByteBlock) -> Void) { self.onBoth = onBoth }
+
+    func video(_ block: ByteBlock) { set { $0.video = block } }
+
+    func audio(_ block: ByteBlock) { set { $0.audio = block } }
+
+    private func set(_ change: (inout (video: ByteBlock?, audio: ByteBlock?)) -> Void) {
+        let both = known.withLock { known in
+            change(&known)
+            return known
+        }
+        if let video = both.video, let audio = both.audio { onBoth(video, audio) }
+    }
+}

@@ -1,0 +1,220 @@
+// Stills and slides that scenes name: fetched from Studio, decoded, kept while they are needed.
+
+internal import AsyncHTTPClient
+import Control
+internal import Foundation
+public import Logging
+internal import Media
+internal import NIOCore
+internal import NIOHTTP1
+internal import Synchronization
+
+/// Where a file of an event is fetched.
+public struct MediaAddress: Sendable {
+    /// Studio's internal listener, such as `http://127.0.0.1:9443`.
+    public var studio: String
+    /// The compositor's token.
+    public var token: String
+    /// The event.
+    public var event: String
+
+    /// Creates an address.
+    public init(studio: String, token: String, event: String) {
+        self.studio = studio
+        self.token = token
+        self.event = event
+    }
+}
+
+/// Brings the pictures that scenes name into the graphics store.
+public final class MediaLibrary: Sendable {
+    /// One file that a scene needs.
+    enum Item: Hashable, Sendable {
+        case image(String)
+        case slide(Slides)
+
+        var path: String {
+            switch self {
+            case .image(let asset): "\(asset)/picture.png"
+            case .slide(let slides): "\(slides.deck)/\(slides.page).png"
+            }
+        }
+    }
+
+    private static let fileLimitBytes = 64 << 20
+    private let address: MediaAddress
+    private let store: GraphicsStore
+    private let shop: PaintShop
+    private let logger: Logger
+    private let loading = Mutex<[Item: Task<Bool, Never>]>([:])
+    private let failed = Mutex<[Item: (until: MonotonicTime, pauseMs: Int64)]>([:])
+
+    /// Creates a library.
+    ///
+    /// - Parameters:
+    ///   - address: where files are fetched.
+    ///   - store: gets the pictures.
+    ///   - shop: decodes them.
+    ///   - logger: for files that can't be had.
+    public init(address: MediaAddress, store: GraphicsStore, shop: PaintShop, logger: Logger) {
+        self.address = address
+        self.store = store
+        self.shop = shop
+        self.logger = logger
+    }
+
+    /// How many files are on their way.
+    var pending: Int { loading.withLock { $0.count } }
+
+    /// Fetches what a look names, and the pages beside its own.
+    ///
+    /// - Parameters:
+    ///   - look: what is to be shown, now or later.
+    ///   - shown: what is shown meanwhile, whose pictures must stay.
+    ///   - milliseconds: how long to wait.
+    /// - Returns: whether everything that it names is there, at the latest after `milliseconds`; what takes
+    ///   longer goes on arriving.
+    func load(
+        _ look: ProgramLook, keeping shown: ProgramLook? = nil, waitingAtMost milliseconds: Int64
+    ) async -> Bool {
+        let needed = Self.items(of: look)
+        makeRoom(for: needed.union(shown.map { Self.items(of: $0) } ?? []))
+        let tasks = needed.filter { !isHere($0) && mayBeHad($0) }.map(task)
+        for item in Self.neighbours(of: look.scene) where !isHere(item) && mayBeHad(item) { _ = task(item) }
+        guard !tasks.isEmpty else { return needed.allSatisfy(isHere) }
+        // Not a task group: it would wait for the slow child too, because nothing ends the wait for another task's value.
+        let answer = FirstAnswer()
+        let timer = Task {
+            try? await Task.sleep(for: .milliseconds(milliseconds))
+            answer.give(false)
+        }
+        Task {
+            var isComplete = true
+            for task in tasks where await !task.value { isComplete = false }
+            answer.give(isComplete && needed.allSatisfy(isHere))
+            timer.cancel()
+        }
+        return await answer.value
+    }
+
+    private func task(_ item: Item) -> Task<Bool, Never> {
+        loading.withLock { running in
+            if let task = running[item] { return task }
+            let task = Task { [self] in
+                let isFetched = await fetch(item)
+                note(item, isFetched)
+                loading.withLock { $0[item] = nil }
+                return isFetched
+            }
+            running[item] = task
+            return task
+        }
+    }
+
+    private func fetch(_ item: Item) async -> Bool {
+        do {
+            var request = HTTPClientRequest(url: "\(address.studio)/media/\(address.event)/\(item.path)")
+            request.headers.add(name: "Authorization", value: "Bearer \(address.token)")
+            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
+            guard response.status == .ok else {
+                // The page after the last one is asked for, too.
+                logger.log(
+                    level: response.status == .notFound ? .debug : .warning, "a picture can't be had",
+                    metadata: ["file": "\(item.path)", "status": "\(response.status.code)"])
+                return false
+            }
+            let body = try await response.body.collect(upTo: Self.fileLimitBytes)
+            try await shop.decode(Data(body.readableBytesView)) { store, bitmap in
+                switch item {
+                case .image(let asset): store.add(image: asset, bitmap)
+                case .slide(let slides): store.add(slide: slides, bitmap)
+                }
+            }
+            return true
+        } catch {
+            logger.warning("a picture can't be had", metadata: ["file": "\(item.path)", "error": "\(error)"])
+            return false
+        }
+    }
+
+    /// What could not be had is asked for again later and later, up to a minute.
+    private func mayBeHad(_ item: Item) -> Bool {
+        failed.withLock { $0[item].map { $0.until <= SystemClock.monotonic() } ?? true }
+    }
+
+    private func note(_ item: Item, _ isFetched: Bool) {
+        failed.withLock { failed in
+            guard !isFetched else { return failed[item] = nil }
+            // Of more than can be shown at once, nothing is worth remembering.
+            if failed.count >= 256 { failed.removeAll() }
+            let pauseMs = min(60_000, (failed[item]?.pauseMs ?? 500) * 2)
+            failed[item] = (SystemClock.monotonic().advanced(byMilliseconds: pauseMs), pauseMs)
+        }
+    }
+
+    private func isHere(_ item: Item) -> Bool {
+        switch item {
+        case .image(let asset): store.imageSizes[asset] != nil
+        case .slide(let slides): store.size(of: slides) != nil
+        }
+    }
+
+    /// Stills that no scene has asked for lately make room for those of this one.
+    private func makeRoom(for items: Set<Item>) {
+        let here = store.imageSizes.keys
+        guard here.count + items.count > GraphicsStore.maximumImages else { return }
+        for asset in here where !items.contains(.image(asset)) { store.remove(image: asset) }
+    }
+
+    private static func items(of look: ProgramLook) -> Set<Item> {
+        let scene = look.scene
+        var items: Set<Item> = []
+        if case .image(let asset) = scene.background ?? look.layout.background { items.insert(.image(asset)) }
+        for source in look.layout.slots.flatMap({ (scene.slots[$0.id] ?? $0.content).sources }) {
+            if case .image(let asset) = source { items.insert(.image(asset)) }
+        }
+        if let logo = scene.overlays.logo { items.insert(.image(logo.asset)) }
+        if let slides = scene.slides { items.insert(.slide(slides)) }
+        return items
+    }
+
+    /// The next pages, and the one before: producers turn by one.
+    private static func neighbours(of scene: Scene) -> [Item] {
+        guard let slides = scene.slides else { return [] }
+        return [slides.page + 1, slides.page - 1].filter { $0 >= 1 }.map {
+            .slide(Slides(deck: slides.deck, page: $0))
+        }
+    }
+}
+
+/// A question that several may answer, and the first of them does.
+private final class FirstAnswer: Sendable {
+    private struct State {
+        var answer: Bool?
+        var asking: CheckedContinuation<Bool, Never>?
+    }
+    private let state = Mutex(State())
+
+    func give(_ answer: Bool) {
+        let asking = state.withLock { state -> CheckedContinuation<Bool, Never>? in
+            guard state.answer == nil else { return nil }
+            state.answer = answer
+            defer { state.asking = nil }
+            return state.asking
+        }
+        asking?.resume(returning: answer)
+    }
+
+    /// To be asked once.
+    var value: Bool {
+        get async {
+            await withCheckedContinuation { continuation in
+                let known = state.withLock { state -> Bool? in
+                    if state.answer == nil { state.asking = continuation }
+                    return state.answer
+                }
+                if let known { continuation.resume(returning: known) }
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+// What happens for each frame on the program's thread: look at the board, take the newest pictures, draw.
+
+import Control
+import Media
+
+/// Draws the program's frames; confined to the program's thread once it is made.
+final class ProgramArtist: @unchecked Sendable {
+    private let format: ProgramFormat
+    private let board: ProgramBoard
+    private let callbacks: ProgramVideo.Callbacks
+    private let store: GraphicsStore
+    private let schedule: FrameScheduler
+    private let renderer: ProgramRenderer
+    /// Draws what goes, while a transition runs.
+    private var second: ProgramRenderer?
+    private let black: VideoFrame
+    private var last: VideoFrame
+
+    init(
+        clock: ProgramClock, format: ProgramFormat, board: ProgramBoard, store: GraphicsStore,
+        callbacks: ProgramVideo.Callbacks
+    ) {
+        self.format = format
+        self.board = board
+        self.store = store
+        self.callbacks = callbacks
+        // Only asked when frames are due.
+        schedule = FrameScheduler(
+            clock: clock, frameRate: format.frameRate,
+            now: MonotonicTime(nanoseconds: clock.anchorMonotonicNanoseconds))
+        renderer = ProgramRenderer(canvas: format.canvas, store: store, framesInUse: ProgramVideo.queueLength + 6)
+        black = VideoFrame(width: format.canvas.width, height: format.canvas.height)
+        black.fill(y: 16, u: 128, v: 128)
+        last = black
+    }
+
+    /// Draws a frame, or repeats the last one, and puts it into the line.
+    func put(_ frame: FrameScheduler.Frame, into line: ProgramLine) {
+        let startedAt = SystemClock.monotonic()
+        // One frame's time to wait for room: the next frame would come late otherwise.
+        let deadline = startedAt.advanced(byMilliseconds: 33)
+        let (look, transition) = board.advance(to: frame.programTime)
+        guard !frame.isRepeat else {
+            line.repeated()
+            // No time is left to wait in: what waits would only make the next one late.
+            return line.put(.init(picture: last, frame: frame), sources: nil, until: startedAt)
+        }
+        let sources = callbacks.pictures(schedule.due(frame.index))
+        if let picture = draw(look, transition, sources, frame.programTime) {
+            last = picture
+        } else {
+            line.repeated()
+        }
+        line.drawn(nanoseconds: SystemClock.monotonic().nanoseconds(since: startedAt))
+        line.put(.init(picture: last, frame: frame), sources: sources, until: deadline)
+    }
+
+    private func draw(
+        _ look: ProgramLook, _ transition: ProgramTransition?, _ sources: [SceneSource: VideoFrame],
+        _ time: ProgramTime
+    ) -> VideoFrame? {
+        let picture = draw(look, with: renderer, sources, time)
+        guard let transition else {
+            second = nil
+            return picture
+        }
+        guard let picture else { return nil }
+        if second == nil { second = ProgramRenderer(canvas: format.canvas, store: store, framesInUse: 4) }
+        guard let second, let before = draw(transition.from, with: second, sources, time) else { return picture }
+        switch transition.kind {
+        case .cut: return picture
+        case .fade: return renderer.mix(before, picture, weight: transition.weight)
+        case .dip:
+            // Down to black in the first half, up again in the second.
+            let isGoing = transition.weight < 128
+            let weight = UInt8(clamping: (isGoing ? Int(transition.weight) : Int(transition.weight) - 128) * 2)
+            return isGoing
+                ? renderer.mix(before, black, weight: weight) : renderer.mix(black, picture, weight: weight)
+        }
+    }
+
+    private func draw(
+        _ look: ProgramLook, with renderer: ProgramRenderer, _ sources: [SceneSource: VideoFrame], _ time: ProgramTime
+    ) -> VideoFrame? {
+        let operations = SceneResolver.resolve(
+            look.scene, layout: look.layout, present: look.present(sources, store), time: time, canvas: format.canvas)
+        let picture = renderer.render(operations, frames: sources)
+        if renderer.missingGraphics > 0 { callbacks.onMissing(operations) }
+        return picture
+    }
+}
+
+extension ProgramLook {
+    /// What the resolver may draw on.
+    ///
+    /// - Parameters:
+    ///   - pictures: the newest picture of each source.
+    ///   - store: stills and slides.
+    func present(_ pictures: [SceneSource: VideoFrame], _ store: GraphicsStore) -> SourcesPresent {
+        func size(_ source: SceneSource) -> PixelSize? {
+            pictures[source].map { PixelSize(width: $0.width, height: $0.height) }
+        }
+        let people = cast.map { member in
+            SourcesPresent.Participant(
+                id: member.id, name: member.name, title: member.title, isOnStage: member.isOnStage,
+                camera: size(.participant(member.id)), screen: size(.screen(member.id)), fit: member.fit,
+                zoom: member.zoom, isMirrored: member.isMirrored)
+        }
+        return SourcesPresent(
+            participants: people, slide: scene.slides.flatMap { store.size(of: $0) }, images: store.imageSizes)
+    }
+
+    /// The cameras and screens that may be seen: everybody's on stage, and those that the scene names.
+    var wanted: Set<SceneSource> {
+        var sources: Set<SceneSource> = []
+        for member in cast where member.isOnStage {
+            sources.insert(.participant(member.id))
+            sources.insert(.screen(member.id))
+        }
+        for slot in layout.slots {
+            for source in (scene.slots[slot.id] ?? slot.content).sources {
+                switch source {
+                case .participant, .screen: sources.insert(source)
+                default: break
+                }
+            }
+        }
+        return sources
+    }
+}

@@ -1,0 +1,209 @@
+// What the program shows now and next: written by commands, read by the threads of picture and sound.
+
+public import Control
+public import Media
+import Synchronization
+
+/// What a frame is made from.
+public struct ProgramLook: Sendable {
+    /// The scene and the layout that it names.
+    public var scene: Scene, layout: Layout
+    /// Who is in the room, those on stage in the order of the stage.
+    public var cast: [CastMember]
+}
+
+/// A transition in its course.
+public struct ProgramTransition: Sendable {
+    /// What goes.
+    public var from: ProgramLook
+    /// How.
+    public var kind: ProgramChange.Transition.Kind
+    /// How far it is: 0 is all of what goes, 255 all of what comes.
+    public var weight: UInt8
+}
+
+/// The scene that is shown, and the changes that wait for their frame.
+///
+/// Changes are applied by the thread that draws, between two frames, so that a change is seen whole or not at all.
+public final class ProgramBoard: Sendable {
+    private struct Waiting {
+        var change: ProgramChange
+        var onShown: @Sendable (ProgramTime) -> Void
+        var onEnd: @Sendable () -> Void
+    }
+
+    private struct Contents {
+        var layouts: [String: Layout]
+        var look: ProgramLook
+        var version: Int64
+        var waiting: [Waiting] = []
+        var castWaiting: (cast: [CastMember], onShown: [@Sendable (ProgramTime) -> Void])?
+        var castOnEnd: [@Sendable () -> Void] = []
+        var isClosed = false
+        var transition: (from: ProgramLook, ProgramChange.Transition, start: ProgramTime)?
+    }
+
+    /// The most changes that wait for their time.
+    static let waitingLimit = 64
+    private let contents: Mutex<Contents>
+
+    /// Creates a board.
+    ///
+    /// - Parameter setup: the first scene; one whose layout is missing gets the first layout there is.
+    /// - Returns: nil when there is no layout at all.
+    public init?(_ setup: ProgramSetup) {
+        let layouts = Self.byName(setup.layouts)
+        guard let layout = layouts[setup.scene.layout] ?? setup.layouts.first else { return nil }
+        contents = Mutex(
+            Contents(
+                layouts: layouts, look: ProgramLook(scene: setup.scene, layout: layout, cast: setup.cast),
+                version: setup.version))
+    }
+
+    /// What is shown now.
+    public var look: ProgramLook { contents.withLock { $0.look } }
+
+    /// The version of the scene that is shown, or that waits longest ahead.
+    public var version: Int64 { contents.withLock { max($0.version, $0.waiting.map(\.change.version).max() ?? 0) } }
+
+    /// The cameras and screens that may be seen: now, in what waits, and in what a transition leaves behind.
+    var wanted: Set<SceneSource> {
+        contents.withLock { contents in
+            var sources = contents.look.wanted
+            if let from = contents.transition?.from { sources.formUnion(from.wanted) }
+            if let cast = contents.castWaiting?.cast {
+                var look = contents.look
+                look.cast = cast
+                sources.formUnion(look.wanted)
+            }
+            for change in contents.waiting.map(\.change) {
+                guard let layout = contents.layouts[change.scene.layout] else { continue }
+                sources.formUnion(ProgramLook(scene: change.scene, layout: layout, cast: contents.look.cast).wanted)
+            }
+            return sources
+        }
+    }
+
+    /// What a change would look like, or nil when its layout is not known.
+    func look(for scene: Scene, layouts: [Layout]? = nil) -> ProgramLook? {
+        contents.withLock { contents in
+            if let layouts { contents.layouts = Self.byName(layouts) }
+            guard let layout = contents.layouts[scene.layout] else { return nil }
+            return ProgramLook(
+                scene: scene, layout: layout, cast: contents.castWaiting?.cast ?? contents.look.cast)
+        }
+    }
+
+    /// Lets a change wait for its frame.
+    ///
+    /// - Parameters:
+    ///   - change: the change; one that is older than what is shown is not taken.
+    ///   - onShown: is called with the program time of the first frame that shows it.
+    ///   - onEnd: is called instead when the program ends before.
+    /// - Returns: false when it is not taken.
+    func add(
+        _ change: ProgramChange, onShown: @escaping @Sendable (ProgramTime) -> Void,
+        onEnd: @escaping @Sendable () -> Void = {}
+    ) -> Bool {
+        contents.withLock { contents in
+            guard !contents.isClosed, change.version >= contents.version, contents.waiting.count < Self.waitingLimit,
+                contents.layouts[change.scene.layout] != nil
+            else { return false }
+            contents.waiting.append(Waiting(change: change, onShown: onShown, onEnd: onEnd))
+            return true
+        }
+    }
+
+    /// Puts another cast in; seen from the next frame on.
+    ///
+    /// - Parameters:
+    ///   - cast: who is in the room.
+    ///   - onShown: is called with the program time of the first frame that shows it.
+    ///   - onEnd: is called instead when the program ends before.
+    /// - Returns: false when it is not taken, because the program has ended or too many wait.
+    @discardableResult
+    func put(
+        cast: [CastMember], onShown: @escaping @Sendable (ProgramTime) -> Void,
+        onEnd: @escaping @Sendable () -> Void = {}
+    ) -> Bool {
+        contents.withLock { contents in
+            // The newest is shown; everybody who waits is told.
+            let others = contents.castWaiting?.onShown ?? []
+            guard !contents.isClosed, others.count < Self.waitingLimit else { return false }
+            contents.castWaiting = (cast, others + [onShown])
+            contents.castOnEnd.append(onEnd)
+            return true
+        }
+    }
+
+    /// Takes nothing any more, and tells everybody who waits that no frame will come.
+    func close() {
+        let waiting = contents.withLock { contents -> [@Sendable () -> Void] in
+            defer { (contents.waiting, contents.castWaiting, contents.castOnEnd) = ([], nil, []) }
+            contents.isClosed = true
+            return contents.waiting.map(\.onEnd) + contents.castOnEnd
+        }
+        for tell in waiting { tell() }
+    }
+
+    /// Applies what is due, and says what to draw for a frame.
+    public func advance(to time: ProgramTime) -> (look: ProgramLook, transition: ProgramTransition?) {
+        var shown: [@Sendable (ProgramTime) -> Void] = []
+        let result = contents.withLock { contents -> (ProgramLook, ProgramTransition?) in
+            if let (cast, onShown) = contents.castWaiting {
+                contents.look.cast = cast
+                contents.castWaiting = nil
+                contents.castOnEnd = []
+                shown += onShown
+            }
+            var later: [Waiting] = []
+            for waiting in contents.waiting {
+                guard waiting.change.at.map({ $0 <= time }) ?? true else {
+                    later.append(waiting)
+                    continue
+                }
+                shown.append(waiting.onShown)
+                let isTold = contents.waiting.contains {
+                    $0.change.at != nil && waiting.change.at == nil && $0.change.version == waiting.change.version
+                }
+                if isTold {
+                    // The same scene again, whose time has not come: only layouts may be others.
+                    contents.look.layout = contents.layouts[contents.look.scene.layout] ?? contents.look.layout
+                } else {
+                    Self.apply(waiting.change, at: time, to: &contents)
+                }
+            }
+            contents.waiting = later
+            return (contents.look, Self.transition(at: time, &contents))
+        }
+        for tell in shown { tell(time) }
+        return result
+    }
+
+    private static func apply(_ change: ProgramChange, at time: ProgramTime, to contents: inout Contents) {
+        guard change.version >= contents.version, let layout = contents.layouts[change.scene.layout] else { return }
+        let before = contents.look, isSame = change.version == contents.version && change.scene == before.scene
+        contents.look.scene = change.scene
+        contents.look.layout = layout
+        contents.version = change.version
+        // Another shape of the layout that is shown breaks no transition off.
+        guard !isSame else { return }
+        let takes = change.transition.kind != .cut && change.transition.milliseconds > 0
+        contents.transition = takes ? (before, change.transition, time) : nil
+    }
+
+    private static func transition(at time: ProgramTime, _ contents: inout Contents) -> ProgramTransition? {
+        guard let (from, transition, start) = contents.transition else { return nil }
+        let elapsed = time.milliseconds(since: start), length = max(1, min(transition.milliseconds, 5000))
+        guard elapsed < length else {
+            contents.transition = nil
+            return nil
+        }
+        return ProgramTransition(
+            from: from, kind: transition.kind, weight: UInt8(clamping: max(0, elapsed) * 255 / length))
+    }
+
+    private static func byName(_ layouts: [Layout]) -> [String: Layout] {
+        Dictionary(layouts.map { ($0.name, $0) }) { _, newer in newer }
+    }
+}

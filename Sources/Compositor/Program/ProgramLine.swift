@@ -1,0 +1,66 @@
+// The way from the program's thread to the encoder's: a short queue, the newest picture, and what is counted.
+
+import Control
+import Media
+import Synchronization
+
+/// Pictures on their way to the encoder; one thread puts in, one takes out, anybody looks at the newest.
+final class ProgramLine: Sendable {
+    /// One picture for the encoder.
+    struct Job: Sendable {
+        var picture: VideoFrame
+        var frame: FrameScheduler.Frame
+    }
+
+    private let queue: BoundedQueue<Job>
+    private let seen = Mutex<(program: VideoFrame?, sources: [SceneSource: VideoFrame])>((nil, [:]))
+    private let droppedFrames = Atomic<UInt64>(0), repeatedFrames = Atomic<UInt64>(0)
+    private let drawnFrames = Atomic<UInt64>(0), drawnNanoseconds = Atomic<UInt64>(0)
+    private let encodedFrames = Atomic<UInt64>(0), encodedNanoseconds = Atomic<UInt64>(0)
+
+    init(capacity: Int) { queue = BoundedQueue(capacity: capacity) }
+
+    var newest: (program: VideoFrame?, sources: [SceneSource: VideoFrame]) { seen.withLock { $0 } }
+
+    /// Frames that the encoder had no room for.
+    var dropped: UInt64 { droppedFrames.load(ordering: .relaxed) }
+
+    /// Puts a picture in and waits for room until a deadline; for an IDR, which must never be left out, without end.
+    func put(_ job: Job, sources: [SceneSource: VideoFrame]?, until deadline: MonotonicTime) {
+        seen.withLock { seen in
+            seen.program = job.picture
+            if let sources { seen.sources = sources }
+        }
+        if !queue.push(job, until: job.frame.isIDR ? nil : deadline) {
+            droppedFrames.wrappingAdd(1, ordering: .relaxed)
+        }
+    }
+
+    func drawn(nanoseconds: Int64) {
+        drawnFrames.wrappingAdd(1, ordering: .relaxed)
+        drawnNanoseconds.wrappingAdd(UInt64(max(0, nanoseconds)), ordering: .relaxed)
+    }
+
+    func repeated() { repeatedFrames.wrappingAdd(1, ordering: .relaxed) }
+
+    func encoded(nanoseconds: Int64) {
+        encodedFrames.wrappingAdd(1, ordering: .relaxed)
+        encodedNanoseconds.wrappingAdd(UInt64(max(0, nanoseconds)), ordering: .relaxed)
+    }
+
+    /// The next picture to encode; nil when the line is closed and empty.
+    func next() -> Job? { queue.pop() }
+
+    func close() { queue.close() }
+
+    var counters: [String: Double] {
+        [
+            "proscenium_compositor_frames_repeated_total": Double(repeatedFrames.load(ordering: .relaxed)),
+            "proscenium_compositor_frames_dropped_total": Double(dropped),
+            "proscenium_compositor_frames_drawn_total": Double(drawnFrames.load(ordering: .relaxed)),
+            "proscenium_compositor_draw_seconds_total": Double(drawnNanoseconds.load(ordering: .relaxed)) / 1e9,
+            "proscenium_compositor_frames_encoded_total": Double(encodedFrames.load(ordering: .relaxed)),
+            "proscenium_compositor_encode_seconds_total": Double(encodedNanoseconds.load(ordering: .relaxed)) / 1e9,
+        ]
+    }
+}

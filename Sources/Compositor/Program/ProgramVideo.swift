@@ -1,0 +1,151 @@
+// The pictures of the program: drawn on the program's thread, encoded on another.
+
+public import Control
+public import Logging
+public import Media
+import Synchronization
+
+/// What the program's pictures are like.
+public struct ProgramFormat: Sendable, Hashable {
+    /// The size in pixels, both even.
+    public var canvas: PixelSize
+    /// Frames per second.
+    public var frameRate: FrameRate
+    /// The video's rate, constant, and the sound's, in kbit/s.
+    public var videoKbps: Int, audioKbps: Int
+    /// x264's preset.
+    public var preset: X264Settings.Preset
+
+    /// Creates a format; the program is 1080p30 at 4000 + 128 kbit/s with x264 veryfast.
+    public init(
+        canvas: PixelSize = PixelSize(width: 1920, height: 1080), frameRate: FrameRate = FrameRate(30),
+        videoKbps: Int = 4000, audioKbps: Int = 128, preset: X264Settings.Preset = .veryfast
+    ) {
+        self.canvas = canvas
+        self.frameRate = frameRate
+        self.videoKbps = videoKbps
+        self.audioKbps = audioKbps
+        self.preset = preset
+    }
+}
+
+/// Draws and encodes the pictures of one event's program.
+public final class ProgramVideo: Sendable {
+    /// Marks the SEI messages with the program time (ISO/IEC 14496-10 D.1.7): milliseconds, eight bytes, big endian.
+    public static let programTimeUUID: [UInt8] = [
+        0x1d, 0x8a, 0x6e, 0x52, 0x0f, 0x3b, 0x4c, 0x55, 0x9a, 0x27, 0x63, 0xc1, 0xe8, 0x40, 0x77, 0x0b,
+    ]
+    /// Ticks per second of the video's stamps.
+    public static let timescale: Int32 = 90_000
+    /// How many pictures wait for the encoder at most: for as long as it may take longer than it has.
+    static let queueLength = 12
+
+    /// Where the pictures come from, and where they go.
+    public struct Callbacks: Sendable {
+        /// The newest picture of each source that is due at a moment of the monotonic clock; on the program's thread.
+        public var pictures: @Sendable (MonotonicTime) -> [SceneSource: VideoFrame]
+        /// Told on the program's thread what to draw when graphics are missing.
+        public var onMissing: @Sendable ([DrawOperation]) -> Void
+        /// Gets the AVC decoder configuration record, once, on the encoder's thread.
+        public var onConfiguration: @Sendable (ByteBlock) -> Void
+        /// Gets the encoded frames on the encoder's thread, stamped from the clock's anchor.
+        public var onFrame: @Sendable (EncodedFrame) -> Void
+
+        /// Told on the encoder's thread that it can't go on; nothing is encoded after that.
+        public var onFailure: @Sendable () -> Void
+
+        /// Creates callbacks.
+        public init(
+            pictures: @escaping @Sendable (MonotonicTime) -> [SceneSource: VideoFrame],
+            onMissing: @escaping @Sendable ([DrawOperation]) -> Void,
+            onConfiguration: @escaping @Sendable (ByteBlock) -> Void,
+            onFrame: @escaping @Sendable (EncodedFrame) -> Void, onFailure: @escaping @Sendable () -> Void = {}
+        ) {
+            self.pictures = pictures
+            self.onMissing = onMissing
+            self.onConfiguration = onConfiguration
+            self.onFrame = onFrame
+            self.onFailure = onFailure
+        }
+    }
+
+    private let line: ProgramLine
+    private let driver: ProgramDriver
+    private let encoder: MediaThread
+
+    /// Starts the threads.
+    ///
+    /// - Parameters:
+    ///   - clock: the program clock.
+    ///   - format: size, rate and quality.
+    ///   - board: what to show.
+    ///   - store: stills, slides and graphics.
+    ///   - callbacks: where the pictures come from, and where they go.
+    ///   - logger: for what goes wrong.
+    public init(
+        clock: ProgramClock, format: ProgramFormat, board: ProgramBoard, store: GraphicsStore, callbacks: Callbacks,
+        logger: Logger
+    ) {
+        let line = ProgramLine(capacity: Self.queueLength)
+        self.line = line
+        encoder = MediaThread(name: "encoder") {
+            do throws(AVError) {
+                try Self.encode(line, format, callbacks)
+            } catch {
+                logger.critical("the program can't be encoded", metadata: ["code": "\(error.code)"])
+                // Nobody takes pictures any more: the program's thread must not wait for room.
+                line.close()
+                callbacks.onFailure()
+            }
+        }
+        let artist = ProgramArtist(clock: clock, format: format, board: board, store: store, callbacks: callbacks)
+        driver = ProgramDriver(clock: clock, frameRate: format.frameRate) { frame in artist.put(frame, into: line) }
+    }
+
+    /// The newest picture of the program, and those of the sources at that moment.
+    public var newest: (program: VideoFrame?, sources: [SceneSource: VideoFrame]) { line.newest }
+
+    /// Counters by Prometheus name.
+    public var counters: [String: Double] {
+        let counts = driver.counts
+        return line.counters.merging(
+            [
+                "proscenium_compositor_frames_emitted_total": Double(counts.emitted),
+                "proscenium_compositor_frames_late_total": Double(counts.late),
+                "proscenium_compositor_frames_missed_total": Double(counts.missed) + Double(line.dropped),
+            ]) { $1 }
+    }
+
+    /// Ends the threads and waits for them: what was drawn is still encoded.
+    public func stop() {
+        driver.stop()
+        line.close()
+        encoder.join()
+    }
+
+    private static func encode(
+        _ line: ProgramLine, _ format: ProgramFormat, _ callbacks: Callbacks
+    ) throws(AVError) {
+        let size = PictureSize(width: format.canvas.width, height: format.canvas.height)
+        var encoder = try X264Encoder(
+            settings: .program(
+                size: size, frameRate: format.frameRate, bitrateKbps: format.videoKbps, preset: format.preset),
+            timescale: timescale)
+        callbacks.onConfiguration(encoder.configuration.record)
+        while let job = line.next() {
+            let startedAt = SystemClock.monotonic()
+            let pts = ProgramClock.offset(
+                ofFrame: job.frame.index, timescale: Int64(timescale), frameRate: format.frameRate)
+            let userData = job.frame.isIDR ? Self.userData(job.frame.programTime) : []
+            let encoded = try encoder.encode(job.picture, pts: pts, forcesIDR: job.frame.isIDR, userData: userData)
+            line.encoded(nanoseconds: SystemClock.monotonic().nanoseconds(since: startedAt))
+            if let encoded { callbacks.onFrame(encoded) }
+        }
+        while let encoded = try encoder.flush() { callbacks.onFrame(encoded) }
+    }
+
+    private static func userData(_ time: ProgramTime) -> [UInt8] {
+        let value = UInt64(bitPattern: time.milliseconds)
+        return programTimeUUID + (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * UInt64($0))) }
+    }
+}

@@ -1,0 +1,138 @@
+// What waits to be published: at most two seconds, and always something that decoding can start with. Pure.
+
+internal import Media
+
+/// Holds encoded frames until the connection takes them.
+///
+/// What leaves it after each `restart()` begins at an IDR, with the configurations and the program time before it.
+/// When more waits than the bound, pictures and sound up to the next IDR are left out together: a player that catches
+/// up at an IDR shows no damage, and sound alone would only run ahead of a still picture.
+struct PublishQueue {
+    /// How many frames were left out, by reason.
+    struct Drops: Equatable {
+        /// They came before the codecs were configured.
+        var unconfigured: UInt64 = 0
+        /// No IDR that they could follow was there.
+        var undecodable: UInt64 = 0
+        /// More was waiting than the bound allows.
+        var overflow: UInt64 = 0
+        /// They belonged to pictures whose start an earlier connection has taken.
+        var reconnect: UInt64 = 0
+    }
+
+    private struct Configuration: Equatable {
+        let video: [UInt8], audio: [UInt8]
+    }
+
+    private struct Item {
+        let frame: EncodedFrame
+        let milliseconds: Int64
+        let configuration: Configuration
+        var isStart: Bool { frame.codec == .h264 && frame.isKeyframe }
+    }
+
+    private static let soundAheadMilliseconds: Int64 = 250
+    private let anchor: ProgramTime
+    private let longestMilliseconds: Int64
+    private let byteLimit: Int
+    private var items: [Item] = []
+    private var configuration: Configuration?
+    private var sent: Configuration?
+    private var needsStart = true
+    /// The bytes that wait.
+    private(set) var bytes = 0
+    private(set) var drops = Drops()
+
+    /// Creates an empty queue.
+    ///
+    /// - Parameters:
+    ///   - anchor: the program time of PTS 0.
+    ///   - longestMilliseconds: how much media waits at most.
+    ///   - byteLimit: how many bytes wait at most, whatever the stamps say.
+    init(anchor: ProgramTime, longestMilliseconds: Int64 = 2000, byteLimit: Int = 16 << 20) {
+        self.anchor = anchor
+        self.longestMilliseconds = longestMilliseconds
+        self.byteLimit = byteLimit
+    }
+
+    /// How many frames wait.
+    var count: Int { items.count }
+
+    /// How much media waits, in milliseconds.
+    var milliseconds: Int64 {
+        guard let first = items.first else { return 0 }
+        return items.reduce(0) { max($0, $1.milliseconds &- first.milliseconds) }
+    }
+
+    /// Sets the configurations of the frames that follow; they go out before the next IDR.
+    mutating func configure(video: ByteBlock, audio: ByteBlock) {
+        configuration = Configuration(video: video.array, audio: audio.array)
+    }
+
+    /// Adds a frame, and leaves out what is more than the bound.
+    mutating func push(_ frame: EncodedFrame) {
+        guard let configuration else {
+            drops.unconfigured &+= 1
+            return
+        }
+        let item = Item(frame: frame, milliseconds: Self.milliseconds(frame), configuration: configuration)
+        guard item.isStart || !needsStart else {
+            drops.undecodable &+= 1
+            return
+        }
+        needsStart = false
+        items.append(item)
+        bytes += frame.payload.count
+        // Sound runs a little ahead of the pictures; it must not push out those that it belongs to.
+        let longest = longestMilliseconds + (frame.codec == .h264 ? 0 : Self.soundAheadMilliseconds)
+        while let first = items.first, bytes > byteLimit || item.milliseconds &- first.milliseconds > longest {
+            drops.overflow &+= cut(toStartAfter: 1)
+        }
+    }
+
+    /// Says that a new connection takes what follows.
+    mutating func restart() {
+        sent = nil
+        drops.reconnect &+= cut(toStartAfter: 0)
+    }
+
+    /// Takes the next frame with what must go before it, or nil when nothing waits.
+    mutating func next() -> [StreamEvent]? {
+        guard !items.isEmpty else { return nil }
+        let item = items.removeFirst()
+        bytes -= item.frame.payload.count
+        guard item.isStart else { return [.frame(item.frame)] }
+        var events: [StreamEvent] = []
+        if sent?.video != item.configuration.video {
+            events.append(.videoConfiguration(ByteBlock(item.configuration.video)))
+        }
+        if sent?.audio != item.configuration.audio {
+            events.append(.audioConfiguration(ByteBlock(item.configuration.audio)))
+        }
+        sent = item.configuration
+        let time = anchor.advanced(byMilliseconds: item.milliseconds)
+        return events + [.programTime(time, pts: item.milliseconds), .frame(item.frame)]
+    }
+
+    /// Lets the queue begin at the first IDR from an index on, and returns how many frames that cost.
+    private mutating func cut(toStartAfter index: Int) -> UInt64 {
+        let before = items.count
+        if let start = items.indices.dropFirst(index).first(where: { items[$0].isStart }) {
+            let first = items[start]
+            // Sound that was encoded a little earlier than the picture that it goes with stays with it.
+            let sound = items[..<start].filter { $0.frame.codec == .aac && $0.milliseconds >= first.milliseconds }
+            items = [first] + sound + items[(start + 1)...]
+        } else {
+            items = []
+            needsStart = true
+        }
+        bytes = items.reduce(0) { $0 + $1.frame.payload.count }
+        return UInt64(before - items.count)
+    }
+
+    private static func milliseconds(_ frame: EncodedFrame) -> Int64 {
+        let scale = Int64(max(1, frame.timescale))
+        let (seconds, ticks) = frame.pts.quotientAndRemainder(dividingBy: scale)
+        return seconds &* 1000 &+ ticks &* 1000 / scale
+    }
+}

@@ -1,0 +1,203 @@
+// When what one participant sent is to be seen and heard: pure, in the time that it is told.
+
+public import Media
+
+/// The playout clock of one participant, common to all of their tracks.
+///
+/// A track's stamps are laid on the machine's monotonic clock by the fastest way that a frame took lately; tracks whose
+/// sender reports are known are laid there together, by their capture times, so that what was captured together lies at
+/// one moment. All tracks then wait the same delay, which covers the late ones. The capture clock is only ever compared
+/// between tracks of one participant: its own errors are common to them and cancel.
+public struct Playout: Sendable {
+    /// The delay at the start, and its bounds, in nanoseconds.
+    public static let firstDelay: Int64 = 100_000_000, leastDelay: Int64 = 60_000_000, mostDelay: Int64 = 400_000_000
+    /// What lies between arrival and use: decoding, and the turn of the reading threads.
+    static let margin: Int64 = 20_000_000
+    /// A step of a track's stamps that no network makes: the sender began anew, or stopped counting for a while.
+    static let jump: Int64 = 1_000_000_000
+    /// How long a capture clock that was found wrong is not believed: several reports come in that time.
+    static let distrust: Int64 = 5_000_000_000
+
+    private struct Track {
+        var fastest: SlidingExtreme
+        /// The offset of a track that stands alone, eased.
+        var own: Int64
+        var born: MonotonicTime
+        /// Capture clock minus stamps, from the last sender report.
+        var capture: Int64?
+        /// How this track's stamps lie to those of the leading one, eased; nil while the track stands alone.
+        var skew: Int64?
+        var distrustedUntil: MonotonicTime?
+    }
+
+    private var tracks: [Int: Track] = [:]
+    private var leader: Int?
+    /// The leading track's offset from stamps to the monotonic clock, eased.
+    private var anchor: Int64 = 0
+    private var eased: MonotonicTime?
+    private var needs = SlidingExtreme(seconds: 20, takesLargest: true)
+    private var outageUntil: MonotonicTime?
+
+    /// How long everything waits beyond the fastest way, in nanoseconds.
+    public private(set) var delay: Int64 = Playout.firstDelay
+    /// How often a track's stamps jumped, and how often the delay had to grow.
+    public private(set) var restarts: UInt64 = 0, raises: UInt64 = 0
+
+    /// Creates a clock that knows no track.
+    public init() {}
+
+    /// Takes note of a frame that arrived.
+    ///
+    /// - Parameters:
+    ///   - id: names the track.
+    ///   - stamp: the frame's RTP timestamp without its wraps, in nanoseconds.
+    ///   - captured: when it was captured, in nanoseconds of a clock that all of the participant's tracks share; nil before
+    ///     the first sender report.
+    ///   - arrival: when it was complete.
+    public mutating func note(_ id: Int, stamp: Int64, captured: Int64?, arrival: MonotonicTime) {
+        let sample = arrival.nanoseconds &- stamp
+        var track = tracks[id] ?? Self.fresh(sample, arrival)
+        var offset = tracks[id].map { self.offset($0) } ?? sample
+        track.fastest.note(sample, at: arrival)
+        let isEarly = sample < offset &- Self.jump
+        let isLate = track.fastest.recent(at: arrival).map { $0 > offset &+ Self.jump } ?? false
+        if isEarly || isLate {
+            restarts &+= 1
+            track = Self.fresh(sample, arrival)
+            track.distrustedUntil = arrival.advanced(byNanoseconds: Self.distrust)
+            offset = sample
+            if leader == id { leader = nil }
+        }
+        track.capture = captured.map { $0 &- stamp }
+        if let until = track.distrustedUntil, arrival >= until { track.distrustedUntil = nil }
+        tracks[id] = track
+        lead(at: arrival)
+        ease(at: arrival)
+        if let track = tracks[id] { offset = self.offset(track) }
+        adapt(need: sample &- offset &+ Self.margin, at: arrival)
+    }
+
+    /// Forgets a track.
+    public mutating func remove(_ id: Int) {
+        tracks[id] = nil
+        if leader == id { leader = nil }
+    }
+
+    /// Takes note that something came too late for its reader.
+    ///
+    /// - Parameters:
+    ///   - late: by how much, in nanoseconds.
+    ///   - now: the monotonic clock.
+    public mutating func noteLate(by late: Int64, at now: MonotonicTime) {
+        guard late > 0 else { return }
+        adapt(need: delay &+ late &+ Self.margin / 4, at: now)
+    }
+
+    /// The moment at which a stamp of a track is due; nil for a track that is not known.
+    public func time(_ id: Int, stamp: Int64) -> MonotonicTime? {
+        tracks[id].map { MonotonicTime(nanoseconds: stamp &+ offset($0) &+ delay) }
+    }
+
+    /// The stamp of a track that is due at a moment, in nanoseconds; nil for a track that is not known.
+    public func stamp(_ id: Int, at moment: MonotonicTime) -> Int64? {
+        tracks[id].map { moment.nanoseconds &- delay &- offset($0) }
+    }
+
+    private static func fresh(_ sample: Int64, _ now: MonotonicTime) -> Track {
+        var fastest = SlidingExtreme(seconds: 10, takesLargest: false)
+        fastest.note(sample, at: now)
+        return Track(fastest: fastest, own: sample, born: now)
+    }
+
+    private func offset(_ track: Track) -> Int64 { track.skew.map { anchor &+ $0 } ?? track.own }
+
+    /// Chooses the track whose frames come fastest after their capture; the others are laid by it.
+    private mutating func lead(at now: MonotonicTime) {
+        func distance(_ track: Track) -> Int64? {
+            guard track.distrustedUntil == nil, let capture = track.capture else { return nil }
+            return track.fastest.value.map { $0 &- capture }
+        }
+        var best: (id: Int, distance: Int64)?
+        for (id, track) in tracks {
+            guard let distance = distance(track) else { continue }
+            if best.map({ (distance, id) < ($0.distance, $0.id) }) ?? true { best = (id, distance) }
+        }
+        guard let best, let track = tracks[best.id] else { return }
+        guard let old = leader, let leading = tracks[old], let distance = distance(leading) else {
+            // Nobody led: this one goes on where it is, and those that it can lead are laid anew.
+            anchor = offset(track)
+            leader = best.id
+            for id in tracks.keys { tracks[id]?.skew = id == best.id ? 0 : nil }
+            return
+        }
+        // A millisecond keeps two that are alike from changing places with each packet.
+        guard old != best.id, best.distance < distance &- 1_000_000 else { return }
+        guard let skew = track.skew else {
+            // It has just got its first report: the fastest goes on where it is, and the others come to it.
+            anchor = track.own
+            leader = best.id
+            for id in tracks.keys { tracks[id]?.skew = id == best.id ? 0 : nil }
+            return
+        }
+        anchor = anchor &+ skew
+        leader = best.id
+        for (id, track) in tracks {
+            guard let other = track.skew else { continue }
+            tracks[id]?.skew = other &- skew
+        }
+    }
+
+    /// Moves what is used towards what was found: never in steps, once a track is two seconds old.
+    private mutating func ease(at now: MonotonicTime) {
+        let elapsed = max(0, min(1_000_000_000, eased.map { now.nanoseconds(since: $0) } ?? 0))
+        if let eased, now <= eased {} else { eased = now }
+        if let leader, let leading = tracks[leader], let target = leading.fastest.value {
+            anchor = Self.step(anchor, target, elapsed, isYoung: now.nanoseconds(since: leading.born) < 2_000_000_000)
+        }
+        let reference = leader.flatMap { tracks[$0]?.capture }
+        for (id, track) in tracks {
+            if let target = track.fastest.value {
+                let isYoung = now.nanoseconds(since: track.born) < 2_000_000_000
+                tracks[id]?.own = Self.step(track.own, target, elapsed, isYoung: isYoung)
+            }
+            guard let reference, id != leader, let capture = track.capture, track.distrustedUntil == nil else {
+                continue
+            }
+            let target = capture &- reference
+            if let skew = track.skew, abs(target &- skew) < 100_000_000 {
+                let most = elapsed / 200
+                tracks[id]?.skew = skew &+ min(max(target &- skew, -most), most)
+            } else {
+                tracks[id]?.skew = target
+            }
+        }
+        let goal = max(Self.leastDelay, needs.value ?? Self.firstDelay)
+        if delay > goal, needs.isFull(at: now) { delay = max(goal, delay - elapsed / 500) }
+    }
+
+    /// A millisecond a second follows any crystal; five, which a resampler still hides, mend what is further off.
+    private static func step(_ value: Int64, _ target: Int64, _ elapsed: Int64, isYoung: Bool) -> Int64 {
+        let distance = target &- value
+        guard abs(distance) <= 200_000_000, !isYoung else { return target }
+        let most = abs(distance) > 20_000_000 ? elapsed / 200 : elapsed / 1000
+        return value &+ min(max(distance, -most), most)
+    }
+
+    /// The delay grows at once, because what is late is lost, and shrinks by 2 ms a second when nothing needed it for 20 s.
+    private mutating func adapt(need: Int64, at now: MonotonicTime) {
+        // What comes after an outage is late whatever the delay is: it says nothing of the way's usual behaviour.
+        if need > Self.mostDelay &+ 100_000_000 {
+            outageUntil = now.advanced(byMilliseconds: 500)
+            return
+        }
+        if let until = outageUntil {
+            guard now >= until else { return }
+            outageUntil = nil
+        }
+        needs.note(min(need, Self.mostDelay), at: now)
+        if need > delay, delay < Self.mostDelay {
+            delay = min(Self.mostDelay, need)
+            raises &+= 1
+        }
+    }
+}

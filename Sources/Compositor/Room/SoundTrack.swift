@@ -1,0 +1,56 @@
+// One track's sound, between the client's thread and the audio thread.
+
+import Media
+import RTCClient
+import Synchronization
+
+/// A received Opus track.
+final class SoundTrack: Sendable {
+    let id: Int
+    private let inbox = BoundedQueue<SoundPacket>(capacity: SoundPlayer.maximumPackets)
+    private let goneAt = Mutex<MonotonicTime?>(nil)
+    /// Touched by `read` alone, whose calls the room's lock orders.
+    private nonisolated(unsafe) var player: SoundPlayer?
+    private let playout: SharedPlayout
+    private let counters: RoomCounters
+
+    init(id: Int, playout: SharedPlayout, counters: RoomCounters) {
+        self.id = id
+        self.playout = playout
+        self.counters = counters
+    }
+
+    func receive(_ received: ReceivedFrame) {
+        counters.add(.audioPackets)
+        _ = playout.note(id, received)
+        if !inbox.push(SoundPacket(start: received.frame.pts, payload: received.frame.payload)) {
+            counters.add(.audioQueueFull)
+        }
+    }
+
+    func end(at moment: MonotonicTime) { goneAt.withLock { $0 = moment } }
+
+    func isOver(at moment: MonotonicTime) -> Bool { goneAt.withLock { $0.map { moment >= $0 } ?? false } }
+
+    /// Gives the block that is due at a moment; returns false when it is silent.
+    ///
+    /// One call at a time.
+    func read(at moment: MonotonicTime, into out: UnsafeMutableBufferPointer<Float>) -> Bool {
+        if player == nil { player = try? SoundPlayer() }
+        while let packet = inbox.popNow() { player?.insert(packet) }
+        guard let stamp = playout.stamp(id, at: moment) else { return false }
+        let isHeard = player?.read(at: Double(stamp) * 48e-6, into: out) ?? false
+        let report = player?.takeReport() ?? SoundPlayer.Report()
+        counters.add(.audioLate, UInt64(report.late))
+        counters.add(.audioCorrupt, UInt64(report.corrupt))
+        counters.add(.audioQueueFull, UInt64(report.overflow))
+        counters.add(.audioConcealed, UInt64(report.concealed))
+        counters.add(.audioRecovered, UInt64(report.recovered))
+        counters.add(.audioSilent, UInt64(report.silent))
+        counters.add(.audioJumps, UInt64(report.jumps))
+        if report.lateBySamples > 0 {
+            playout.noteLate(by: report.lateBySamples &* 1_000_000_000 / 48_000, at: moment)
+        }
+        return isHeard
+    }
+}

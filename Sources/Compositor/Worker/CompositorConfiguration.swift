@@ -1,0 +1,36 @@
+// How a compositor runs.
+
+public import Foundation
+import Media
+
+/// How a compositor runs.
+public struct CompositorConfiguration: Sendable {
+    /// The event whose program it makes.
+    public var event: String
+    /// Studio's internal listener.
+    public var studio: URL
+    /// The worker's token, for this event only.
+    public var token: String
+    /// Where this machine is.
+    public var place: String
+    /// The address at which it receives media.
+    public var bindAddress: String
+    /// A certificate to trust beside the machine's own, PEM: the one for development.
+    public var trustedCertificateFile: URL?
+    /// What the program is like.
+    public var format: ProgramFormat
+
+    /// Creates a configuration.
+    public init(
+        event: String, studio: URL, token: String, place: String, bindAddress: String, trustedCertificateFile: URL?,
+        format: ProgramFormat = ProgramFormat()
+    ) {
+        self.event = event
+        self.studio = studio
+        self.token = token
+        self.place = place
+        self.bindAddress = bindAddress
+        self.trustedCertificateFile = trustedCertificateFile
+        self.format = format
+    }
+}

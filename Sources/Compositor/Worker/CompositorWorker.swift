@@ -1,0 +1,118 @@
+// What a compositor does with Studio's commands.
+
+internal import Control
+internal import Foundation
+internal import Logging
+internal import Media
+internal import NIOCore
+
+/// One event's compositor: starts its program with the first setup, and changes it from then on.
+actor CompositorWorker {
+    private let configuration: CompositorConfiguration
+    private let group: any EventLoopGroup
+    private let logger: Logger
+    private let report: @Sendable (CompositorEvent) -> Void
+    private let onFailure: @Sendable () -> Void
+    private var program: EventProgram?
+    private var isStopped = false
+
+    init(
+        _ configuration: CompositorConfiguration, group: any EventLoopGroup, logger: Logger,
+        report: @escaping @Sendable (CompositorEvent) -> Void, onFailure: @escaping @Sendable () -> Void
+    ) {
+        self.configuration = configuration
+        self.group = group
+        self.logger = logger
+        self.report = report
+        self.onFailure = onFailure
+    }
+
+    /// Carries out one command.
+    func handle(_ command: Command) async throws -> CommandReply {
+        guard case .compositor(let command) = command else { return .failed("a compositor does not do this") }
+        if case .run(let setup) = command { return try await run(setup) }
+        guard let program else { return .failed("no program runs yet") }
+        do {
+            switch command {
+            case .run: return .done
+            case .show(let change): return .compositor(try await program.show(change))
+            case .putCast(let cast): return .compositor(try await program.put(cast: cast))
+            case .offer(let session, let offer):
+                return .compositor(.answer(try await program.answer(session: session, offer: offer)))
+            case .still(let scene):
+                return .compositor(.still(try await program.still(scene).base64EncodedString()))
+            }
+        } catch {
+            return .failed("\(error)")
+        }
+    }
+
+    /// Counters by Prometheus name.
+    var counters: [String: Double] { program?.counters ?? [:] }
+
+    /// Ends the program.
+    func stop() async {
+        isStopped = true
+        guard let program else { return }
+        self.program = nil
+        await Self.stop(program)
+    }
+
+    private func run(_ setup: ProgramSetup) async throws -> CommandReply {
+        guard setup.event == configuration.event else { return .failed("this compositor is for another event") }
+        guard !isStopped else { return .failed("this compositor ends") }
+        if let program, program.publishURL == setup.publishURL {
+            await program.update(setup)
+            return .compositor(.running(anchor(program.clock)))
+        }
+        // The clock goes on: in this process, or from an earlier one on this machine.
+        let handedOn = setup.clock.flatMap { isGood($0) ? $0.clock : nil }
+        let clock =
+            program?.clock ?? handedOn
+            ?? ProgramClock(wallMilliseconds: SystemClock.wallMilliseconds(), monotonic: SystemClock.monotonic())
+        if let old = program {
+            program = nil
+            await Self.stop(old)
+            guard !isStopped else { return .failed("this compositor ends") }
+        }
+        let started = try EventProgram(
+            setup, clock: clock, configuration, group: group, logger: logger, report: report, onFailure: onFailure)
+        program = started
+        logger.info(
+            "a program runs",
+            metadata: [
+                "event": "\(setup.event)", "org": "\(setup.org)", "clock": "\(handedOn == nil ? "new" : "handed on")",
+            ])
+        return .compositor(.running(anchor(clock)))
+    }
+
+    /// A clock of this machine, unless the machine has slept since: its monotonic clock stood still, and nobody would
+    /// take the program time that follows from it.
+    private func isGood(_ anchor: ClockAnchor) -> Bool {
+        guard anchor.machine == Self.machine else { return false }
+        let time = anchor.clock.programTime(at: SystemClock.monotonic())
+        let isNear = (time.milliseconds &- SystemClock.wallMilliseconds()).magnitude < Self.driftLimitMs
+        if !isNear { logger.warning("the program's clock is far from the wall and starts anew") }
+        return isNear
+    }
+
+    private static let driftLimitMs: UInt64 = 1_800_000
+
+    private func anchor(_ clock: ProgramClock) -> ClockAnchor { ClockAnchor(clock: clock, machine: Self.machine) }
+
+    /// Names this machine since its last start: only then does its monotonic clock go on.
+    private static let machine: String = {
+        let id = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
+        return id?.trimmingCharacters(in: .whitespacesAndNewlines) ?? UUID().uuidString
+    }()
+
+    /// Stopping waits for threads, which the cooperative pool must not.
+    private static func stop(_ program: EventProgram) async {
+        await withCheckedContinuation { continuation in
+            _ = MediaThread(name: "stop") {
+                program.stop()
+                continuation.resume()
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+// One compositor that has dialled in: told its program, who is there, and how to reach the room.
+
+internal import Control
+internal import Foundation
+import HTTPTypes
+internal import Logging
+internal import Media
+internal import Web
+
+/// Speaks to the compositor of one event from its registration until it leaves or is not needed any more.
+///
+/// Setups and casts are told one after the other, because the compositor takes the last one; scenes carry a version and
+/// are told at once.
+actor CompositorLink {
+    /// What the link works with.
+    struct Parts: Sendable {
+        let registry: WorkerRegistry
+        let speakers: SpeakerRooms
+        let source: any ProgramSource
+        let events: EventStore
+        let logger: Logger
+    }
+
+    /// The worker.
+    nonisolated let worker: String
+    private let event: String, org: String
+    private let parts: Parts
+    private var isEnded = false
+    private var isRunning = false
+    private var newestVersion: Int64 = 0
+    private var toldCast: [CastMember]?
+    private var session: RoomSession?
+    private var work: Task<Void, Never>?
+    private var castListener: CastListener?
+    private var last: Task<Void, Never>?
+    private var waitingCast: Task<ShownAt?, Never>?
+    private var mustTellCast = false
+
+    init(event: String, org: String, worker: String, parts: Parts) {
+        self.event = event
+        self.org = org
+        self.worker = worker
+        self.parts = parts
+    }
+
+    // MARK: - Life
+
+    /// Sets the compositor up and keeps it in the room until `end`.
+    func start() {
+        guard work == nil, !isEnded else { return }
+        let listener = CastListener { [weak self] in
+            guard let self else { return }
+            Task { await self.roomChanged() }
+        }
+        castListener = listener
+        work = Task { [event, parts] in
+            await parts.speakers.listen(event, listener)
+            await run()
+            await parts.speakers.unlisten(event, listener)
+        }
+    }
+
+    /// Says nothing more, and leaves the room.
+    func end() {
+        isEnded = true
+        isRunning = false
+        work?.cancel()
+    }
+
+    /// Tells the program again, because where it goes may have changed.
+    func setUpAgain() {
+        guard isRunning else { return }
+        Task { [weak self, event, parts] in
+            do {
+                try await self?.setUpInTurn()
+            } catch {
+                // One that does not answer dials again, and is told everything then.
+                parts.logger.warning(
+                    "a compositor could not be set up again", metadata: ["event": "\(event)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func run() async {
+        var pause = Backoff()
+        while !isEnded {
+            do {
+                try await setUpInTurn()
+                break
+            } catch {
+                parts.logger.warning(
+                    "a compositor could not be set up", metadata: ["event": "\(event)", "error": "\(error)"])
+                await pause.wait()
+            }
+        }
+        pause = Backoff()
+        var isComplaining = false
+        while !isEnded {
+            let joinedAt = SystemClock.monotonic()
+            do {
+                try await serveSession()
+                isComplaining = false
+            } catch {
+                // While no SFU is there this fails again and again; once is enough to read.
+                if !isEnded, !isComplaining {
+                    parts.logger.notice(
+                        "a compositor is not in its room", metadata: ["event": "\(event)", "error": "\(error)"])
+                }
+                isComplaining = true
+            }
+            if isEnded { break }
+            // A session that has lasted is followed by another at once; one that fails is not tried in a storm.
+            if SystemClock.monotonic().milliseconds(since: joinedAt) > 5000 { pause = Backoff() }
+            await pause.wait()
+        }
+    }
+
+    // MARK: - The program
+
+    private func setUpInTurn() async throws {
+        let setting = Task { [previous = last] in
+            await previous?.value
+            try await self.setUp()
+        }
+        last = Task { _ = await setting.result }
+        try await setting.value
+    }
+
+    private func setUp() async throws {
+        guard !isEnded else { return }
+        guard let record = try await parts.events.record(event), let output = record.output,
+            let url = parts.registry.registration(output)?.addresses["rtmps"]
+        else { throw Problem.overloaded("The event's output is away.", retryAfterMs: 1000) }
+        let program = try await parts.source.setup(for: event), cast = try await cast()
+        let reply = try await tell(
+            .run(
+                ProgramSetup(
+                    event: event, org: org, publishURL: url, clock: program.clock, layouts: program.layouts,
+                    scene: program.scene, version: program.version, cast: cast)))
+        guard case .running(let anchor) = reply else { throw Self.unexpected }
+        guard !isEnded else { return }
+        if anchor != program.clock { try await parts.source.setClock(anchor, of: event) }
+        guard !isEnded else { return }
+        toldCast = cast
+        isRunning = true
+        // What has changed since the setup was read was not told: nothing was told before the program ran.
+        let newer = try await parts.source.setup(for: event)
+        if newer.version > program.version {
+            _ = try await show(
+                ProgramChange(scene: newer.scene, version: newer.version, layouts: newer.layouts))
+        }
+        try await tellCast(isAsked: false)
+    }
+
+    /// Shows a scene.
+    ///
+    /// - Returns: nil while the program does not run yet, because it starts with the newest scene; and when a newer one was told
+    ///   meanwhile, which has this one in it.
+    func show(_ change: ProgramChange) async throws -> ShownAt? {
+        guard isRunning else { return nil }
+        newestVersion = max(newestVersion, change.version)
+        do {
+            return try Self.shown(await tell(.show(change)))
+        } catch let problem as Problem where problem.status == .badGateway && newestVersion > change.version {
+            // Two producers at once: the compositor does not go back from the newer one.
+            return nil
+        }
+    }
+
+    /// Draws a picture.
+    func still(_ scene: Scene?) async throws -> Data {
+        guard isRunning else { throw Problem.overloaded("The program does not run yet.", retryAfterMs: 1000) }
+        // A picture that comes late is no reason to begin anew with the compositor, which would show in the program.
+        guard case .still(let text) = try await tell(.still(scene), mustBeTaken: false),
+            let picture = Data(base64Encoded: text)
+        else {
+            throw Self.unexpected
+        }
+        return picture
+    }
+
+    // MARK: - The cast
+
+    /// Tells who is in the room and on stage.
+    ///
+    /// - Returns: from when on it is seen; nil while the program does not run, or when it could not be told.
+    func castChanged() async -> ShownAt? {
+        guard isRunning else { return nil }
+        mustTellCast = true
+        return await castInTurn().value
+    }
+
+    private func roomChanged() {
+        guard isRunning else { return }
+        _ = castInTurn()
+    }
+
+    /// One that waits for its turn tells the newest when it comes, so a second one is never needed.
+    private func castInTurn() -> Task<ShownAt?, Never> {
+        if let waitingCast { return waitingCast }
+        let telling = Task { [previous = last] () -> ShownAt? in
+            await previous?.value
+            return await self.tellNewestCast()
+        }
+        waitingCast = telling
+        last = Task { _ = await telling.value }
+        return telling
+    }
+
+    private func tellNewestCast() async -> ShownAt? {
+        let isAsked = mustTellCast
+        (waitingCast, mustTellCast) = (nil, false)
+        guard isRunning else { return nil }
+        do {
+            return try await tellCast(isAsked: isAsked)
+        } catch {
+            parts.logger.warning(
+                "a compositor could not be told who is there", metadata: ["event": "\(event)", "error": "\(error)"])
+            return nil
+        }
+    }
+
+    @discardableResult
+    private func tellCast(isAsked: Bool) async throws -> ShownAt? {
+        let cast = try await cast()
+        guard isAsked || cast != toldCast else { return nil }
+        let shown = try Self.shown(await tell(.putCast(cast)))
+        toldCast = cast
+        return shown
+    }
+
+    private func cast() async throws -> [CastMember] {
+        try await parts.source.cast(of: event, present: await parts.speakers.participants(event))
+    }
+
+    // MARK: - The room
+
+    /// A session in which the compositor hears nothing any more.
+    func connectionLost(_ id: String) {
+        if session?.id == id { session?.mustRejoin("the compositor has lost the connection") }
+    }
+
+    /// Joins the room and answers its offers until the session ends.
+    private func serveSession() async throws {
+        let session = RoomSession()
+        self.session = session
+        do {
+            try await parts.speakers.watch(event, org: org, session: session.id, listener: session)
+            for await offer in session.offers {
+                guard case .answer(let answer) = try await tell(.offer(session: session.id, offer: offer)) else {
+                    throw Self.unexpected
+                }
+                try await parts.speakers.answer(watching: session.id, answer)
+            }
+        } catch {
+            await parts.speakers.unwatch(session.id)
+            throw error
+        }
+        await parts.speakers.unwatch(session.id)
+    }
+
+    // MARK: - Inside
+
+    private func tell(_ command: CompositorCommand, mustBeTaken: Bool = true) async throws -> CompositorReply {
+        guard !isEnded else { throw Problem.overloaded("The compositor is away.", retryAfterMs: 1000) }
+        do {
+            guard case .compositor(let reply) = try await parts.registry.send(.compositor(command), to: worker) else {
+                throw Self.unexpected
+            }
+            return reply
+        } catch let problem as Problem where problem.status == .serviceUnavailable {
+            // It does not answer: it dials again, and is told everything then.
+            if !isEnded, mustBeTaken { parts.registry.disconnect(worker) }
+            throw problem
+        }
+    }
+
+    private static func shown(_ reply: CompositorReply) throws -> ShownAt {
+        guard case .shown(let time, let isReady) = reply else { throw unexpected }
+        return ShownAt(programTime: time, isReady: isReady)
+    }
+
+    private static var unexpected: Problem {
+        Problem(.badGateway, "worker", "A worker could not do it", detail: "The compositor answered out of turn.")
+    }
+}
+
+/// One session on the SFU; its offers come in order until it has ended.
+private final class RoomSession: RoomListener {
+    let id = RandomToken.id()
+    let offers: AsyncStream<String>
+    private let continuation: AsyncStream<String>.Continuation
+
+    init() { (offers, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(16)) }
+
+    func participantsChanged(_ participants: [SpeakerView]) {}
+    func offered(_ offer: String) { continuation.yield(offer) }
+    func mustRejoin(_ reason: String) { continuation.finish() }
+}
+
+/// Hears who comes and goes.
+private final class CastListener: RoomListener {
+    private let changed: @Sendable () -> Void
+
+    init(_ changed: @escaping @Sendable () -> Void) { self.changed = changed }
+
+    func participantsChanged(_ participants: [SpeakerView]) { changed() }
+    func offered(_ offer: String) {}
+    func mustRejoin(_ reason: String) {}
+}
+
+/// A pause that grows from 0.1 s to 2 s, with full jitter above the least.
+private struct Backoff {
+    private var limitMs: Int64 = 200
+
+    mutating func wait() async {
+        try? await Task.sleep(for: .milliseconds(Int64.random(in: 100...limitMs)))
+        limitMs = min(limitMs * 2, 2000)
+    }
+}

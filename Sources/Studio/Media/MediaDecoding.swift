@@ -1,0 +1,50 @@
+// Turning what people upload into pictures: never in this process, but in a child with bounds.
+
+public import Foundation
+
+/// What an upload should be.
+public enum MediaKind: String, Sendable, Codable, CaseIterable {
+    /// PNG, JPEG or WebP; becomes `picture.png`.
+    case picture
+    /// PDF; becomes `1.png`, `2.png` … and `deck.json`.
+    case deck
+
+    /// How many bytes of it are taken.
+    public var limitBytes: Int { self == .picture ? 20_000_000 : 150_000_000 }
+    /// How many seconds its decoding may take.
+    public var limitSeconds: Int { self == .picture ? 60 : 300 }
+}
+
+/// What came out of an upload: the size of a picture, or the pages of a deck.
+public struct DecodedMedia: Sendable, Hashable, Codable {
+    /// The size of a picture in pixels.
+    public var width: Int?, height: Int?
+    /// How many pages a deck has.
+    public var pages: Int?
+
+    /// Creates the description of a picture.
+    public init(width: Int, height: Int) { (self.width, self.height) = (width, height) }
+
+    /// Creates the description of a deck.
+    public init(pages: Int) { self.pages = pages }
+}
+
+/// How the `decode` command ends, beside 0.
+public enum DecodeExit {
+    /// The file is none that can be read; the reason is the last line of the standard error.
+    public static let unreadable: Int32 = 65
+    /// The file is too large, has too many pixels or pages; the reason is the last line of the standard error.
+    public static let tooLarge: Int32 = 27
+}
+
+/// Decodes uploads.
+public protocol MediaDecoding: Sendable {
+    /// Decodes a file.
+    ///
+    /// - Parameters:
+    ///   - kind: what it should be.
+    ///   - file: the upload, in a folder of its own, where the decoder may leave more files.
+    ///   - folder: where the result goes; it is there, and empty.
+    /// - Throws: `Problem` 415 with the reason when it can't be read, 413 when it is too large, 503 when too many wait.
+    func decode(_ kind: MediaKind, file: URL, into folder: URL) async throws -> DecodedMedia
+}

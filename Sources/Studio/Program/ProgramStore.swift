@@ -1,0 +1,150 @@
+// Programs in the database: scenes with their versions, the stage, the clock, participants' settings.
+
+public import Control
+public import GRDB
+internal import Web
+
+/// Keeps what the programs of events are made of.
+public struct ProgramStore: Sendable {
+    /// How many places a stage has.
+    static let stageLimit = 64
+    let database: DatabasePool
+    /// The layouts that every event has, by name.
+    let builtIn: [String: Layout]
+
+    /// Creates a store.
+    ///
+    /// - Parameters:
+    ///   - database: the tables.
+    ///   - builtIn: the layouts that every event has, by name.
+    public init(database: DatabasePool, builtIn: [String: Layout]) {
+        self.database = database
+        self.builtIn = builtIn
+    }
+
+    /// Returns what an event's program is made of.
+    public func state(of event: String) async throws -> ProgramState {
+        try await database.read { [builtIn] in try Self.read($0, event, builtIn) }
+    }
+
+    /// Changes a program in one transaction; a scene that has changed gets the next version.
+    ///
+    /// - Parameters:
+    ///   - event: the event's slug.
+    ///   - change: changes the state, with the layouts and files that scenes may name; throws to refuse.
+    /// - Returns: the changed state.
+    /// - Throws: `Problem` 404 when there is no such event, or what `change` throws.
+    @discardableResult
+    public func update(
+        _ event: String, _ change: @escaping @Sendable (inout ProgramState, SceneReferences) throws -> Void
+    ) async throws -> ProgramState {
+        try await database.write { [builtIn] database in
+            let before = try Self.read(database, event, builtIn)
+            var state = before
+            try change(&state, SceneReferences(database, event, builtIn))
+            if state.scene != before.scene { state.version = before.version + 1 }
+            if state.preview != before.preview { state.previewVersion = before.previewVersion + 1 }
+            let org = try Self.org(of: event, database)
+            try database.execute(
+                sql: """
+                    INSERT OR REPLACE INTO program
+                        (event, org, scene, version, preview, previewVersion, stage, clock)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    """, arguments: [event, org] + state.columns())
+            return state
+        }
+    }
+
+    /// Returns the program clock of an earlier run; nil when there was none.
+    public func clock(of event: String) async throws -> ClockAnchor? { try await state(of: event).clock }
+
+    /// Keeps the program clock of an event for its next run.
+    public func setClock(_ clock: ClockAnchor?, of event: String) async throws {
+        try await update(event) { state, _ in state.clock = clock }
+    }
+
+    /// Returns what a compositor needs of an event's program, without the people.
+    public func setup(for event: String) async throws -> ProgramParts {
+        try await database.read { [builtIn] database in
+            let state = try Self.read(database, event, builtIn)
+            let layouts = try SceneReferences(database, event, builtIn).layouts
+            return ProgramParts(
+                scene: state.scene, version: state.version,
+                layouts: layouts.values.sorted { $0.name < $1.name }, stage: state.stage, clock: state.clock)
+        }
+    }
+
+    // MARK: - Participants
+
+    /// Returns what a producer has said of an event's participants, by id.
+    public func settings(of event: String) async throws -> [String: ParticipantSettings] {
+        try await database.read { try Self.settings($0, event) }
+    }
+
+    /// Changes what a producer says of a participant.
+    ///
+    /// - Throws: `Problem` 404 when there is no such event.
+    public func changeSettings(
+        of participant: String, event: String, _ change: @escaping @Sendable (inout ParticipantSettings) -> Void
+    ) async throws -> ParticipantSettings {
+        try await database.write { database in
+            var settings = try Self.settings(database, event)[participant] ?? ParticipantSettings()
+            change(&settings)
+            try database.execute(
+                sql: """
+                    INSERT OR REPLACE INTO participant (event, org, id, name, title, volume, isMuted)
+                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    """,
+                arguments: [
+                    event, try Self.org(of: event, database), participant, settings.name, settings.title,
+                    settings.volume, settings.isMuted,
+                ])
+            return settings
+        }
+    }
+
+    /// Returns the people in a room as a compositor knows them: those on stage first, in the order of the stage.
+    ///
+    /// - Parameters:
+    ///   - event: the event's slug.
+    ///   - present: who is in the room.
+    func cast(of event: String, present: [SpeakerView]) async throws -> [CastMember] {
+        let (stage, settings) = try await database.read { [builtIn] database in
+            (try Self.read(database, event, builtIn).stage, try Self.settings(database, event))
+        }
+        let order = Dictionary(uniqueKeysWithValues: stage.enumerated().map { ($1.participant, $0) })
+        let ordered = present.sorted {
+            (order[$0.id] ?? .max, $0.id) < (order[$1.id] ?? .max, $1.id)
+        }
+        return ordered.map { person in
+            let said = settings[person.id] ?? ParticipantSettings(), place = order[person.id].map { stage[$0] }
+            return CastMember(
+                id: person.id, name: said.name ?? person.name ?? "", title: said.title, isOnStage: place != nil,
+                fit: place?.fit, zoom: place?.zoom ?? 1, isMirrored: place?.mirror ?? false,
+                level: .init(volume: said.volume, muted: said.isMuted))
+        }
+    }
+
+    // MARK: - Inside a transaction
+
+    static func read(_ database: Database, _ event: String, _ builtIn: [String: Layout]) throws -> ProgramState {
+        try Row.fetchOne(database, sql: "SELECT * FROM program WHERE event = ?", arguments: [event]).map {
+            try ProgramState($0)
+        } ?? ProgramState(builtIn: builtIn)
+    }
+
+    static func org(of event: String, _ database: Database) throws -> String {
+        guard
+            let org = try String.fetchOne(database, sql: "SELECT org FROM event WHERE id = ?", arguments: [event])
+        else { throw Problem.notFound("There is no such event.") }
+        return org
+    }
+
+    private static func settings(_ database: Database, _ event: String) throws -> [String: ParticipantSettings] {
+        let rows = try Row.fetchAll(database, sql: "SELECT * FROM participant WHERE event = ?", arguments: [event])
+        return rows.reduce(into: [:]) { settings, row in
+            settings[row["id"]] = ParticipantSettings(
+                name: row["name"], title: row["title"], volume: row["volume"], isMuted: row["isMuted"])
+        }
+    }
+}

@@ -1,0 +1,136 @@
+// What scenes may name in an event: layouts and their slots, pictures, decks and their pages.
+
+public import Control
+internal import Foundation
+internal import GRDB
+public import Web
+
+/// The layouts and files that scenes of an event may name.
+public struct SceneReferences: Sendable {
+    /// The layouts, built-in and the event's own, by name.
+    public let layouts: [String: Layout]
+    /// The ids of the event's pictures.
+    let pictures: Set<String>
+    /// How many pages each deck has.
+    let decks: [String: Int]
+
+    init(_ database: Database, _ event: String, _ builtIn: [String: Layout]) throws {
+        let own = try String.fetchAll(database, sql: "SELECT layout FROM layout WHERE event = ?", arguments: [event])
+        layouts = try own.reduce(into: builtIn) { layouts, text in
+            let layout = try JSONDecoder().decode(Layout.self, from: Data(text.utf8))
+            // A built-in layout that came later under the same name does not replace what scenes were made for.
+            layouts[layout.name] = layout
+        }
+        pictures = Set(
+            try String.fetchAll(
+                database, sql: "SELECT id FROM asset WHERE event = ? AND kind = 'picture'", arguments: [event]))
+        decks = try Row.fetchAll(database, sql: "SELECT id, pages FROM deck WHERE event = ?", arguments: [event])
+            .reduce(into: [:]) { $0[$1["id"]] = $1["pages"] }
+    }
+
+    /// Checks that everything that a scene names is there.
+    ///
+    /// - Throws: `Problem` 422 with a pointer to what is not.
+    public func check(_ scene: Scene) throws(Problem) {
+        guard let layout = layouts[scene.layout] else {
+            throw .invalid("There is no layout \"\(scene.layout)\".", pointer: "/layout")
+        }
+        for (name, content) in scene.slots.sorted(by: { $0.key < $1.key }) {
+            let pointer = "/slots/" + name.replacing("~", with: "~0").replacing("/", with: "~1")
+            guard layout.slots.contains(where: { $0.id == name }) else {
+                throw .invalid("The layout \"\(layout.name)\" has no slot \"\(name)\".", pointer: pointer)
+            }
+            try check(content, pointer)
+        }
+        if case .image(let asset)? = scene.background { try check(picture: asset, "/background") }
+        if let logo = scene.overlays.logo { try check(picture: logo.asset, "/overlays/logo/asset") }
+        if let slides = scene.slides { try check(slides, "/slides") }
+        if let media = scene.media {
+            throw .invalid("There is no video \"\(media.asset)\".", pointer: "/media/asset")
+        }
+    }
+
+    /// Checks that the pictures that a layout names are there.
+    ///
+    /// - Throws: `Problem` 422 with a pointer to what is not.
+    public func check(_ layout: Layout) throws(Problem) {
+        if case .image(let asset) = layout.background { try check(picture: asset, "/background") }
+        for (index, slot) in layout.slots.enumerated() { try check(slot.content, "/slots/\(index)/default") }
+    }
+
+    /// Checks that a page of a deck is there.
+    ///
+    /// - Throws: `Problem` 422 with a pointer below `pointer`.
+    func check(_ slides: Slides, _ pointer: String) throws(Problem) {
+        guard let pages = decks[slides.deck] else {
+            throw .invalid("There is no deck \"\(slides.deck)\".", pointer: pointer + "/deck")
+        }
+        guard slides.page <= pages else {
+            throw .invalid("The deck has \(pages) pages.", pointer: pointer + "/page")
+        }
+    }
+
+    private func check(_ content: SlotSources, _ pointer: String) throws(Problem) {
+        for (index, source) in content.sources.enumerated() {
+            let place = content.sources.count == 1 ? pointer : "\(pointer)/\(index)"
+            switch source {
+            case .image(let asset): try check(picture: asset, place)
+            case .media(let asset): throw .invalid("There is no video \"\(asset)\".", pointer: place)
+            case .participant, .screen, .slides, .ingest, .auto, .none: break
+            }
+        }
+    }
+
+    private func check(picture: String, _ pointer: String) throws(Problem) {
+        guard pictures.contains(picture) else {
+            throw .invalid("There is no picture \"\(picture)\".", pointer: pointer)
+        }
+    }
+}
+
+extension Scene {
+    /// Whether the scene shows a picture.
+    func shows(picture: String) -> Bool {
+        background == .image(picture) || overlays.logo?.asset == picture
+            || slots.values.contains { $0.sources.contains(.image(picture)) }
+    }
+
+    /// Puts a participant into a slot.
+    ///
+    /// A slot for one is theirs; in a slot for several they come before `auto`, after those who were named before.
+    ///
+    /// - Throws: `Problem` 422 when the layout has no such slot, or it takes no participants.
+    mutating func put(participant: String, into name: String, of layout: Layout) throws(Problem) {
+        guard let slot = layout.slots.first(where: { $0.id == name }), slot.accepts.contains(.participant) else {
+            throw .invalid("The layout \"\(layout.name)\" has no slot \"\(name)\" for participants.", pointer: "/slot")
+        }
+        // What could not be read again must not be stored: a scene is read before each change of it.
+        guard case .participant? = SceneSource("participant:" + participant) else {
+            throw .invalid("The participant's id can't stand in a scene.", pointer: "/slot")
+        }
+        let source = SceneSource.participant(participant)
+        guard slot.flow != nil else {
+            slots[name] = SlotSources([source])
+            return
+        }
+        var sources = (slots[name] ?? slot.content).sources.filter { $0 != source && $0 != .none }
+        sources.insert(source, at: sources.firstIndex(of: .auto) ?? sources.count)
+        guard sources.count <= 64 else { throw .invalid("The slot is full.", pointer: "/slot") }
+        slots[name] = SlotSources(sources)
+    }
+
+    /// Takes a participant out of every slot; one that is empty then has its layout's default again.
+    mutating func remove(participant: String) {
+        for (name, content) in slots where content.sources.contains(.participant(participant)) {
+            let rest = content.sources.filter { $0 != .participant(participant) }
+            slots[name] = rest.isEmpty ? nil : SlotSources(rest)
+        }
+    }
+}
+
+extension Layout {
+    /// Whether the layout shows a picture by itself.
+    func shows(picture: String) -> Bool {
+        background == .image(picture) || slots.contains { $0.content.sources.contains(.image(picture)) }
+    }
+}

@@ -1,0 +1,46 @@
+// What the routes ask of an event's compositor; who carries it there is the conductor's business.
+
+public import Control
+public import Foundation
+public import Media
+
+/// When a change is seen.
+public struct ShownAt: Sendable, Hashable {
+    /// From this program time on.
+    public var programTime: ProgramTime
+    /// False while cards stand in for something that the scene names.
+    public var isReady: Bool
+
+    /// Creates the answer to a change.
+    public init(programTime: ProgramTime, isReady: Bool) {
+        self.programTime = programTime
+        self.isReady = isReady
+    }
+}
+
+/// Shows scenes on the compositor of an event.
+public protocol ProgramControl: Sendable {
+    /// Shows a scene.
+    ///
+    /// - Parameters:
+    ///   - change: the scene, its version and how it comes.
+    ///   - event: the event's slug.
+    /// - Returns: from when on it is seen; nil when no compositor runs.
+    /// - Throws: `Problem` when the compositor refuses it or does not answer.
+    func show(_ change: ProgramChange, event: String) async throws -> ShownAt?
+
+    /// Tells the compositor that participants, their names or levels, or the stage have changed.
+    ///
+    /// - Parameter event: the event's slug.
+    /// - Returns: from when on it is seen; nil when no compositor runs or it is told a little later.
+    func castChanged(event: String) async -> ShownAt?
+
+    /// Draws a picture.
+    ///
+    /// - Parameters:
+    ///   - scene: what to draw; nil for the program as it is out now.
+    ///   - event: the event's slug.
+    /// - Returns: a JPEG file.
+    /// - Throws: `Problem` 503 when no compositor runs or it does not answer.
+    func still(_ scene: Scene?, event: String) async throws -> Data
+}

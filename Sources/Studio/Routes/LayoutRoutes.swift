@@ -1,0 +1,51 @@
+// Layouts: the built-in ones, and a producer's own for one event.
+
+internal import Control
+internal import HTTPTypes
+internal import Hummingbird
+internal import HummingbirdCore
+internal import Web
+
+struct LayoutRoutes: Sendable {
+    let programs: ProgramStore
+    let control: any ProgramControl
+
+    func add(to book: RouteBook) {
+        book.add(.get, "/v1/layouts", .signedIn) { _, _ in
+            try .json(Page(items: programs.builtIn.values.sorted { $0.name < $1.name }, next: nil))
+        }
+        book.add(.get, "/v1/events/{event}/layouts", .permission(.seeStudio)) { _, context in
+            try .json(Page(items: try await programs.layouts(of: try context.requireEvent().id), next: nil))
+        }
+        book.add(.get, "/v1/events/{event}/layouts/{layout}", .permission(.seeStudio)) { _, context in
+            let (layout, etag) = try await programs.layout(
+                try context.pathParameter("layout"), of: try context.requireEvent().id)
+            return try .json(layout, headers: [.eTag: etag])
+        }
+        book.add(.put, "/v1/events/{event}/layouts/{layout}", .permission(.changeEvents)) { request, context in
+            let event = try context.requireEvent().id, name = try context.pathParameter("layout")
+            let layout = try await request.layout()
+            guard layout.name == name else {
+                throw Problem.invalid("The name is that of the path.", pointer: "/name")
+            }
+            let (etag, isNew) = try await programs.put(layout, event: event) { try request.checkIfMatch($0) }
+            try await tell(event)
+            return try .json(layout, status: isNew ? .created : .ok, headers: [.eTag: etag])
+        }
+        book.add(.delete, "/v1/events/{event}/layouts/{layout}", .permission(.changeEvents)) { request, context in
+            let event = try context.requireEvent().id
+            try await programs.removeLayout(try context.pathParameter("layout"), event: event) {
+                try request.checkIfMatch($0)
+            }
+            try await tell(event)
+            return .empty()
+        }
+    }
+
+    /// Gives the compositor the new layouts, with the scene that it shows already.
+    private func tell(_ event: String) async throws {
+        let parts = try await programs.setup(for: event)
+        _ = try await control.showIfThere(
+            ProgramChange(scene: parts.scene, version: parts.version, layouts: parts.layouts), event: event)
+    }
+}

@@ -1,0 +1,131 @@
+// Pictures and decks: uploaded, listed, removed; pages as pictures; and the files, for compositors.
+
+internal import Control
+internal import Foundation
+internal import HTTPTypes
+internal import Hummingbird
+internal import HummingbirdCore
+internal import Web
+
+struct MediaRoutes: Sendable {
+    static let pictureTypes = ["image/png", "image/jpeg", "image/webp"]
+
+    let media: MediaStore
+    let files: MediaFiles
+    let decoder: any MediaDecoding
+
+    func add(to book: RouteBook) {
+        addAssets(to: book)
+        addDecks(to: book)
+    }
+
+    private func addAssets(to book: RouteBook) {
+        book.add(
+            .post, "/v1/events/{event}/assets", .permission(.controlProgram), contentTypes: Self.pictureTypes,
+            streamLimitBytes: MediaKind.picture.limitBytes
+        ) { request, context in
+            let event = try context.requireEvent().id
+            let asset = try await files.take(
+                request.body, as: .picture, event: event, limitBytes: MediaKind.picture.limitBytes, decoder: decoder
+            ) { id, decoded in
+                guard let width = decoded.width, let height = decoded.height else { throw Self.unexpected }
+                let asset = AssetRecord(id: id, kind: "picture", width: width, height: height)
+                try await media.add(asset, event: event)
+                return asset
+            }
+            return try .json(
+                asset, status: .created, headers: [.location: "/v1/events/\(event)/assets/\(asset.id)"])
+        }
+        book.add(.get, "/v1/events/{event}/assets", .permission(.seeStudio)) { request, context in
+            let (limit, after) = try request.paging()
+            let list = try await media.assets(event: try context.requireEvent().id, after: after, limit: limit + 1)
+            return try .json(
+                Page(items: Array(list.prefix(limit)), next: list.count > limit ? list[limit - 1].id : nil))
+        }
+        book.add(.get, "/v1/events/{event}/assets/{asset}", .permission(.seeStudio)) { _, context in
+            try .json(
+                try await media.asset(try context.pathParameter("asset"), event: try context.requireEvent().id))
+        }
+        book.add(.delete, "/v1/events/{event}/assets/{asset}", .permission(.controlProgram)) { _, context in
+            let event = try context.requireEvent().id, id = try context.pathParameter("asset")
+            try await media.removeAsset(id, event: event)
+            files.remove(event, id)
+            return .empty()
+        }
+    }
+
+    private func addDecks(to book: RouteBook) {
+        book.add(
+            .post, "/v1/events/{event}/decks", .permission(.turnSlides), contentTypes: ["application/pdf"],
+            streamLimitBytes: MediaKind.deck.limitBytes
+        ) { request, context in
+            let event = try context.requireEvent().id
+            let deck = try await files.take(
+                request.body, as: .deck, event: event, limitBytes: MediaKind.deck.limitBytes, decoder: decoder
+            ) { id, decoded in
+                guard let pages = decoded.pages else { throw Self.unexpected }
+                let deck = DeckRecord(id: id, pages: pages)
+                try await media.add(deck, event: event)
+                return deck
+            }
+            return try .json(deck, status: .created, headers: [.location: "/v1/events/\(event)/decks/\(deck.id)"])
+        }
+        book.add(.get, "/v1/events/{event}/decks", .permission(.turnSlides)) { request, context in
+            let (limit, after) = try request.paging()
+            let list = try await media.decks(event: try context.requireEvent().id, after: after, limit: limit + 1)
+            return try .json(
+                Page(items: Array(list.prefix(limit)), next: list.count > limit ? list[limit - 1].id : nil))
+        }
+        book.add(.get, "/v1/events/{event}/decks/{deck}", .permission(.turnSlides)) { _, context in
+            try .json(try await media.deck(try context.pathParameter("deck"), event: try context.requireEvent().id))
+        }
+        book.add(.delete, "/v1/events/{event}/decks/{deck}", .permission(.controlProgram)) { _, context in
+            let event = try context.requireEvent().id, id = try context.pathParameter("deck")
+            try await media.removeDeck(id, event: event)
+            files.remove(event, id)
+            return .empty()
+        }
+        book.add(.get, "/v1/events/{event}/decks/{deck}/pages/{page}.png", .permission(.turnSlides)) { _, context in
+            let event = try context.requireEvent().id
+            let deck = try await media.deck(try context.pathParameter("deck"), event: event)
+            guard let page = Int(try context.pathParameter("page")), (1...deck.pages).contains(page) else {
+                throw Problem.notFound("The deck has no such page.")
+            }
+            return try await send(event, deck.id, "\(page).png", context)
+        }
+    }
+
+    /// Adds the entrance by which a compositor fetches the media of its event.
+    func add(
+        toInternal router: Router<WebContext>, keys: TokenKeys, nowSeconds: @escaping @Sendable () -> Int64
+    ) {
+        router.get("/media/{event}/{asset}/{file}") { request, context -> Response in
+            guard let given = request.headers[.authorization], given.hasPrefix("Bearer ") else {
+                throw Problem.unauthorized("A worker's token is needed.")
+            }
+            let claims = try await keys.verifyWorker(String(given.dropFirst(7)), nowSeconds: nowSeconds())
+            let event = try context.pathParameter("event")
+            guard claims.workerRole == .compositor, claims.event == event else {
+                throw Problem.forbidden("The token is for another event.")
+            }
+            return try await send(
+                event, try context.pathParameter("asset"), try context.pathParameter("file"), context)
+        }
+    }
+
+    private func send(_ event: String, _ id: String, _ name: String, _ context: WebContext) async throws -> Response {
+        guard let file = files.file(event, id, name) else { throw Problem.notFound("There is no such file.") }
+        // What an id names never changes.
+        return Response(
+            status: .ok,
+            headers: [
+                .contentType: name.hasSuffix(".json") ? "application/json" : "image/png",
+                .cacheControl: "private, max-age=86400, immutable",
+            ],
+            body: try await FileIO().loadFile(path: file.path, context: context))
+    }
+
+    private static var unexpected: Problem {
+        Problem(.internalServerError, "internal", "Something went wrong here")
+    }
+}

@@ -1,0 +1,177 @@
+// The program and the preview: scenes read, put and changed; preview taken to the program; slides turned; stills.
+
+internal import Control
+internal import Foundation
+internal import HTTPTypes
+internal import Hummingbird
+internal import HummingbirdCore
+internal import Media
+internal import NIOCore
+internal import Web
+
+struct ProgramRoutes: Sendable {
+    /// How far ahead of now a take may be asked for: what changes meanwhile changes the scene that is to come.
+    static let aheadLimitMs: Int64 = 10_000
+    static let transitionLimitMs: Int64 = 5000
+    static let transitionStandardMs: Int64 = 500
+
+    let programs: ProgramStore
+    let events: EventStore
+    let control: any ProgramControl
+    let stills: StillCache
+    let nowMs: @Sendable () -> Int64
+
+    struct TakeRequest: Decodable {
+        let transition: String?, durationMs: Int64?, at: Int64?
+    }
+
+    struct Turn: Decodable {
+        let deck: String, page: Int
+    }
+
+    /// The page that the program's scene names, for those who turn; all missing while it names none.
+    struct TurnedView: Encodable {
+        var deck: String?, page: Int?, pages: Int?
+    }
+
+    func add(to book: RouteBook) {
+        book.add(.get, "/v1/events/{event}/program", .permission(.seeStudio)) { _, context in
+            let state = try await programs.state(of: try context.requireEvent().id)
+            return try .json(state.scene, headers: [.eTag: state.etag])
+        }
+        book.add(.put, "/v1/events/{event}/program", .permission(.controlProgram)) { request, context in
+            let scene = try await request.scene()
+            return try await changeProgram(request, context) { $0 = scene }
+        }
+        book.add(.patch, "/v1/events/{event}/program", .permission(.controlProgram)) { request, context in
+            let patch = try await request.anyJSON()
+            return try await changeProgram(request, context) { $0 = try $0.merged(with: patch) }
+        }
+        book.add(.get, "/v1/events/{event}/preview", .permission(.seeStudio)) { _, context in
+            let state = try await programs.state(of: try context.requireEvent().id)
+            return try .json(state.preview, headers: [.eTag: state.previewETag])
+        }
+        book.add(.put, "/v1/events/{event}/preview", .permission(.controlProgram)) { request, context in
+            let scene = try await request.scene()
+            return try await changePreview(request, context) { $0 = scene }
+        }
+        book.add(.patch, "/v1/events/{event}/preview", .permission(.controlProgram)) { request, context in
+            let patch = try await request.anyJSON()
+            return try await changePreview(request, context) { $0 = try $0.merged(with: patch) }
+        }
+        book.add(.post, "/v1/events/{event}/take", .permission(.controlProgram)) { request, context in
+            try await take(request, context)
+        }
+        book.add(.get, "/v1/events/{event}/slides", .permission(.turnSlides)) { _, context in
+            let event = try context.requireEvent().id
+            guard let slides = try await programs.state(of: event).scene.slides else { return try .json(TurnedView()) }
+            let pages = try? await MediaStore(programs: programs).deck(slides.deck, event: event).pages
+            return try .json(TurnedView(deck: slides.deck, page: slides.page, pages: pages))
+        }
+        book.add(.put, "/v1/events/{event}/slides", .permission(.turnSlides)) { request, context in
+            let event = try context.requireEvent().id, body = try await request.json(Turn.self, context)
+            guard body.page >= 1 else { throw Problem.invalid("Pages are counted from 1.", pointer: "/page") }
+            let slides = Slides(deck: body.deck, page: body.page)
+            let state = try await programs.update(event) { state, references in
+                try references.check(slides, "")
+                state.scene.slides = slides
+            }
+            return try .json(Shown(slides, try await show(state, event)))
+        }
+        book.add(.get, "/v1/events/{event}/program.jpg", .permission(.watchProgram)) { _, context in
+            let event = try await running(context)
+            return try await still("\(event)/program") { try await control.still(nil, event: event) }
+        }
+        book.add(.get, "/v1/events/{event}/preview.jpg", .permission(.seeStudio)) { _, context in
+            let event = try await running(context), state = try await programs.state(of: event)
+            return try await still("\(event)/preview/\(state.previewVersion)") {
+                try await control.still(state.preview, event: event)
+            }
+        }
+    }
+
+    private func changeProgram(
+        _ request: Request, _ context: WebContext, _ change: @escaping @Sendable (inout Scene) throws -> Void
+    ) async throws -> Response {
+        let event = try context.requireEvent().id
+        let state = try await programs.update(event) { state, references in
+            try request.checkIfMatch(state.etag)
+            try change(&state.scene)
+            try references.check(state.scene)
+        }
+        return try answer(state, try await show(state, event))
+    }
+
+    private func changePreview(
+        _ request: Request, _ context: WebContext, _ change: @escaping @Sendable (inout Scene) throws -> Void
+    ) async throws -> Response {
+        let state = try await programs.update(try context.requireEvent().id) { state, references in
+            try request.checkIfMatch(state.previewETag)
+            try change(&state.preview)
+            try references.check(state.preview)
+        }
+        return try .json(state.preview, headers: [.eTag: state.previewETag])
+    }
+
+    private func take(_ request: Request, _ context: WebContext) async throws -> Response {
+        let event = try context.requireEvent().id, body = try await request.json(TakeRequest.self, context)
+        let transition = try Self.transition(body)
+        let latest = nowMs() + Self.aheadLimitMs
+        if let at = body.at, !(0...latest).contains(at) {
+            throw Problem.invalid("at is a program time within the next ten seconds.", pointer: "/at")
+        }
+        let state = try await programs.update(event) { state, references in
+            try request.checkIfMatch(state.previewETag)
+            try references.check(state.preview)
+            state.scene = state.preview
+        }
+        let at = body.at.map { ProgramTime(milliseconds: $0) }
+        return try answer(state, try await show(state, event, transition, at: at))
+    }
+
+    private static func transition(_ body: TakeRequest) throws(Problem) -> ProgramChange.Transition {
+        let name = body.transition ?? "cut"
+        guard name != "move", name != "wipe" else {
+            throw .invalid(
+                "The transition \(name) comes with a later version; cut, fade and dip are there.",
+                pointer: "/transition")
+        }
+        guard let kind = ProgramChange.Transition.Kind(rawValue: name) else {
+            throw .invalid("A transition is cut, fade or dip.", pointer: "/transition")
+        }
+        let duration = body.durationMs ?? transitionStandardMs
+        guard (0...transitionLimitMs).contains(duration) else {
+            throw .invalid("durationMs is 0 to \(transitionLimitMs).", pointer: "/durationMs")
+        }
+        return .init(kind: kind, milliseconds: kind == .cut ? 0 : duration)
+    }
+
+    private func show(
+        _ state: ProgramState, _ event: String, _ transition: ProgramChange.Transition? = nil, at: ProgramTime? = nil
+    ) async throws -> ShownAt? {
+        try await control.showIfThere(
+            ProgramChange(
+                scene: state.scene, version: state.version,
+                transition: transition ?? .init(kind: .cut, milliseconds: 0), at: at), event: event)
+    }
+
+    private func answer(_ state: ProgramState, _ shown: ShownAt?) throws -> Response {
+        try .json(Shown(state.scene, shown), headers: [.eTag: state.etag])
+    }
+
+    /// The event, when its program runs.
+    private func running(_ context: WebContext) async throws -> String {
+        let event = try context.requireEvent().id
+        guard let state = try await events.record(event)?.state, state == .starting || state == .live else {
+            throw Problem.notFound("The program does not run now.")
+        }
+        return event
+    }
+
+    private func still(_ key: String, make: @escaping @Sendable () async throws -> Data) async throws -> Response {
+        let picture = try await stills.still(key, make: make)
+        return Response(
+            status: .ok, headers: [.contentType: "image/jpeg", .cacheControl: "no-store"],
+            body: .init(byteBuffer: ByteBuffer(bytes: picture)))
+    }
+}

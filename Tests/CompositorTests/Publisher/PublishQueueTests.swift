@@ -1,0 +1,186 @@
+// What is sent, what is left out, and how long to wait: in virtual time.
+
+import Media
+import Testing
+
+@testable import Compositor
+
+@Suite("The publisher's queue")
+struct PublishQueueTests {
+    private let anchor = ProgramTime(milliseconds: 1_767_225_600_000)
+
+    private func picture(_ index: Int64, bytes: Int = 10) -> EncodedFrame {
+        EncodedFrame(
+            codec: .h264, pts: index, dts: index, timescale: 30, isKeyframe: index % 60 == 0,
+            payload: ByteBlock([UInt8](repeating: 1, count: bytes)))
+    }
+
+    private func sound(_ index: Int64) -> EncodedFrame {
+        EncodedFrame(
+            codec: .aac, pts: index * 1024, dts: index * 1024, timescale: 48_000, isKeyframe: true,
+            payload: ByteBlock([2, 2]))
+    }
+
+    private func configured(byteLimit: Int = 16 << 20) -> PublishQueue {
+        var queue = PublishQueue(anchor: anchor, byteLimit: byteLimit)
+        queue.configure(video: ByteBlock([1, 2]), audio: ByteBlock([3]))
+        return queue
+    }
+
+    private func text(_ events: [StreamEvent]?) -> [String]? {
+        events?.map { event in
+            switch event {
+            case .videoConfiguration(let record): "video \(record.array)"
+            case .audioConfiguration(let record): "audio \(record.array)"
+            case .programTime(let time, let pts): "time \(time.milliseconds(since: anchor)) at \(pts)"
+            case .frame(let frame): "\(frame.codec.rawValue) \(frame.pts)"
+            case .ended: "ended"
+            }
+        }
+    }
+
+    private func all(_ queue: inout PublishQueue) -> [String] {
+        var result: [String] = []
+        while let events = text(queue.next()) { result += events }
+        return result
+    }
+
+    @Test("a connection begins with configurations, program time and an IDR; each later IDR tells the time again")
+    func start() {
+        var queue = PublishQueue(anchor: anchor)
+        queue.push(picture(0))
+        #expect(queue.next() == nil && queue.drops.unconfigured == 1)
+        queue.configure(video: ByteBlock([1, 2]), audio: ByteBlock([3]))
+        queue.restart()
+        queue.push(sound(0))
+        queue.push(picture(59))
+        #expect(queue.next() == nil && queue.drops.undecodable == 2)
+        queue.push(picture(60))
+        queue.push(sound(94))
+        queue.push(picture(61))
+        #expect(
+            all(&queue) == ["video [1, 2]", "audio [3]", "time 2000 at 2000", "h264 60", "aac 96256", "h264 61"])
+        queue.push(picture(120))
+        #expect(all(&queue) == ["time 4000 at 4000", "h264 120"])
+        queue.configure(video: ByteBlock([9]), audio: ByteBlock([3]))
+        queue.push(picture(121))
+        queue.push(picture(180))
+        #expect(all(&queue) == ["h264 121", "video [9]", "time 6000 at 6000", "h264 180"])
+        #expect(queue.bytes == 0 && queue.milliseconds == 0)
+    }
+
+    @Test("two seconds wait at most; beyond, pictures and sound go together up to the next IDR")
+    func overflow() {
+        var queue = configured()
+        var nextSound: Int64 = 0
+        for index in Int64(0)..<1000 {
+            queue.push(picture(index))
+            while nextSound * 1024 * 30 <= index * 48_000 {
+                queue.push(sound(nextSound))
+                nextSound += 1
+            }
+            #expect(queue.milliseconds <= 2000)
+        }
+        // Frame 960 is an IDR: only what follows it is left, sound from the same moment on.
+        let left = all(&queue)
+        #expect(left.prefix(4) == ["video [1, 2]", "audio [3]", "time 32000 at 32000", "h264 960"])
+        #expect(left.count { $0.hasPrefix("h264") } == 40)
+        let sounds = left.filter { $0.hasPrefix("aac") }
+        #expect(sounds.first == "aac 1534976")
+        #expect(sounds.count == Int(nextSound) - 1499)
+        #expect(queue.drops.overflow == 960 + 1499)
+        #expect(queue.drops.undecodable == 0)
+    }
+
+    @Test("a new connection leaves out what follows pictures that the old one took")
+    func reconnect() {
+        var queue = configured()
+        for index in Int64(0)..<10 { queue.push(picture(index)) }
+        for _ in 0..<5 { #expect(queue.next() != nil) }
+        queue.restart()
+        #expect(queue.next() == nil)
+        #expect(queue.drops.reconnect == 5)
+        for index in Int64(10)..<62 { queue.push(picture(index)) }
+        #expect(queue.drops.undecodable == 50)
+        #expect(
+            all(&queue) == ["video [1, 2]", "audio [3]", "time 2000 at 2000", "h264 60", "h264 61"])
+        // What waits from an IDR on is kept for the next connection.
+        for index in Int64(118)..<123 { queue.push(picture(index)) }
+        queue.push(sound(188))
+        queue.restart()
+        #expect(
+            all(&queue) == [
+                "video [1, 2]", "audio [3]", "time 4000 at 4000", "h264 120", "h264 121", "h264 122", "aac 192512",
+            ])
+    }
+
+    @Test("sound that was encoded a little before the IDR that it belongs to stays with it")
+    func earlySound() {
+        var queue = configured()
+        queue.push(picture(0))
+        queue.push(picture(1))
+        queue.push(sound(94))
+        queue.push(picture(59))
+        #expect(queue.count == 4)
+        queue.push(picture(60))
+        #expect(queue.next() != nil)
+        queue.restart()
+        #expect(all(&queue) == ["video [1, 2]", "audio [3]", "time 2000 at 2000", "h264 60", "aac 96256"])
+    }
+
+    @Test("sound without pictures does not pile up")
+    func soundAlone() {
+        var queue = configured()
+        queue.push(picture(0))
+        for index in Int64(0)..<500 {
+            queue.push(sound(index))
+            #expect(queue.milliseconds <= 2250)
+        }
+        #expect(queue.count == 0 && queue.bytes == 0)
+        #expect(queue.drops.overflow + queue.drops.undecodable == 501)
+    }
+
+    @Test("bytes are bounded whatever the stamps say")
+    func bytes() {
+        var queue = configured(byteLimit: 1000)
+        for index in Int64(0)..<300 {
+            let frame = picture(index % 60 == 0 ? 0 : 1, bytes: 90)
+            queue.push(frame)
+            #expect(queue.bytes <= 1000)
+        }
+        queue.push(picture(0, bytes: 2000))
+        #expect(queue.count == 0 && queue.bytes == 0)
+        queue.push(picture(1))
+        #expect(queue.count == 0)
+    }
+
+    @Test("waits double from 0.1 s to 2 s with jitter, and begin anew after a connection that lasted")
+    func backoff() {
+        var random = SeededRandom(7)
+        var backoff = PublishBackoff()
+        var waits: [Int64] = []
+        for _ in 0..<7 { waits.append(backoff.delay(ranMilliseconds: 0, isRefused: false, using: &random)) }
+        for (wait, most) in zip(waits, [Int64(100), 200, 400, 800, 1600, 2000, 2000]) {
+            #expect((most / 2...most).contains(wait))
+        }
+        // A connection that is lost at once does not hurry the next one.
+        #expect(backoff.delay(ranMilliseconds: 100, isRefused: false, using: &random) >= 1000)
+        #expect(backoff.delay(ranMilliseconds: 5000, isRefused: false, using: &random) <= 100)
+        #expect(backoff.delay(ranMilliseconds: 0, isRefused: true, using: &random) == 2000)
+    }
+
+    @Test("only rtmps with a host and an application is an address")
+    func addresses() throws {
+        let usual = try #require(PublishTarget("rtmps://studio.example:8445/live"))
+        #expect(usual.host == "studio.example" && usual.port == 8445 && usual.app == "live")
+        #expect(usual.serverName == "studio.example" && usual.url == "rtmps://studio.example:8445/live")
+        #expect(PublishTarget("rtmps://example.org/live")?.port == 443)
+        #expect(PublishTarget("rtmps://127.0.0.1:1/live")?.serverName == nil)
+        #expect(PublishTarget("rtmps://127.0.0.1.example:1/live")?.serverName == "127.0.0.1.example")
+        #expect(PublishTarget("rtmps://[::1]:1/live")?.host == "::1")
+        for wrong in [
+            "", "live", "rtmp://127.0.0.1/live", "https://a/live", "rtmps:///live", "rtmps://a", "rtmps://a/",
+            "rtmps://u:p@a/live", "rtmps://a/live?x=1", "rtmps://a:0/live", "rtmps://a:70000/live",
+        ] { #expect(PublishTarget(wrong) == nil, "\(wrong)") }
+    }
+}

@@ -1,0 +1,103 @@
+// The room over real sockets: flash and beep stay together, pictures outlive a lost server, hidden cameras cost nothing.
+
+import Control
+import Logging
+import Media
+import RTCClient
+import SFU
+import Testing
+
+@testable import Compositor
+
+@Suite("The compositor's end in the room", .serialized)
+struct StageRoomTests {
+    @Test("a flash and a beep that were captured together are given for the same moment")
+    func together() async throws {
+        let harness = try RoomHarness()
+        try await harness.createRoom()
+        try await harness.subscribe("down-1")
+        let speaker = try await harness.speaker("anna")
+        speaker.start()
+        let seen = await observe(harness.room, participant: "anna", milliseconds: 7500)
+        #expect(seen.missing == 0 && seen.pictures > 1000)
+        var compared = 0
+        for flash in seen.flashes.dropFirst(2) {
+            guard let beep = seen.beeps.min(by: { abs($0 - flash) < abs($1 - flash) }), abs(beep - flash) < 0.4 else {
+                continue
+            }
+            compared += 1
+            #expect(abs(beep - flash) < 0.02, "the beep came \((beep - flash) * 1000) ms after the flash")
+        }
+        #expect(compared >= 3)
+        let counters = harness.room.counters
+        #expect(counters["proscenium_compositor_room_frames_decoded_total"] ?? 0 > 150)
+        #expect(counters["proscenium_compositor_room_frames_dropped_corrupt_total"] == 0)
+        #expect(counters["proscenium_compositor_room_tracks"] == 2)
+        speaker.stop()
+        harness.stop()
+    }
+
+    @Test("the picture stays while a new session takes the place of the old one, and goes when the speaker leaves")
+    func newSession() async throws {
+        let harness = try RoomHarness()
+        try await harness.createRoom()
+        let speaker = try await harness.speaker("anna")
+        speaker.start()
+        try await harness.subscribe("down-1")
+        async let watching = observe(harness.room, participant: "anna", milliseconds: 4000)
+        try await Task.sleep(for: .milliseconds(1500))
+        _ = try await harness.shard.send(.leave(session: "down-1"))
+        #expect(harness.lost.pop(until: SystemClock.monotonic().advanced(byMilliseconds: 3000)) == "down-1")
+        try await harness.subscribe("down-2")
+        let seen = await watching
+        #expect(seen.missing == 0 && seen.pictures > 500)
+        let decoded = harness.room.counters["proscenium_compositor_room_frames_decoded_total"] ?? 0
+        #expect(decoded > 60)
+        #expect(harness.room.counters["proscenium_compositor_room_connections_lost_total"] == 1)
+        _ = try await harness.shard.send(.leave(session: "anna-up"))
+        let after = await observe(harness.room, participant: "anna", milliseconds: 1000)
+        #expect(after.missing > 50, "the track has ended, and its picture with it")
+        speaker.stop()
+        harness.stop()
+    }
+
+    @Test("a camera that nobody shows is not decoded, and comes back with a keyframe")
+    func hidden() async throws {
+        let harness = try RoomHarness()
+        try await harness.createRoom()
+        let speaker = try await harness.speaker("anna")
+        speaker.start()
+        try await harness.subscribe("down-1")
+        func decoded() -> Double { harness.room.counters["proscenium_compositor_room_frames_decoded_total"] ?? 0 }
+        _ = await observe(harness.room, participant: "anna", milliseconds: 1500)
+        #expect(decoded() > 10)
+        harness.room.setVisible([.participant("ben")])
+        _ = await observe(harness.room, participant: "anna", milliseconds: 100)
+        let before = decoded()
+        let seen = await observe(harness.room, participant: "anna", milliseconds: 1000)
+        #expect(decoded() == before)
+        #expect(seen.missing == 0 && seen.pictures == 200, "the last picture stays")
+        #expect(harness.room.counters["proscenium_compositor_room_frames_dropped_hidden_total"] ?? 0 > 20)
+        harness.room.setVisible([.participant("anna")])
+        _ = await observe(harness.room, participant: "anna", milliseconds: 1500)
+        #expect(decoded() > before + 20)
+        speaker.stop()
+        harness.stop()
+    }
+
+    @Test("offers that are none, and addresses that are none, are refused with a reason")
+    func refusals() async throws {
+        #expect(throws: StageRoomError.self) {
+            _ = try StageRoom(bind: "nowhere", logger: Logger(label: "test")) { _ in }
+        }
+        let harness = try RoomHarness()
+        await #expect(throws: StageRoomError.self) {
+            _ = try await harness.room.answer(session: "down-1", offer: "not an offer")
+        }
+        harness.room.close()
+        await #expect(throws: StageRoomError.self) {
+            _ = try await harness.room.answer(session: "down-1", offer: "v=0")
+        }
+        harness.stop()
+    }
+}

@@ -1,0 +1,161 @@
+// A track's pictures: due ones only, the last good one through a gap, and bounded whatever comes.
+
+import Media
+import Synchronization
+import Testing
+
+@testable import Compositor
+@testable import RTCClient
+
+@Suite("The pictures of a track", .serialized)
+struct VideoTrackTests {
+    private final class Fixture: Sendable {
+        let pool = DecodePool(count: 1, capacity: 8)
+        let counters = RoomCounters()
+        let playout = SharedPlayout()
+        let track: VideoTrack
+        static let start = MonotonicTime(milliseconds: 1_000_000)
+
+        init() {
+            let requests = Counter()
+            counter = requests
+            track = VideoTrack(
+                id: 0, maximumPixels: 1 << 20, playout: playout, pool: pool, counters: counters
+            ) { requests.add() }
+        }
+
+        final class Counter: Sendable {
+            private let value = Atomic<Int>(0)
+            func add() { value.add(1, ordering: .relaxed) }
+            var count: Int { value.load(ordering: .relaxed) }
+        }
+        let counter: Counter
+
+        func count(_ name: String) -> Double { counters.all["proscenium_compositor_room_\(name)_total"] ?? 0 }
+
+        /// Waits until the decoder has done something.
+        func wait(_ isDone: () -> Bool) -> Bool {
+            let deadline = SystemClock.monotonic().advanced(byMilliseconds: 5000)
+            while !isDone() {
+                guard SystemClock.monotonic() < deadline else { return false }
+                SystemClock.sleep(until: SystemClock.monotonic().advanced(byMilliseconds: 1))
+            }
+            return true
+        }
+
+        func send(_ frame: EncodedFrame, index: Int, followsGap: Bool = false) {
+            var frame = frame
+            frame.pts = Int64(index) * 3000
+            track.receive(
+                ReceivedFrame(
+                    frame: frame, arrival: Self.moment(index), captureUnixNanoseconds: nil, followsGap: followsGap))
+        }
+
+        /// When a frame arrives; it is due 100 ms later.
+        static func moment(_ index: Int) -> MonotonicTime {
+            start.advanced(byNanoseconds: Int64(index) * 1_000_000_000 / 30)
+        }
+
+        func picture(_ index: Int, plus milliseconds: Int64) -> VideoFrame? {
+            track.picture(at: Self.moment(index).advanced(byMilliseconds: milliseconds))
+        }
+    }
+
+    /// Pictures whose brightness is their number.
+    private func frames(_ count: Int, keyframes: Set<Int> = [0]) throws -> [EncodedFrame] {
+        var encoder = try VP8Encoder(
+            width: 64, height: 64, bitrate: 2_000_000, frameRate: FrameRate(30), keyframeInterval: 1000)
+        let picture = VideoFrame(width: 64, height: 64)
+        return try (0..<count).map { index in
+            picture.fill(y: UInt8(40 + index * 4), u: 128, v: 128)
+            return try #require(try encoder.encode(picture, forceKeyframe: keyframes.contains(index)))
+        }
+    }
+
+    private func number(_ frame: VideoFrame?) -> Int? {
+        frame.map { (Int($0.y[32 * $0.lumaStride + 32]) - 40 + 2) / 4 }
+    }
+
+    @Test("each picture is given from the moment on at which it is due")
+    func due() throws {
+        let fixture = Fixture(), frames = try frames(6)
+        for index in 0..<6 { fixture.send(frames[index], index: index) }
+        #expect(fixture.wait { fixture.count("frames_decoded") == 6 })
+        #expect(fixture.picture(0, plus: 99) == nil)
+        for index in 0..<6 {
+            #expect(number(fixture.picture(index, plus: 101)) == index)
+            #expect(number(fixture.picture(index, plus: 132)) == index)
+        }
+        #expect(number(fixture.picture(6, plus: 5000)) == 5, "the last one stays")
+        #expect(fixture.picture(0, plus: 6000)?.color == .vp8)
+        #expect(fixture.count("frames_skipped") == 0)
+        fixture.pool.stop()
+    }
+
+    @Test("after a gap the last good picture stays until a keyframe, which is asked for at once, and again later")
+    func gap() throws {
+        let fixture = Fixture(), frames = try frames(50, keyframes: [0, 45])
+        for index in 0..<3 { fixture.send(frames[index], index: index) }
+        #expect(fixture.wait { fixture.count("frames_decoded") == 3 })
+        #expect(fixture.counter.count == 0)
+        for index in 5..<45 {
+            fixture.send(frames[index], index: index, followsGap: index == 5)
+            #expect(number(fixture.picture(index, plus: 101)) == 2)
+            if index == 5 { #expect(fixture.counter.count == 1) }
+        }
+        #expect((2...3).contains(fixture.counter.count), "at once, after 0.5 s, after 1 s more")
+        #expect(fixture.count("frames_dropped_awaiting_keyframe") == 40)
+        for index in 45..<48 { fixture.send(frames[index], index: index) }
+        #expect(fixture.wait { fixture.count("frames_decoded") == 6 })
+        #expect(number(fixture.picture(47, plus: 101)) == 47)
+        fixture.pool.stop()
+    }
+
+    @Test("what can't be decoded is never shown, and a keyframe is asked for")
+    func corrupt() throws {
+        let fixture = Fixture(), frames = try frames(4)
+        fixture.send(frames[0], index: 0)
+        #expect(fixture.wait { fixture.count("frames_decoded") == 1 })
+        // A keyframe whose start code is broken.
+        var broken = frames[0]
+        var bytes = broken.payload.array
+        bytes[3] = 0
+        broken.payload = ByteBlock(bytes)
+        fixture.send(broken, index: 1)
+        #expect(fixture.wait { fixture.count("frames_dropped_corrupt") == 1 })
+        #expect(fixture.wait { fixture.counter.count == 1 })
+        fixture.send(frames[2], index: 2)
+        #expect(number(fixture.picture(2, plus: 200)) == 0)
+        fixture.pool.stop()
+    }
+
+    @Test("nobody reads, and yet nothing grows: eight pictures, thirty frames, the rest is counted")
+    func bounded() throws {
+        let fixture = Fixture(), frames = try frames(50)
+        for index in 0..<50 { fixture.send(frames[index], index: index) }
+        #expect(fixture.wait { fixture.count("frames_decoded") == 8 })
+        #expect(fixture.count("frames_dropped_queue_full") >= 1)
+        #expect(
+            fixture.count("frames_dropped_queue_full") + fixture.count("frames_dropped_awaiting_keyframe") >= 12)
+        #expect(fixture.counter.count >= 1)
+        // A reader that comes late gets on: what waits is decoded, and skipped as it is over.
+        var last: Int?
+        #expect(
+            fixture.wait {
+                last = number(fixture.picture(50, plus: 1000))
+                return last ?? 0 >= 29
+            })
+        #expect(fixture.count("frames_skipped") > 0)
+        fixture.pool.stop()
+    }
+}
+
+@Suite("The threads that decode")
+struct DecodePoolTests {
+    @Test("new tracks take turns on the threads, whatever their numbers")
+    func turns() {
+        let pool = DecodePool(count: 2, capacity: 4)
+        #expect((0..<4).map { _ in pool.assign() } == [0, 1, 0, 1])
+        pool.stop()
+    }
+}

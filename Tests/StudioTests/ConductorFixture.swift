@@ -1,0 +1,237 @@
+import Control
+import Crypto
+import Foundation
+import GRDB
+import Hummingbird
+import Interactivity
+import Logging
+import Media
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import Synchronization
+import Testing
+import Web
+
+@testable import Studio
+
+/// Waits until something is so, for ten seconds at most.
+func eventually(_ what: String, _ holds: () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while ContinuousClock.now < deadline {
+        if try await holds() { return }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    Issue.record("never so: \(what)")
+}
+
+/// A worker that dials the real registry, notes what it is told, and answers as the test says.
+final class FakeWorker: Sendable {
+    typealias Answer = @Sendable (Command) async throws -> CommandReply
+
+    private let log: Log
+    private let connection: WorkerConnection
+    private let running: Task<Void, any Error>
+
+    init(_ registration: WorkerRegistration, port: Int, keys: TokenKeys, answer: @escaping Answer) async throws {
+        let token = try await keys.sign(
+            WorkerClaims(
+                id: registration.id, role: registration.role, event: registration.event, exp: 4_000_000_000))
+        let log = Log()
+        let studio = try #require(URL(string: "http://127.0.0.1:\(port)"))
+        let connection = WorkerConnection(
+            .init(
+                studio: studio, token: token, registration: { registration }, load: { (0, [:]) },
+                handle: { command in
+                    log.add(command)
+                    return try await answer(command)
+                }), group: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "worker"))
+        self.log = log
+        self.connection = connection
+        running = Task { try await connection.run() }
+    }
+
+    private final class Log: Sendable {
+        private let commands = Mutex<[Command]>([])
+        func add(_ command: Command) { commands.withLock { $0.append(command) } }
+        var all: [Command] { commands.withLock(\.self) }
+    }
+
+    /// Everything it was told, oldest first.
+    var told: [Command] { log.all }
+
+    /// The sets of events that it was told to run.
+    var sets: [[String]] {
+        told.compactMap { if case .runCompositors(let events) = $0 { events } else { nil } }
+    }
+
+    /// What it was told as a compositor.
+    var program: [CompositorCommand] {
+        told.compactMap { if case .compositor(let command) = $0 { command } else { nil } }
+    }
+
+    /// The setups that it was told.
+    var setups: [ProgramSetup] { program.compactMap { if case .run(let setup) = $0 { setup } else { nil } } }
+
+    /// The casts that it was told apart from setups.
+    var casts: [[CastMember]] { program.compactMap { if case .putCast(let cast) = $0 { cast } else { nil } } }
+
+    /// The sessions whose offers it was told.
+    var offers: [String] { program.compactMap { if case .offer(let session, _) = $0 { session } else { nil } } }
+
+    /// What it was told as an SFU.
+    var room: [SFUCommand] { told.compactMap { if case .sfu(let command) = $0 { command } else { nil } } }
+
+    func report(_ report: Report) { connection.report(report) }
+
+    /// Hangs up, and does not dial again.
+    func leave() { running.cancel() }
+}
+
+/// The conductors over a database and a listener of their own.
+struct ConductorFixture: Sendable {
+    static let anchor = ClockAnchor(
+        clock: ProgramClock(wallMilliseconds: 1_700_000_000_000, monotonic: MonotonicTime(nanoseconds: 5)),
+        machine: "m")
+    static let sfuOffer = "v=0 offer", compositorAnswer = "v=0 answer"
+
+    let registry: WorkerRegistry
+    let events: EventStore
+    let ingests: IngestStore
+    let programs: ProgramStore
+    let speakers: SpeakerRooms
+    let compositors: CompositorConductor
+    let conductor: EventConductor
+    let keys: TokenKeys
+    let port: Int
+    private let folder: URL
+    private let running: [Task<Void, any Error>]
+
+    private struct Nobody: ProgramObserver {
+        func mediaPublished(_ segment: SegmentReport) async throws {}
+        func clockReport(event: String, programTime: ProgramTime, wallMilliseconds: Int64) async throws {}
+        func programState(event: String, isLive: Bool) async throws {}
+    }
+
+    /// Puts everything together.
+    ///
+    /// - Parameters:
+    ///   - patience: how long is waited for supervisors.
+    ///   - prepare: sets up what an earlier Studio has left.
+    init(
+        patience: CompositorConductor.Patience = .init(startMs: 0, supervisorMs: 100),
+        prepare: (EventStore, ProgramStore) async throws -> Void = { _, _ in }
+    ) async throws {
+        let logger = Logger(label: "test")
+        folder = FileManager.default.temporaryDirectory.appending(path: "conductor-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let database = try StudioDatabase.open(path: folder.appending(path: "studio.sqlite").path)
+        var migrator = DatabaseMigrator()
+        StudioSchema.register(in: &migrator)
+        try migrator.migrate(database)
+        keys = try await TokenKeys(pem: P256.Signing.PrivateKey().pemRepresentation)
+        let registry = WorkerRegistry(keys: keys, nowSeconds: { 0 }, logger: logger)
+        self.registry = registry
+        events = EventStore(database: database)
+        ingests = IngestStore(database: database)
+        let layouts = try Layout.load(folder: StudioFixture.repository.appending(path: "layouts")).layouts
+        programs = ProgramStore(database: database, builtIn: layouts)
+        speakers = SpeakerRooms(registry: registry, logger: logger)
+        compositors = CompositorConductor(
+            parts: .init(registry: registry, speakers: speakers, source: programs, events: events, logger: logger),
+            patience: patience)
+        let conductor = EventConductor(
+            events: events, ingests: ingests, registry: registry, observer: Nobody(), speakers: speakers,
+            compositors: compositors, trustedKeys: [:], logger: logger)
+        self.conductor = conductor
+        try await prepare(events, programs)
+        let (ports, bound) = AsyncStream<Int>.makeStream()
+        let face = WebFace.service(
+            .init(host: "127.0.0.1", port: 0, maxWebSocketMessageBytes: 1 << 20),
+            router: .init(context: WebContext.self),
+            webSockets: [registry.route], certificates: nil, group: MultiThreadedEventLoopGroup.singleton,
+            logger: logger, onRunning: { bound.yield($0) })
+        running = [Task { try await face.run() }, Task { await conductor.run() }]
+        var iterator = ports.makeAsyncIterator()
+        port = try #require(await iterator.next())
+    }
+
+    func end() throws {
+        for task in running { task.cancel() }
+        try FileManager.default.removeItem(at: folder)
+    }
+
+    /// Adds an event, by default one that nobody has started.
+    static func add(_ event: String, to events: EventStore, state: EventState = .idle) async throws {
+        try await events.create(
+            EventRecord(
+                id: event, org: "o", title: "T", settings: EventSettings(), state: state, version: 1,
+                output: state.isRunning ? "output-1" : nil), nowMs: 0)
+        if state.isRunning { try await events.update(event) { $0.output = "output-1" } }
+    }
+
+    func add(_ event: String) async throws { try await Self.add(event, to: events) }
+
+    func worker(
+        _ role: WorkerRole, _ id: String, event: String? = nil, addresses: [String: String] = [:],
+        running: [String] = [], answer: @escaping FakeWorker.Answer = { _ in .done }
+    ) async throws -> FakeWorker {
+        let worker = try await FakeWorker(
+            WorkerRegistration(
+                id: id, role: role, event: event, place: "", capacity: 4, addresses: addresses, version: "1",
+                running: running), port: port, keys: keys, answer: answer)
+        return worker
+    }
+
+    /// An output that takes everything.
+    func output() async throws -> FakeWorker {
+        let worker = try await worker(.output, "output-1", addresses: ["rtmps": "rtmps://localhost:1936/live"])
+        try await eventually("the output is there") { registry.registration("output-1") != nil }
+        return worker
+    }
+
+    /// A supervisor that takes everything; returns when it was told its first set.
+    func supervisor(_ id: String = "supervisor-1", running: [String] = []) async throws -> FakeWorker {
+        let worker = try await worker(.supervisor, id, running: running)
+        try await eventually("\(id) was told its events") { !worker.sets.isEmpty }
+        return worker
+    }
+
+    /// An SFU whose rooms have somebody in them from the start, when it offers.
+    func sfu(_ id: String = "sfu-1", offers: Bool = true) async throws -> FakeWorker {
+        let worker = try await worker(.sfu, id) { command in
+            guard case .sfu(let command) = command else { return .failed("not for an SFU") }
+            switch command {
+            case .subscribe: return .sfu(.offer(offers ? Self.sfuOffer : nil))
+            case .publish: return .sfu(.answer("v=0"))
+            default: return .sfu(.done)
+            }
+        }
+        try await eventually("\(id) is there") { registry.registration(id) != nil }
+        return worker
+    }
+
+    /// A compositor that shows what it is told, ready from program time 1000 on.
+    func compositor(_ event: String) async throws -> FakeWorker {
+        try await worker(.compositor, "compositor-\(event)", event: event) { command in
+            guard case .compositor(let command) = command else { return .failed("not for a compositor") }
+            let shown = CompositorReply.shown(programTime: ProgramTime(milliseconds: 1000), isReady: true)
+            return switch command {
+            case .run(let setup): .compositor(.running(setup.clock ?? Self.anchor))
+            case .show, .putCast: .compositor(shown)
+            case .offer: .compositor(.answer(Self.compositorAnswer))
+            case .still: .compositor(.still(Data("picture".utf8).base64EncodedString()))
+            }
+        }
+    }
+
+    /// Somebody in the room.
+    static func principal(_ id: String, name: String? = nil) -> Principal {
+        Principal(
+            claims: TokenClaims(
+                sub: id, name: name, org: "o", event: "e", role: .speaker, can: [], exp: 4_000_000_000, jti: id),
+            source: .bearer)
+    }
+
+    static let scope = EventScope(id: "e", org: "o", policy: ParticipationPolicy())
+}

@@ -1,0 +1,207 @@
+import Control
+import Foundation
+import HTTPTypes
+import HummingbirdCore
+import HummingbirdTesting
+import NIOCore
+import Testing
+import Web
+
+@testable import Studio
+
+@Suite("Pictures and decks by REST")
+struct MediaRouteTests {
+    private func withEvent(
+        decoder: any MediaDecoding = FakeDecoder(),
+        _ body: @escaping @Sendable (any TestClientProtocol, String, StudioFixture) async throws -> Void
+    ) async throws {
+        let fixture = try await StudioFixture(decoder: decoder)
+        try await fixture.run { client in
+            let admin = try await fixture.token(.admin, event: nil)
+            for id in ["e", "f"] {
+                _ = try await client.call(.post, "/v1/events", admin, #"{"id":"\#(id)","title":"T"}"#)
+            }
+            try await body(client, admin, fixture)
+        }
+    }
+
+    /// Every file below the media folder, as paths in it.
+    private func files(_ fixture: StudioFixture) -> [String] {
+        let root = fixture.folder.appending(path: "media").path
+        return (FileManager.default.enumerator(atPath: root)?.allObjects as? [String] ?? []).filter { name in
+            var isFolder: ObjCBool = false
+            return FileManager.default.fileExists(atPath: "\(root)/\(name)", isDirectory: &isFolder)
+                && !isFolder.boolValue
+        }.sorted()
+    }
+
+    @Test("an event has no more of the disk than its part, and what is refused leaves nothing")
+    func room() async throws {
+        let root = FileManager.default.temporaryDirectory.appending(path: "media-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: root) }
+        let length = FakeDecoder.picture.count
+        let files = MediaFiles(root: root, eventLimitBytes: 2 * length)
+        func take(_ event: String) async throws -> String {
+            try await files.take(
+                RequestBody(buffer: ByteBuffer(bytes: FakeDecoder.picture)), as: .picture, event: event,
+                limitBytes: 1000, decoder: FakeDecoder()
+            ) { id, _ in id }
+        }
+        var ids = [try await take("e"), try await take("e")]
+        await #expect(throws: Problem.self) { _ = try await take("e") }
+        ids.append(try await take("f"))
+        #expect(files.file("f", ids[2], "picture.png") != nil)
+        let kept = try FileManager.default.contentsOfDirectory(atPath: root.appending(path: "e").path)
+        #expect(Set(kept) == Set(ids[..<2]))
+        files.remove("e", ids[0])
+        _ = try await take("e")
+        let uploads = try FileManager.default.contentsOfDirectory(atPath: root.appending(path: ".uploads").path)
+        #expect(uploads.isEmpty)
+    }
+
+    @Test("a picture is taken, listed, shown, kept while a scene shows it, and removed with its file")
+    func picture() async throws {
+        try await withEvent { client, admin, fixture in
+            let made = try await client.upload("/v1/events/e/assets", admin, FakeDecoder.picture, type: "image/png")
+            #expect(made.status == .created)
+            let id = try #require(made.object["id"] as? String)
+            #expect(made.headers[.location] == "/v1/events/e/assets/\(id)")
+            #expect(made.object["kind"] as? String == "picture" && made.object["width"] as? Int == 6)
+            #expect(files(fixture) == ["e/\(id)/picture.png"])
+            let list = try await client.call(.get, "/v1/events/e/assets", admin).object["items"] as? [[String: Any]]
+            #expect(list?.map { $0["id"] as? String } == [id])
+            #expect(try await client.call(.get, "/v1/events/f/assets/\(id)", admin).status == .notFound)
+
+            for (place, scene) in [
+                ("program", #"{"layout":"full","slots":{"main":["image:\#(id)"]}}"#),
+                ("preview", #"{"layout":"full","overlays":{"logo":{"asset":"\#(id)"}}}"#),
+                ("program", #"{"layout":"full","background":"image:\#(id)"}"#),
+            ] {
+                #expect(try await client.call(.put, "/v1/events/e/\(place)", admin, scene).status == .ok)
+                #expect(try await client.call(.delete, "/v1/events/e/assets/\(id)", admin).status == .conflict)
+                _ = try await client.call(.put, "/v1/events/e/\(place)", admin, #"{"layout":"full"}"#)
+            }
+            #expect(
+                try await client.call(
+                    .put, "/v1/events/f/program", admin, #"{"layout":"full","background":"image:\#(id)"}"#
+                ).status == .unprocessableContent)
+            #expect(try await client.call(.delete, "/v1/events/e/assets/\(id)", admin).status == .noContent)
+            #expect(files(fixture).isEmpty)
+        }
+    }
+
+    @Test("a deck is taken, its pages are read by who may turn them, and it stays while a scene names it")
+    func deck() async throws {
+        try await withEvent { client, admin, fixture in
+            let made = try await client.upload(
+                "/v1/events/e/decks", admin, FakeDecoder.deck(pages: 2), type: "application/pdf")
+            #expect(made.status == .created)
+            let id = try #require(made.object["id"] as? String)
+            #expect(made.object["pages"] as? Int == 2)
+            #expect(files(fixture) == ["e/\(id)/1.png", "e/\(id)/2.png", "e/\(id)/deck.json"])
+            let speaker = try await fixture.token(.speaker, event: "e", can: ["slides"])
+            let page = try await client.call(.get, "/v1/events/e/decks/\(id)/pages/2.png", speaker)
+            #expect(page.status == .ok && page.headers[.contentType] == "image/png")
+            #expect(String(buffer: page.body) == "page 2")
+            for name in ["3.png", "0.png", "x.png"] {
+                #expect(
+                    try await client.call(.get, "/v1/events/e/decks/\(id)/pages/\(name)", admin).status == .notFound)
+            }
+            _ = try await client.call(.put, "/v1/events/e/slides", admin, #"{"deck":"\#(id)","page":1}"#)
+            #expect(try await client.call(.delete, "/v1/events/e/decks/\(id)", admin).status == .conflict)
+            _ = try await client.call(.patch, "/v1/events/e/program", admin, #"{"slides":null}"#)
+            #expect(try await client.call(.delete, "/v1/events/e/decks/\(id)", admin).status == .noContent)
+            #expect(files(fixture).isEmpty)
+        }
+    }
+
+    @Test("what can't be read, has another type or is too large is refused and leaves nothing on the disk")
+    func refuse() async throws {
+        try await withEvent { client, admin, fixture in
+            let text = Data("no picture".utf8)
+            let unread = try await client.upload("/v1/events/e/assets", admin, text, type: "image/png")
+            #expect(unread.status == .unsupportedMediaType)
+            #expect(unread.object["detail"] as? String == "It is none.")
+            #expect(
+                try await client.upload("/v1/events/e/decks", admin, text, type: "application/pdf").status
+                    == .unsupportedMediaType)
+            let gif = try await client.upload("/v1/events/e/assets", admin, text, type: "image/gif")
+            #expect(gif.status == .unsupportedMediaType)
+            #expect(gif.object["detail"] as? String == "Send image/png, image/jpeg or image/webp.")
+            let zip = try await client.upload("/v1/events/e/decks", admin, text, type: "application/zip")
+            #expect(zip.object["detail"] as? String == "Send application/pdf.")
+            var long = FakeDecoder.picture
+            long.append(Data(count: MediaKind.picture.limitBytes))
+            let large = try await client.upload("/v1/events/e/assets", admin, long, type: "image/png")
+            #expect(large.status == .contentTooLarge)
+            let keyed = try await client.upload(
+                "/v1/events/e/assets", admin, long, type: "image/png", headers: [.idempotencyKey: "k"])
+            #expect(keyed.status == .contentTooLarge)
+            #expect(files(fixture).isEmpty)
+        }
+    }
+
+    @Test("an upload with an Idempotency-Key is taken once, though it is larger than what stands in memory")
+    func idempotency() async throws {
+        try await withEvent { client, admin, fixture in
+            var file = FakeDecoder.picture
+            file.append(Data(count: 3 << 20))
+            let once: HTTPFields = [.idempotencyKey: "k"]
+            let first = try await client.upload("/v1/events/e/assets", admin, file, type: "image/png", headers: once)
+            #expect(first.status == .created)
+            let second = try await client.upload("/v1/events/e/assets", admin, file, type: "image/png", headers: once)
+            #expect(second.status == .created)
+            #expect(first.object["id"] as? String == second.object["id"] as? String)
+            file.append(1)
+            let other = try await client.upload("/v1/events/e/assets", admin, file, type: "image/png", headers: once)
+            #expect(other.status == .conflict)
+            #expect(files(fixture).count == 1)
+        }
+    }
+
+    @Test("files go with their event, and what an earlier run left is swept away")
+    func sweep() async throws {
+        try await withEvent { client, admin, fixture in
+            let made = try await client.upload("/v1/events/e/assets", admin, FakeDecoder.picture, type: "image/png")
+            let id = try #require(made.object["id"] as? String)
+            let root = fixture.folder.appending(path: "media"), store = MediaFiles(root: root)
+            for left in [".uploads/x/in", "e/unknown/picture.png", "gone/y/1.png"] {
+                let file = root.appending(path: left)
+                try FileManager.default.createDirectory(
+                    at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+                try Data("x".utf8).write(to: file)
+            }
+            store.sweep(known: try await MediaStore(programs: fixture.studio.programs).known())
+            #expect(files(fixture) == ["e/\(id)/picture.png"])
+            #expect(try await client.call(.delete, "/v1/events/e", admin).status == .noContent)
+            #expect(files(fixture).isEmpty)
+        }
+    }
+
+    @Test("a compositor fetches the files of its own event on the internal listener, and nobody else does")
+    func compositor() async throws {
+        try await withEvent { client, admin, fixture in
+            let made = try await client.upload("/v1/events/e/assets", admin, FakeDecoder.picture, type: "image/png")
+            let id = try #require(made.object["id"] as? String)
+            func worker(_ role: WorkerRole, _ event: String?) async throws -> String {
+                try await fixture.keys.sign(WorkerClaims(id: "w", role: role, event: event, exp: 4_000_000_000))
+            }
+            let own = try await worker(.compositor, "e"), other = try await worker(.compositor, "f")
+            let output = try await worker(.output, "e")
+            try await fixture.runInternal { inside in
+                let path = "/media/e/\(id)/picture.png"
+                let file = try await inside.call(.get, path, own)
+                #expect(file.status == .ok)
+                #expect(Data(file.body.readableBytesView) == FakeDecoder.picture)
+                #expect(try await inside.call(.get, path).status == .unauthorized)
+                #expect(try await inside.call(.get, path, other).status == .forbidden)
+                #expect(try await inside.call(.get, path, output).status == .forbidden)
+                #expect(try await inside.call(.get, path, admin).status == .unauthorized)
+                for name in ["1.png", "in", "deck.json", "..%2F..%2Fstudio.sqlite", "%2e%2e"] {
+                    #expect(try await inside.call(.get, "/media/e/\(id)/\(name)", own).status == .notFound)
+                }
+                #expect(try await inside.call(.get, "/media/e/..%2Ff/picture.png", own).status == .notFound)
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+import Control
+import Foundation
+import HTTPTypes
+import HummingbirdTesting
+import Media
+import NIOCore
+import Synchronization
+import Testing
+import Web
+
+@testable import Studio
+
+@Suite("Program and preview by REST")
+struct ProgramRouteTests {
+    /// An event `e`, and an admin's token.
+    private func withEvent(
+        control: FakeProgram = FakeProgram(),
+        _ body: @escaping @Sendable (any TestClientProtocol, String, StudioFixture) async throws -> Void
+    ) async throws {
+        let fixture = try await StudioFixture(control: control)
+        try await fixture.run { client in
+            let admin = try await fixture.token(.admin, event: nil)
+            #expect(try await client.call(.post, "/v1/events", admin, #"{"id":"e","title":"T"}"#).status == .created)
+            try await body(client, admin, fixture)
+        }
+    }
+
+    @Test("start with a built-in layout, are replaced, and say from when on it is seen")
+    func put() async throws {
+        try await withEvent { client, admin, fixture in
+            let first = try await client.call(.get, "/v1/events/e/program", admin)
+            #expect(first.object["layout"] as? String == "full")
+            #expect(first.object["programTime"] == nil)
+            let put = try await client.call(
+                .put, "/v1/events/e/program", admin, ##"{"layout":"grid","background":"#102030"}"##)
+            #expect(put.status == .ok)
+            #expect(put.object["layout"] as? String == "grid")
+            #expect(put.object["programTime"] as? Int == 1002)
+            #expect(put.object["ready"] as? Bool == true)
+            let change = try #require(fixture.control.changes.last)
+            #expect(change.scene.layout == "grid" && change.version == 2)
+            #expect(change.transition == .init(kind: .cut, milliseconds: 0) && change.at == nil)
+            let now = try await client.call(.get, "/v1/events/e/program", admin)
+            #expect(now.headers[.eTag] == put.headers[.eTag])
+            #expect(now.headers[.eTag] != first.headers[.eTag])
+        }
+    }
+
+    @Test("are kept while no compositor runs or it does not answer: programTime null, ready false")
+    func noCompositor() async throws {
+        try await withEvent(control: FakeProgram(isThere: false)) { client, admin, fixture in
+            for failure in [nil, Problem.overloaded("A worker does not answer.", retryAfterMs: 2000)] {
+                fixture.control.state.withLock { $0.failure = failure }
+                let put = try await client.call(.put, "/v1/events/e/program", admin, #"{"layout":"grid"}"#)
+                #expect(put.status == .ok)
+                #expect(put.object["programTime"] is NSNull)
+                #expect(put.object["ready"] as? Bool == false)
+                let kept = try await client.call(.get, "/v1/events/e/program", admin)
+                #expect(kept.object["layout"] as? String == "grid")
+            }
+        }
+    }
+
+    @Test(
+        "refuse what does not fit, and say where",
+        arguments: [
+            (#"{"layuot":"grid"}"#, "/layuot"), (#"{}"#, "/layout"), (#"{"layout":"nowhere"}"#, "/layout"),
+            (#"{"layout":"full","slots":{"left":"auto"}}"#, "/slots/left"),
+            (#"{"layout":"full","slots":{"main":"somebody"}}"#, "/slots/main"),
+            (#"{"layout":"full","slots":{"main":"image:none"}}"#, "/slots/main"),
+            (#"{"layout":"full","slots":{"main":["auto","image:none"]}}"#, "/slots/main/1"),
+            (#"{"layout":"full","slots":{"main":"media:none"}}"#, "/slots/main"),
+            (#"{"layout":"full","background":"image:none"}"#, "/background"),
+            (#"{"layout":"full","overlays":{"logo":{"asset":"none"}}}"#, "/overlays/logo/asset"),
+            (#"{"layout":"full","slides":{"deck":"none","page":1}}"#, "/slides/deck"),
+            (#"{"layout":"full","media":{"asset":"none","state":"playing"}}"#, "/media/asset"),
+            (#"{"layout":"full","audio":{"program":{"volume":9}}}"#, "/audio/program/volume"),
+        ])
+    func refuse(body: String, pointer: String) async throws {
+        try await withEvent { client, admin, fixture in
+            for place in ["program", "preview"] {
+                let response = try await client.call(.put, "/v1/events/e/\(place)", admin, body)
+                #expect(response.status == .unprocessableContent)
+                #expect(response.object["pointer"] as? String == pointer)
+            }
+            #expect(fixture.control.changes.isEmpty)
+            #expect(try await client.call(.put, "/v1/events/e/program", admin, "{").status == .badRequest)
+        }
+    }
+
+    @Test("are changed by merge patch: objects merge, null removes, lists are replaced")
+    func patch() async throws {
+        try await withEvent { client, admin, _ in
+            let path = "/v1/events/e/preview"
+            _ = try await client.call(
+                .put, path, admin,
+                #"{"layout":"full","overlays":{"ticker":{"text":"a"},"lowerThirds":[{"name":"x"},{"name":"y"}]}}"#)
+            let patched = try await client.call(
+                .patch, path, admin,
+                #"{"overlays":{"ticker":null,"lowerThirds":[{"name":"z"}]},"slots":{"main":"auto"}}"#)
+            #expect(patched.status == .ok)
+            let overlays = try #require(patched.object["overlays"] as? [String: Any])
+            #expect(overlays["ticker"] == nil)
+            #expect((overlays["lowerThirds"] as? [[String: Any]])?.map { $0["name"] as? String } == ["z"])
+            #expect((patched.object["slots"] as? [String: Any])?["main"] as? String == "auto")
+            #expect(patched.object["layout"] as? String == "full")
+            let wrong = try await client.call(.patch, path, admin, #"{"overlays":{"tikcer":null,"clock":{}}}"#)
+            #expect(wrong.status == .unprocessableContent)
+            #expect(wrong.object["pointer"] as? String == "/overlays/clock")
+            let removed = try await client.call(.patch, path, admin, #"{"layout":null}"#)
+            #expect(removed.object["pointer"] as? String == "/layout")
+        }
+    }
+
+    @Test("RFC 7396's examples come out as the RFC says")
+    func mergePatchExamples() throws {
+        func value(_ text: String) throws -> JSONValue {
+            try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+        }
+        for (target, patch, result) in [
+            (#"{"a":"b"}"#, #"{"a":"c"}"#, #"{"a":"c"}"#), (#"{"a":"b"}"#, #"{"b":"c"}"#, #"{"a":"b","b":"c"}"#),
+            (#"{"a":"b"}"#, #"{"a":null}"#, "{}"), (#"{"a":"b","b":"c"}"#, #"{"a":null}"#, #"{"b":"c"}"#),
+            (#"{"a":["b"]}"#, #"{"a":"c"}"#, #"{"a":"c"}"#), (#"{"a":"c"}"#, #"{"a":["b"]}"#, #"{"a":["b"]}"#),
+            (#"{"a":{"b":"c"}}"#, #"{"a":{"b":"d","c":null}}"#, #"{"a":{"b":"d"}}"#),
+            (#"{"a":[{"b":"c"}]}"#, #"{"a":[1]}"#, #"{"a":[1]}"#), (#"["a","b"]"#, #"["c","d"]"#, #"["c","d"]"#),
+            (#"{"a":"b"}"#, #"["c"]"#, #"["c"]"#), (#"{"a":"foo"}"#, "null", "null"),
+            (#"{"e":null}"#, #"{"a":1}"#, #"{"e":null,"a":1}"#), ("[1,2]", #"{"a":"b","c":null}"#, #"{"a":"b"}"#),
+            ("{}", #"{"a":{"bb":{"ccc":null}}}"#, #"{"a":{"bb":{}}}"#),
+        ] {
+            #expect(try value(target).merged(with: value(patch)) == value(result), "\(target) + \(patch)")
+        }
+    }
+
+    @Test("honour If-Match, each with a version of its own")
+    func preconditions() async throws {
+        try await withEvent { client, admin, fixture in
+            for place in ["program", "preview"] {
+                let path = "/v1/events/e/\(place)"
+                let etag = try #require(try await client.call(.get, path, admin).headers[.eTag])
+                let good = try await client.call(
+                    .patch, path, admin, #"{"layout":"grid"}"#, headers: [.ifMatch: etag])
+                #expect(good.status == .ok)
+                let stale = try await client.call(
+                    .put, path, admin, #"{"layout":"full"}"#, headers: [.ifMatch: etag])
+                #expect(stale.status == .preconditionFailed)
+                #expect(try await client.call(.get, path, admin).object["layout"] as? String == "grid")
+            }
+            #expect(fixture.control.changes.count == 1)
+        }
+    }
+
+    @Test("a take makes the preview the program, with its transition and moment")
+    func take() async throws {
+        try await withEvent { client, admin, fixture in
+            _ = try await client.call(.put, "/v1/events/e/preview", admin, #"{"layout":"grid"}"#)
+            let at = SystemClock.wallMilliseconds() + 5000
+            let taken = try await client.call(
+                .post, "/v1/events/e/take", admin, #"{"transition":"fade","durationMs":700,"at":\#(at)}"#)
+            #expect(taken.status == .ok)
+            #expect(taken.object["layout"] as? String == "grid")
+            #expect(taken.object["ready"] as? Bool == true)
+            let change = try #require(fixture.control.changes.last)
+            #expect(change.transition == .init(kind: .fade, milliseconds: 700))
+            #expect(change.at == ProgramTime(milliseconds: at))
+            let cut = try await client.call(.post, "/v1/events/e/take", admin, "{}")
+            #expect(cut.status == .ok)
+            #expect(fixture.control.changes.last?.transition == .init(kind: .cut, milliseconds: 0))
+            let program = try await client.call(.get, "/v1/events/e/program", admin)
+            #expect(program.object["layout"] as? String == "grid")
+        }
+    }
+
+    @Test(
+        "a take refuses what it can't do",
+        arguments: [
+            (#"{"transition":"move"}"#, "/transition"), (#"{"transition":"wipe"}"#, "/transition"),
+            (#"{"transition":"spin"}"#, "/transition"), (#"{"transition":"fade","durationMs":5001}"#, "/durationMs"),
+            (#"{"transition":"fade","durationMs":-1}"#, "/durationMs"), (#"{"at":-1}"#, "/at"),
+            (#"{"at":99999999999999}"#, "/at"), (#"{"duration":1}"#, "/duration"),
+        ])
+    func refuseTake(body: String, pointer: String) async throws {
+        try await withEvent { client, admin, fixture in
+            let response = try await client.call(.post, "/v1/events/e/take", admin, body)
+            #expect(response.status == .unprocessableContent)
+            #expect(response.object["pointer"] as? String == pointer)
+            #expect(fixture.control.changes.isEmpty)
+            if body.contains("move") {
+                #expect((response.object["detail"] as? String)?.contains("later version") == true)
+            }
+        }
+    }
+
+    @Test("slides are turned by producers, and by speakers whose token says so")
+    func slides() async throws {
+        try await withEvent { client, admin, fixture in
+            let made = try await client.upload(
+                "/v1/events/e/decks", admin, FakeDecoder.deck(pages: 3), type: "application/pdf")
+            let deck = try #require(made.object["id"] as? String)
+            let speaker = try await fixture.token(.speaker, event: "e", can: ["slides"])
+            let other = try await fixture.token(.speaker, event: "e", can: [])
+            let turn = #"{"deck":"\#(deck)","page":3}"#
+            #expect(try await client.call(.get, "/v1/events/e/slides", speaker).object.isEmpty)
+            #expect(try await client.call(.put, "/v1/events/e/slides", other, turn).status == .forbidden)
+            let turned = try await client.call(.put, "/v1/events/e/slides", speaker, turn)
+            #expect(turned.status == .ok)
+            #expect(turned.object["page"] as? Int == 3)
+            #expect(turned.object["ready"] as? Bool == true)
+            #expect(fixture.control.changes.last?.scene.slides == Slides(deck: deck, page: 3))
+            let now = try await client.call(.get, "/v1/events/e/slides", speaker)
+            #expect(now.object["deck"] as? String == deck)
+            #expect(now.object["page"] as? Int == 3)
+            #expect(now.object["pages"] as? Int == 3)
+            #expect(try await client.call(.get, "/v1/events/e/slides", other).status == .forbidden)
+            for (body, pointer) in [
+                (#"{"deck":"\#(deck)","page":4}"#, "/page"), (#"{"deck":"\#(deck)","page":0}"#, "/page"),
+                (#"{"deck":"none","page":1}"#, "/deck"),
+            ] {
+                let wrong = try await client.call(.put, "/v1/events/e/slides", speaker, body)
+                #expect(wrong.status == .unprocessableContent)
+                #expect(wrong.object["pointer"] as? String == pointer)
+            }
+        }
+    }
+
+    @Test("a still that many ask for is drawn once, and none is there while no program runs")
+    func stills() async throws {
+        try await withEvent { client, admin, fixture in
+            let viewer = try await fixture.token(.viewer, event: "e")
+            #expect(try await client.call(.get, "/v1/events/e/program.jpg", viewer).status == .notFound)
+            try await fixture.startProgram("e")
+            let answers = try await withThrowingTaskGroup(of: TestResponse.self) { group in
+                for _ in 0..<20 {
+                    group.addTask { try await client.call(.get, "/v1/events/e/program.jpg", viewer) }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(answers.allSatisfy { $0.status == .ok && $0.headers[.contentType] == "image/jpeg" })
+            #expect(String(buffer: answers[0].body).hasPrefix("JPEG"))
+            #expect(fixture.control.stills.count < 5)
+            #expect(try await client.call(.get, "/v1/events/e/preview.jpg", viewer).status == .forbidden)
+            _ = try await client.call(.put, "/v1/events/e/preview", admin, #"{"layout":"grid"}"#)
+            #expect(try await client.call(.get, "/v1/events/e/preview.jpg", admin).status == .ok)
+            #expect(fixture.control.stills.last??.layout == "grid")
+            fixture.control.state.withLock { $0.isThere = false }
+            _ = try await client.call(.put, "/v1/events/e/preview", admin, #"{"layout":"full"}"#)
+            let gone = try await client.call(.get, "/v1/events/e/preview.jpg", admin)
+            #expect(gone.status == .serviceUnavailable)
+        }
+    }
+
+    @Test("the cache of stills asks again after half a second, and not before")
+    func cache() async throws {
+        let clock = ManualClock(), cache = StillCache { clock.now }
+        let count = ManualClock()
+        func still() async throws -> Int {
+            let data = try await cache.still("k") {
+                count.advance(1)
+                return Data("x".utf8)
+            }
+            #expect(data.count == 1)
+            return Int(count.now.nanoseconds)
+        }
+        #expect(try await still() == 1)
+        clock.advance(499_000_000)
+        #expect(try await still() == 1)
+        clock.advance(1_000_000)
+        #expect(try await still() == 2)
+        await #expect(throws: Problem.self) { _ = try await cache.still("f") { throw Problem.notFound("x") } }
+    }
+}

@@ -1,0 +1,85 @@
+// Polls on the producer's desk, with their live tally.
+
+import { pause, request } from "/assets/client.js";
+import { $, attempt, base } from "/assets/console.js";
+import { drawTally, element } from "/assets/polls.js";
+
+/** The polls by their id, as they were last heard of. */
+export const polls = new Map();
+const cards = new Map();
+
+/** Draws a poll anew with what has come to be known of it. */
+export function drawPoll(poll) {
+    polls.set(poll.id, { ...polls.get(poll.id), ...poll });
+    poll = polls.get(poll.id);
+    const error = element("p", { className: "error" });
+    error.setAttribute("role", "alert");
+    const state = element("span", { className: "pill", textContent: poll.state, dataset: { state: poll.state } });
+    const list = element("ul", { className: "tally" });
+    const count = element("p", { className: "muted" });
+    const row = element("div", { className: "row" });
+    const card = element("article", { className: "card stack", dataset: { poll: poll.id, state: poll.state } },
+        element("div", { className: "head" }, element("h3", { textContent: poll.question }), state), list, count, row, error);
+    const actions = { draft: [["open", "Open"]], open: [["close", "Close"]], closed: [["reopen", "Open again"]] }[poll.state];
+    if (poll.state === "closed" && poll.resultsVisibility === "onReveal") actions.push(["reveal", "Show the results"]);
+    for (const [action, label] of actions) {
+        const button = element("button", {
+            type: "button", textContent: label, className: action === "open" ? "primary" : "", dataset: { action },
+        });
+        button.onclick = () => attempt(error, async () => {
+            drawPoll(await request("POST", `${base}/polls/${poll.id}/${action}`));
+            await refreshTally(poll.id);
+        }, button);
+        row.append(button);
+    }
+    drawTally(list, poll, poll.results?.tally ?? {});
+    count.textContent = tallyLine(poll);
+    const known = cards.get(poll.id);
+    if (known) known.replaceWith(card);
+    else $("polls").prepend(card);
+    cards.set(poll.id, card);
+}
+
+function tallyLine(poll) {
+    if (poll.state === "draft") return "Not open yet";
+    const voters = poll.results?.voters ?? 0;
+    const isFinal = poll.state === "closed" && poll.results?.provisional === false;
+    return `${voters} ${voters === 1 ? "vote" : "votes"}${isFinal ? " · final" : poll.state === "closed" ? " · not final yet" : ""}`;
+}
+
+async function refreshTally(id) {
+    const results = await request("GET", `${base}/polls/${id}/results`);
+    const poll = polls.get(id);
+    poll.results = results;
+    const card = cards.get(id);
+    drawTally(card.querySelector(".tally"), poll, results.tally);
+    card.querySelector(".tally + .muted").textContent = tallyLine(poll);
+}
+
+/** Keeps the tallies of polls that move up to date, for as long as the page is open. */
+export async function followTallies() {
+    for (;;) {
+        for (const poll of polls.values()) {
+            const isMoving = poll.state === "open" || (poll.state === "closed" && poll.results?.provisional !== false);
+            if (isMoving) await refreshTally(poll.id).catch(() => {});
+            if (poll.state === "open" && poll.closeAt && poll.closeAt < Date.now()) drawPoll({ id: poll.id, state: "closed" });
+        }
+        await pause(1000);
+    }
+}
+
+$("new-poll").onsubmit = (submission) => {
+    submission.preventDefault();
+    const form = submission.target;
+    const { question, options, duration, visibility } = Object.fromEntries(new FormData(form));
+    const body = {
+        kind: "single", question, resultsVisibility: visibility,
+        options: options.split("\n").map((line) => line.trim()).filter(Boolean),
+        open: submission.submitter?.value !== "draft",
+    };
+    if (duration) body.durationMs = Math.round(Number(duration) * 1000);
+    attempt(form.querySelector(".error"), async () => {
+        drawPoll(await request("POST", `${base}/polls`, body));
+        form.reset();
+    }, ...form.querySelectorAll("button"));
+};
