@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from harness.hls import Recorder, Viewer  # noqa: E402
 from harness.publisher import Publisher  # noqa: E402
+from harness.show import playing  # noqa: E402
 from harness.studio import REPOSITORY, Studio  # noqa: E402
 from harness.waiting import wait_until  # noqa: E402
 
@@ -21,7 +22,8 @@ LIVE = []  # the installations whose logs are shown when a test fails
 def pytest_collection_modifyitems(items):
     """The quick files first; what needs the running program together; what takes a shared process down last."""
     order = [
-        "test_openapi.py", "test_access.py", "test_poll.py", "test_speakers.py", "test_watch.py", "test_hls.py",
+        "test_openapi.py", "test_access.py", "test_edge.py", "test_poll.py", "test_speakers.py", "test_demo.py",
+        "test_program.py", "test_watch.py", "test_hls.py",
     ]
     items.sort(
         key=lambda item: (
@@ -52,8 +54,8 @@ def artefacts():
 def make_studio(artefacts, tmp_path_factory):
     """Starts an installation; it is stopped, and looked after for left processes, by whoever asked."""
 
-    def make(name, *options):
-        studio = Studio(tmp_path_factory.mktemp(name), options)
+    def make(name, *options, certificate=None):
+        studio = Studio(tmp_path_factory.mktemp(name), options, certificate)
         studio.log = artefacts / f"{name}.log"
         LIVE.append(studio)
         try:
@@ -69,7 +71,7 @@ def make_studio(artefacts, tmp_path_factory):
 @pytest.fixture(scope="session")
 def studio(make_studio):
     """The installation that tests share when they leave every process alone."""
-    studio = make_studio("shared", "--preset", "ultrafast")
+    studio = make_studio("shared", "--preset", "ultrafast", "--program-preset", "ultrafast")
     yield studio
     studio.stop()
 
@@ -112,7 +114,7 @@ def program(studio, admin, artefacts, tmp_path_factory):
     try:
         guest = studio.attendee(admin, event, "Rita Recorder")
         viewer, playback = wait_until(
-            lambda: running_playback(guest, event), 30,
+            lambda: playing(guest, event), 30,
             lambda: f"no master playlist with five rungs that list a segment\n{publisher.log_tail()}", 0.25,
         )
         folder = tmp_path_factory.mktemp("segments")
@@ -122,22 +124,3 @@ def program(studio, admin, artefacts, tmp_path_factory):
         if recorder is not None:
             recorder.stop()
         publisher.stop()
-
-
-def running_playback(guest, event):
-    """Returns viewer and playback once the master playlist and a segment in each rung are there, else None."""
-    response = guest.post(f"/v1/events/{event}/playback")
-    if response.status_code != 200:
-        assert response.status_code in (404, 409, 503), response.text
-        return None
-    viewer, playback = Viewer.of(guest, event)
-    answer = viewer.fetch(playback["hls"])
-    if answer.status_code != 200:
-        assert answer.status_code == 404, f"{playback['hls']}: {answer.status_code} {answer.text[:200]}"
-        return None
-    rungs = viewer.master(playback["hls"])
-    for rung in rungs:
-        media = viewer.fetch(rung.url)
-        if media.status_code != 200 or "#EXTINF" not in media.text:
-            return None
-    return (viewer, playback) if len(rungs) == 5 else None

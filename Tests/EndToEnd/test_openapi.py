@@ -48,5 +48,5 @@ def test_every_setting_is_described():
         assert rows[name][:2] == (standard or "empty", variable), name
         assert rows[name][2], name
     done = subprocess.run([str(BINARY), "serve", "--help"], capture_output=True, text=True, timeout=30)
-    flags = set(re.findall(r"^\s+--([a-z0-9-]+) ", done.stdout, re.MULTILINE)) - {"config"}
+    flags = set(re.findall(r"^\s+--([a-z0-9-]+) ", done.stdout, re.MULTILINE)) - {"config", "demo"}
     assert flags == set(rows), "serve --help and docs/configuration.md name different settings"

@@ -183,6 +183,8 @@ class EventSource(LiveRecord):
 
     def close(self):
         self.end("by us")
+        # The reader holds the response until something comes; with nothing more to come it lets go at once.
+        self.response.raw.shutdown()
         self.response.close()
 
     def __enter__(self):

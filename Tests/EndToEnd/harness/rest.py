@@ -61,6 +61,9 @@ class Api:
     def put(self, path, body=None, **options):
         return self.request("PUT", path, body, **options)
 
+    def patch(self, path, body=None, **options):
+        return self.request("PATCH", path, body, **options)
+
     def sign_in(self, expect=201, **credential):
         """Makes a session of `token=` or `invitation=`."""
         # Attempts are limited for each address, and here everybody has the same one.

@@ -57,11 +57,38 @@ class Tone(aiortc.AudioStreamTrack):
         return frame
 
 
-class WhipSpeaker:
-    """Publishes VP8 and Opus by WHIP (RFC 9725) from a thread with a loop of its own."""
+class Ground(aiortc.VideoStreamTrack):
+    """A green ground with a bar that moves, 320 x 180, until it freezes: then no picture comes, and nothing ends."""
 
-    def __init__(self, api, event):
+    rgb = (12, 195, 24)
+    luma, blue, red = 120, 80, 60
+
+    def __init__(self):
+        super().__init__()
+        self.is_frozen = threading.Event()
+
+    async def recv(self):
+        while self.is_frozen.is_set():
+            await asyncio.sleep(0.05)
+        timestamp, time_base = await self.next_timestamp()
+        frame = av.VideoFrame(320, 180, "yuv420p")
+        line = frame.planes[0].line_size
+        left = timestamp // 1500 % 280
+        plain, bar = bytes([self.luma]) * line, bytearray([self.luma]) * line
+        bar[left : left + 40] = bytes([235]) * 40
+        frame.planes[0].update(plain * 30 + bytes(bar) * 90 + plain * 60)
+        for plane, value in zip(frame.planes[1:], (self.blue, self.red)):
+            plane.update(bytes([value]) * plane.buffer_size)
+        frame.pts, frame.time_base = timestamp, time_base
+        return frame
+
+
+class WhipSpeaker:
+    """Publishes VP8 and Opus by WHIP (RFC 9725) from a thread with a loop of its own; `tracks` are made in that loop."""
+
+    def __init__(self, api, event, tracks=(Tone, Picture)):
         self.api, self.path = api, f"/v1/events/{event}/whip"
+        self.kinds, self.tracks = tracks, []
         self.location = self.connection = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="aiortc", daemon=True)
@@ -82,8 +109,9 @@ class WhipSpeaker:
 
     async def _offer(self):
         self.connection = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
-        self.connection.addTrack(Tone())
-        self.connection.addTrack(Picture())
+        self.tracks = [kind() for kind in self.kinds]
+        for track in self.tracks:
+            self.connection.addTrack(track)
         await self.connection.setLocalDescription(await self.connection.createOffer())
         return self.connection.localDescription.sdp
 

@@ -39,10 +39,11 @@ class Studio:
 
     host = "localhost"
 
-    def __init__(self, folder, options=()):
+    def __init__(self, folder, options=(), certificate=None):
         self.folder = Path(folder)
         self.data = self.folder / "data"
         self.data.mkdir(parents=True, exist_ok=True)
+        self.certificate = certificate or self.data / "tls/certificate.pem"
         self.log = self.folder / "serve.log"
         self.options = list(options)
         self.ports = dict(zip(LISTENERS, free_ports(len(LISTENERS))))
@@ -56,10 +57,6 @@ class Studio:
     @property
     def hls_origin(self):
         return f"https://{self.host}:{self.ports['hls']}"
-
-    @property
-    def certificate(self):
-        return self.data / "tls/certificate.pem"
 
     def start(self):
         """Starts the supervisor and waits until it says that everything is ready."""
