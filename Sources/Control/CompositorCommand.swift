@@ -79,8 +79,8 @@ public struct ClockAnchor: Sendable, Codable, Hashable {
 public struct ProgramChange: Sendable, Codable, Hashable {
     /// How one picture becomes the other.
     public struct Transition: Sendable, Codable, Hashable {
-        /// The kind.
-        public enum Kind: String, Sendable, Codable, CaseIterable { case cut, fade, dip }
+        /// At once; through each other; through black; tiles glide to their new places; from the left.
+        public enum Kind: String, Sendable, Codable, CaseIterable { case cut, fade, dip, move, wipe }
         /// The kind.
         public var kind: Kind
         /// How long it takes, 0…5000 ms; a cut takes none.

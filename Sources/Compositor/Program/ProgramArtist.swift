@@ -59,31 +59,45 @@ final class ProgramArtist: @unchecked Sendable {
         _ look: ProgramLook, _ transition: ProgramTransition?, _ sources: [SceneSource: VideoFrame],
         _ time: ProgramTime
     ) -> VideoFrame? {
-        let picture = draw(look, with: renderer, sources, time)
-        guard let transition else {
+        let operations = operations(look, sources, time)
+        guard let transition, transition.kind != .cut else {
             second = nil
-            return picture
+            return draw(operations, with: renderer, sources)
         }
-        guard let picture else { return nil }
         if second == nil { second = ProgramRenderer(canvas: format.canvas, store: store, framesInUse: 4) }
-        guard let second, let before = draw(transition.from, with: second, sources, time) else { return picture }
+        guard let second else { return draw(operations, with: renderer, sources) }
+        let before = self.operations(transition.from, sources, time), weight = transition.weight
+        if transition.kind == .move {
+            let plan = MovePlan(from: before, to: operations, weight: weight)
+            guard let left = draw(plan.leaving, with: second, sources),
+                let right = draw(plan.arriving, with: renderer, sources)
+            else { return nil }
+            return renderer.mix(left, right, weight: weight, above: plan.above, frames: sources)
+        }
+        guard let picture = draw(operations, with: renderer, sources) else { return nil }
+        guard let before = draw(before, with: second, sources) else { return picture }
         switch transition.kind {
-        case .cut: return picture
-        case .fade: return renderer.mix(before, picture, weight: transition.weight)
+        case .cut, .move: return picture
+        case .fade: return renderer.mix(before, picture, weight: weight)
+        case .wipe: return renderer.wipe(before, picture, weight: weight)
         case .dip:
             // Down to black in the first half, up again in the second.
-            let isGoing = transition.weight < 128
-            let weight = UInt8(clamping: (isGoing ? Int(transition.weight) : Int(transition.weight) - 128) * 2)
-            return isGoing
-                ? renderer.mix(before, black, weight: weight) : renderer.mix(black, picture, weight: weight)
+            let isGoing = weight < 128
+            let half = UInt8(clamping: (isGoing ? Int(weight) : Int(weight) - 128) * 2)
+            return isGoing ? renderer.mix(before, black, weight: half) : renderer.mix(black, picture, weight: half)
         }
     }
 
-    private func draw(
-        _ look: ProgramLook, with renderer: ProgramRenderer, _ sources: [SceneSource: VideoFrame], _ time: ProgramTime
-    ) -> VideoFrame? {
-        let operations = SceneResolver.resolve(
+    private func operations(
+        _ look: ProgramLook, _ sources: [SceneSource: VideoFrame], _ time: ProgramTime
+    ) -> [DrawOperation] {
+        SceneResolver.resolve(
             look.scene, layout: look.layout, present: look.present(sources, store), time: time, canvas: format.canvas)
+    }
+
+    private func draw(
+        _ operations: [DrawOperation], with renderer: ProgramRenderer, _ sources: [SceneSource: VideoFrame]
+    ) -> VideoFrame? {
         let picture = renderer.render(operations, frames: sources)
         if renderer.missingGraphics > 0 { callbacks.onMissing(operations) }
         return picture

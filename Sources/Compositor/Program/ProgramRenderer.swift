@@ -114,22 +114,50 @@ public final class ProgramRenderer {
         canvases[name] = Canvas(base: baseRedraws, areas: moving.map(\.area))
     }
 
-    /// Mixes two pictures, for a fade.
+    /// Mixes two pictures, for a fade, and draws over them.
+    ///
+    /// - Parameters:
+    ///   - from: the picture that goes.
+    ///   - to: the picture that comes.
+    ///   - weight: 0 is all of the first, 255 all of the second.
+    ///   - above: what is drawn over both, back to front.
+    ///   - frames: the newest picture of each source.
+    /// - Returns: a new picture, or nil when no frame is free.
+    public func mix(
+        _ from: VideoFrame, _ to: VideoFrame, weight: UInt8, above: [DrawOperation] = [],
+        frames: [SceneSource: VideoFrame] = [:]
+    ) -> VideoFrame? {
+        guard let frame = fresh() else { return nil }
+        rasterizer.copy(from, to: frame)
+        rasterizer.blend(to, weight: weight, onto: frame)
+        for operation in above { for step in steps(operation, frames) { draw(step, on: frame) } }
+        return frame
+    }
+
+    /// Lays a picture over another from the left.
     ///
     /// - Parameters:
     ///   - from: the picture that goes.
     ///   - to: the picture that comes.
     ///   - weight: 0 is all of the first, 255 all of the second.
     /// - Returns: a new picture, or nil when no frame is free.
-    public func mix(_ from: VideoFrame, _ to: VideoFrame, weight: UInt8) -> VideoFrame? {
+    public func wipe(_ from: VideoFrame, _ to: VideoFrame, weight: UInt8) -> VideoFrame? {
+        guard let frame = fresh() else { return nil }
+        let edge = (canvas.width * Int(weight) / 255) & ~1
+        rasterizer.copy(to, to: frame, in: PixelRect(width: edge, height: canvas.height))
+        rasterizer.copy(
+            from, to: frame, in: PixelRect(x: edge, y: 0, width: canvas.width - edge, height: canvas.height))
+        return frame
+    }
+
+    /// A frame that is wholly written each time, of which nothing is remembered.
+    private func fresh() -> VideoFrame? {
         guard let frame = pool.take() else {
             exhausted += 1
             return nil
         }
         frame.color = .program
         canvases[ObjectIdentifier(frame)] = nil
-        rasterizer.copy(from, to: frame)
-        rasterizer.blend(to, weight: weight, onto: frame)
         return frame
     }
 

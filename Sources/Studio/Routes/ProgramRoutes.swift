@@ -131,13 +131,8 @@ struct ProgramRoutes: Sendable {
 
     private static func transition(_ body: TakeRequest) throws(Problem) -> ProgramChange.Transition {
         let name = body.transition ?? "cut"
-        guard name != "move", name != "wipe" else {
-            throw .invalid(
-                "The transition \(name) comes with a later version; cut, fade and dip are there.",
-                pointer: "/transition")
-        }
         guard let kind = ProgramChange.Transition.Kind(rawValue: name) else {
-            throw .invalid("A transition is cut, fade or dip.", pointer: "/transition")
+            throw .invalid("A transition is cut, fade, move, dip or wipe.", pointer: "/transition")
         }
         let duration = body.durationMs ?? transitionStandardMs
         guard (0...transitionLimitMs).contains(duration) else {

@@ -1,0 +1,111 @@
+// A transition in which what both scenes show glides from one place to the other.
+
+import Control
+
+/// What is drawn in the course of a move: the rest of both scenes through each other, and what glides over it.
+struct MovePlan: Equatable {
+    /// What only the scene that goes shows, with its background.
+    var leaving: [DrawOperation] = []
+    /// What only the scene that comes shows, with its background.
+    var arriving: [DrawOperation] = []
+    /// What both show on its way, then the overlays, back to front.
+    var above: [DrawOperation] = []
+
+    /// Plans one frame.
+    ///
+    /// - Parameters:
+    ///   - from: what the scene that goes comes to.
+    ///   - to: what the scene that comes comes to.
+    ///   - weight: how far it is; 0 is the first, 255 the second.
+    init(from: [DrawOperation], to: [DrawOperation], weight: UInt8) {
+        let places = Dictionary(from.compactMap { op in Self.identity(op).map { ($0, op) } }) { first, _ in first }
+        let arrivingIDs = Set(to.compactMap(Self.identity))
+        let step = Self.eased(weight)
+        leaving = from.filter { op in
+            !op.isOverlay && (Self.identity(op).map { !arrivingIDs.contains($0) } ?? true)
+        }
+        for operation in to where !operation.isOverlay {
+            if let identity = Self.identity(operation), let before = places[identity],
+                let glide = operation.placed(between: before, step)
+            {
+                above.append(glide)
+            } else {
+                arriving.append(operation)
+            }
+        }
+        // An overlay of both stays; one of the two fades where it can, and comes or goes in the middle where it can't.
+        let fromOverlays = from.filter(\.isOverlay), toOverlays = to.filter(\.isOverlay)
+        above += fromOverlays.filter { !toOverlays.contains($0) }.compactMap { $0.faded(255 - Int(weight)) }
+        above += toOverlays.compactMap { fromOverlays.contains($0) ? $0 : $0.faded(Int(weight)) }
+    }
+
+    /// How far what glides is, of 255: fast first, then slower (1 − (1 − t)³).
+    static func eased(_ weight: UInt8) -> Int {
+        let rest = 255 - Int(weight)
+        return 255 - rest * rest * rest / (255 * 255)
+    }
+
+    /// What makes a thing the same in two scenes.
+    private enum Identity: Hashable {
+        case tile(SceneSource), slide(Slides), image(String)
+    }
+
+    private static func identity(_ operation: DrawOperation) -> Identity? {
+        switch operation {
+        case .tile(let source, _): .tile(source)
+        case .slide(let slides, _): .slide(slides)
+        case .image(let asset, _): .image(asset)
+        default: nil
+        }
+    }
+}
+
+extension DrawOperation {
+    /// Whether it lies over the pictures.
+    fileprivate var isOverlay: Bool {
+        switch self {
+        case .lowerThird, .logo, .ticker, .countdown, .comment, .poll: true
+        case .background, .tile, .slide, .image, .card: false
+        }
+    }
+
+    private var placement: Placement? {
+        switch self {
+        case .tile(_, let placement), .slide(_, let placement), .image(_, let placement): placement
+        default: nil
+        }
+    }
+
+    /// The same thing on its way from another place; `step` of 255.
+    fileprivate func placed(between before: DrawOperation, _ step: Int) -> DrawOperation? {
+        guard let a = before.placement, let b = placement else { return nil }
+        let placement = Placement(
+            crop: a.crop.between(b.crop, step), rect: a.rect.between(b.rect, step),
+            cornerRadius: a.cornerRadius + (b.cornerRadius - a.cornerRadius) * step / 255, isMirrored: b.isMirrored)
+        switch self {
+        case .tile(let source, _): return .tile(source: source, placement: placement)
+        case .slide(let slides, _): return .slide(slides, placement: placement)
+        case .image(let asset, _): return .image(asset: asset, placement: placement)
+        default: return nil
+        }
+    }
+
+    /// The overlay with a part of its opacity, of 255; nil when there is nothing left of it.
+    fileprivate func faded(_ part: Int) -> DrawOperation? {
+        if case .lowerThird(let name, let title, let rect, let opacity) = self {
+            let left = UInt8(clamping: Int(opacity) * part / 255)
+            return left > 0 ? .lowerThird(name: name, title: title, rect: rect, opacity: left) : nil
+        }
+        return part >= 128 ? self : nil
+    }
+}
+
+extension PixelRect {
+    /// The rectangle on the way to another, on even pixels; `step` of 255.
+    fileprivate func between(_ other: Self, _ step: Int) -> Self {
+        func way(_ a: Int, _ b: Int) -> Int { (a + (b - a) * step / 255) & ~1 }
+        let x = way(x, other.x), y = way(y, other.y)
+        return PixelRect(
+            x: x, y: y, width: max(2, way(right, other.right) - x), height: max(2, way(bottom, other.bottom) - y))
+    }
+}
