@@ -1,7 +1,5 @@
-import CDispatch
 import Control
 import Foundation
-import Glibc
 import Media
 import Testing
 
@@ -242,8 +240,8 @@ struct ProgramRendererTests {
         #expect(levels == [20, 120, 220])
     }
 
-    @Test("1080p with four cameras, background, slide and lower third takes a few milliseconds")
-    func benchmark() throws {
+    @Test("with four cameras at 1080p draws what stands still once")
+    func standsStill() throws {
         var stage = Stage(canvas: PixelSize(width: 1920, height: 1080), speakers: 4)
         stage.scene.overlays.lowerThirds = [LowerThird(name: "Ana María Díaz", title: "Chief Technology Officer")]
         let operations = try stage.operations()
@@ -256,56 +254,7 @@ struct ProgramRendererTests {
         }
         let first = try #require(renderer.render(operations, frames: stage.frames))
         try Pictures.keep(first, "program-1080p")
-        /// Time of this thread alone, so that other work on the machine counts less.
-        func clock() -> Double {
-            var time = timespec()
-            clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-            return Double(time.tv_sec) * 1e3 + Double(time.tv_nsec) / 1e6
-        }
-        func milliseconds(_ rounds: Int, _ body: (Int) throws -> Void) rethrows -> Double {
-            var best = Double.infinity
-            for round in 0..<rounds {
-                let start = clock()
-                try body(round)
-                best = min(best, clock() - start)
-            }
-            return best
-        }
-        var all: [Double] = []
-        for round in 0..<200 {
-            let start = clock()
-            _ = renderer.render(operations, frames: pictures[(round + 1) % 2])
-            all.append(clock() - start)
-        }
-        all.sort()
-        #expect(renderer.drawnFrames >= 200 && renderer.baseRedraws == 1)
-        let rasterizer = Rasterizer(), canvas = VideoFrame(width: 1920, height: 1080),
-            source = Pictures.waves(1280, 720)
-        let whole = PixelRect(width: 1280, height: 720)
-        let tile = milliseconds(50) { _ in
-            rasterizer.draw(source, crop: whole, on: canvas, in: PixelRect(x: 0, y: 0, width: 448, height: 252))
-        }
-        source.color = .vp8
-        let rounded = milliseconds(50) { _ in
-            rasterizer.draw(
-                source, crop: whole, on: canvas, in: PixelRect(x: 0, y: 0, width: 448, height: 252), cornerRadius: 12)
-        }
-        let grown = milliseconds(20) { _ in
-            rasterizer.draw(source, crop: whole, on: canvas, in: PixelRect(width: 1920, height: 1080))
-        }
-        let copy = milliseconds(50) { _ in rasterizer.copy(first, to: canvas) }
-        let layout = try LayoutTests.layout(stage.scene.layout)
-        let resolve = milliseconds(50) { _ in
-            _ = SceneResolver.resolve(
-                stage.scene, layout: layout, present: stage.present, time: ProgramTime(milliseconds: 0),
-                canvas: stage.canvas)
-        }
-        func short(_ value: Double) -> String { String(format: "%.3f", value) }
-        print(
-            "BENCH ms/frame p50 \(short(all[100])) p99 \(short(all[198])) min \(short(all[0])); 720p→448×252 \(short(tile)),"
-                + " with colour and corners \(short(rounded)); 720p→1080p \(short(grown)); copy \(short(copy));"
-                + " resolve \(short(resolve))")
-        // Loose: a machine at work. Figures are read by people and by the benchmark.
-        #expect(all[0] < 33)
+        for round in 0..<20 { _ = renderer.render(operations, frames: pictures[(round + 1) % 2]) }
+        #expect(renderer.drawnFrames == 21 && renderer.baseRedraws == 1)
     }
 }
