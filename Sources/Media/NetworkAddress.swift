@@ -42,9 +42,6 @@ public struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
     /// The 32 bits of an IPv4 address; meaningless for IPv6.
     public var ipv4: UInt32 { UInt32(truncatingIfNeeded: low) }
 
-    /// Whether this is the wildcard address of its family.
-    public var isAny: Bool { isIPv4 ? ipv4 == 0 : high == 0 && low == 0 }
-
     /// The address without its port, as text.
     public var ip: String {
         if isIPv4 { return "\(ipv4 >> 24).\(ipv4 >> 16 & 255).\(ipv4 >> 8 & 255).\(ipv4 & 255)" }

@@ -136,12 +136,4 @@ public final class UDPSocket {
         statistics.sendCalls &+= result.system_calls
         statistics.segmented &+= result.segmented
     }
-
-    /// The address that the machine would send from towards a target, nil when there is no way.
-    public static func sourceAddress(towards target: NetworkAddress) -> NetworkAddress? {
-        var source = proscenium_address()
-        let raw = proscenium_address(high: target.high, low: target.low, port: max(1, target.port))
-        guard proscenium_udp_source(raw, &source) == 0 else { return nil }
-        return NetworkAddress(high: source.high, low: source.low, port: 0)
-    }
 }

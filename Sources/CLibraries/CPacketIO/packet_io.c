@@ -137,18 +137,6 @@ int proscenium_udp_name(int descriptor, proscenium_address *address, int *receiv
     return 0;
 }
 
-int proscenium_udp_source(proscenium_address target, proscenium_address *source) {
-    int ipv4 = is_ipv4(target);
-    int descriptor = socket(ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0) return -errno;
-    struct sockaddr_storage storage;
-    socklen_t length = to_socket(target, ipv4, &storage);
-    int result = connect(descriptor, (struct sockaddr *)&storage, length) == 0 ? 0 : -errno, spare;
-    if (result == 0) result = proscenium_udp_name(descriptor, source, &spare, &spare);
-    close(descriptor);
-    return result;
-}
-
 int proscenium_udp_receive(int descriptor, uint8_t *slots, int slot_size, int count, int *lengths, proscenium_address *sources) {
     struct mmsghdr messages[RECEIVE_BATCH];
     struct iovec vectors[RECEIVE_BATCH];

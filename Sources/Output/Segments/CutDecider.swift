@@ -82,9 +82,6 @@ public struct CutDecider: Sendable {
         return crosses(ProgramGrid.idrMilliseconds, from: last, to: time) ? .idr : .picture
     }
 
-    /// Lets the next segment begin with a discontinuity, as after one that could not be published.
-    public mutating func markDiscontinuity() { marksNext = true }
-
     private mutating func start(_ time: ProgramTime, previousEnd: ProgramTime) -> Decision {
         last = time
         defer { marksNext = false }

@@ -30,7 +30,6 @@ public struct RTMPServerConnection: Sendable {
     var chunks = ChunkWriter()
     var app = ""
     var request: RTMPStreamRequest?
-    var commandTransaction: Double = 0
     var input = InputBuffer()
     private var handshake: ServerHandshake
     private var reader: ChunkReader

@@ -9,7 +9,7 @@ import Testing
 
 @testable import Compositor
 
-@Suite("The compositor's end in the room", .serialized)
+@Suite("The compositor's end in the room", .serialized, .timeLimit(.minutes(2)))
 struct StageRoomTests {
     @Test("a flash and a beep that were captured together are given for the same moment")
     func together() async throws {
@@ -45,7 +45,9 @@ struct StageRoomTests {
         speaker.start()
         try await harness.subscribe("down-1")
         async let watching = observe(harness.room, participant: "anna", milliseconds: 4000)
-        try await Task.sleep(for: .milliseconds(1500))
+        while harness.room.counters["proscenium_compositor_room_frames_decoded_total"] ?? 0 < 40 {
+            try await Task.sleep(for: .milliseconds(5))
+        }
         _ = try await harness.shard.send(.leave(session: "down-1"))
         #expect(harness.lost.pop(until: SystemClock.monotonic().advanced(byMilliseconds: 3000)) == "down-1")
         try await harness.subscribe("down-2")

@@ -27,8 +27,6 @@ typedef struct {
 int proscenium_udp_open(proscenium_address address, int buffer_bytes);
 // The address the socket is bound to, and the sizes of its buffers that the kernel granted.
 int proscenium_udp_name(int descriptor, proscenium_address *address, int *receive_bytes, int *send_bytes);
-// The source address that the kernel would use towards a target; 0 on success.
-int proscenium_udp_source(proscenium_address target, proscenium_address *source);
 
 // Receives up to `count` datagrams, one per slot of `slot_size` bytes; returns the number, 0 when none waits.
 int proscenium_udp_receive(int descriptor, uint8_t *slots, int slot_size, int count, int *lengths, proscenium_address *sources);
