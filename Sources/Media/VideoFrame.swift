@@ -21,6 +21,15 @@ public struct ColorDescription: Hashable, Sendable {
     public static let vp8 = ColorDescription(matrix: .bt601, isFullRange: false)
 }
 
+/// How far a picture is turned clockwise before it is seen (3GPP TS 26.114, clause 7.4.5: coordination of video orientation).
+public enum PictureRotation: UInt8, Sendable, Hashable, CaseIterable {
+    /// Not at all, or by 90, 180 or 270 degrees.
+    case none, clockwise90, half, clockwise270
+
+    /// Whether width and height change places.
+    public var swapsSides: Bool { self == .clockwise90 || self == .clockwise270 }
+}
+
 /// The memory of one I420 picture: three planes in one allocation, rows padded to 64 bytes.
 ///
 /// A frame is written by the one owner that took it from its pool, and is only read once it has been handed on;
@@ -34,6 +43,8 @@ public final class VideoFrame: @unchecked Sendable {
     public let y: UnsafeMutablePointer<UInt8>, u: UnsafeMutablePointer<UInt8>, v: UnsafeMutablePointer<UInt8>
     /// How the numbers are to be read.
     public var color: ColorDescription = .program
+    /// How the picture is to be turned before it is seen.
+    public var rotation: PictureRotation = .none
     /// Presentation time in nanoseconds of the clock that the owner names.
     public var timestampNanoseconds: Int64 = 0
     private let memory: UnsafeMutableRawPointer
