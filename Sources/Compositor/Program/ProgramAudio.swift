@@ -146,9 +146,8 @@ public final class ProgramAudio: Sendable {
         for member in look.cast where member.isOnStage {
             for isScreen in [false, true] {
                 let source = SoundSource(participant: member.id, isScreen: isScreen)
-                let name = (isScreen ? "screen:" : "participant:") + member.id
                 heard.insert(source)
-                mixer.set(source, gain: member.level.gain * (audio.sources[name]?.gain ?? 1))
+                mixer.set(source, gain: member.level.gain * (audio.sources[source.name]?.gain ?? 1))
             }
         }
         for source in mixer.ids.subtracting(heard) { mixer.remove(source) }

@@ -6,20 +6,6 @@ public import Media
 import RTCClient
 import Synchronization
 
-/// Whose sound it is.
-public struct SoundSource: Hashable, Sendable {
-    /// The participant's id.
-    public var participant: String
-    /// Whether it belongs to the shared screen.
-    public var isScreen: Bool
-
-    /// Creates a source.
-    public init(participant: String, isScreen: Bool) {
-        self.participant = participant
-        self.isScreen = isScreen
-    }
-}
-
 /// Why an offer could not be answered.
 public struct StageRoomError: Error, Sendable, CustomStringConvertible {
     /// One sentence.
