@@ -35,6 +35,7 @@ public final class ProgramAudio: Sendable {
     private final class State: Sendable {
         let isStopped = Atomic(false), blocks = Atomic<UInt64>(0), missing = Atomic<UInt64>(0)
         let lateBlocks = Atomic<UInt64>(0)
+        let levels = Mutex<[SoundSource: SoundLevel]>([:])
     }
 
     private let state: State
@@ -70,6 +71,9 @@ public final class ProgramAudio: Sendable {
         ]
     }
 
+    /// How loud each source is that is in the room, on stage or not, as it comes in; for any thread, 10 ms old at most.
+    public var levels: [SoundSource: SoundLevel] { state.levels.withLock { $0 } }
+
     /// Ends the thread and waits for it; at most 100 ms.
     public func stop() {
         state.isStopped.store(true, ordering: .releasing)
@@ -92,6 +96,7 @@ public final class ProgramAudio: Sendable {
         var base = block &* 480 &- mixerDelay
         var mixed = [Float](repeating: 0, count: 960)
         var left = [Float](repeating: 0, count: 480), right = left
+        var meters: [SoundSource: SpeechMeter] = [:]
         while !state.isStopped.load(ordering: .acquiring) {
             let due = MonotonicTime(nanoseconds: clock.anchorMonotonicNanoseconds &+ block &* blockNanoseconds)
             let now = SystemClock.monotonic()
@@ -110,7 +115,15 @@ public final class ProgramAudio: Sendable {
             }
             set(board.look, &mixer)
             var blocks: [SoundSource: [Float]] = [:]
-            callbacks.sound(due) { source, samples in blocks[source] = Array(samples) }
+            callbacks.sound(due) { source, samples in
+                blocks[source] = Array(samples)
+                meters[source, default: SpeechMeter()].take(samples)
+            }
+            for source in meters.keys where blocks[source] == nil {
+                meters[source]?.takeSilence()
+                if meters[source]?.isOver == true { meters[source] = nil }
+            }
+            state.levels.withLock { $0 = meters.mapValues(\.level) }
             mixer.mix(blocks, into: &mixed)
             for at in 0..<480 {
                 left[at] = mixed[2 * at]
