@@ -8,7 +8,7 @@ enum ClientMessage: Sendable {
     case offer([LocalTrack], stream: String, reply: @Sendable (Result<String, RTCClientError>) -> Void)
     case acceptAnswer(String, reply: @Sendable (Result<Void, RTCClientError>) -> Void)
     case acceptOffer(String, reply: @Sendable (Result<String, RTCClientError>) -> Void)
-    case send(track: String, frame: EncodedFrame)
+    case send(track: String, frame: EncodedFrame, signal: PictureSignal)
     case requestKeyframe(track: String)
     case statistics(@Sendable (RTCClientStatistics) -> Void)
     case close
@@ -75,7 +75,7 @@ final class ClientCore: PacketHandler {
             reply(Self.run { () throws(SDPError) in try accept(answer: text, now: now) })
         case .acceptOffer(let text, let reply):
             reply(Self.run { () throws(SDPError) in try accept(offer: text, now: now) })
-        case .send(let name, let frame): send(name, frame, now: now)
+        case .send(let name, let frame, let signal): send(name, frame, signal, now: now)
         case .requestKeyframe(let id):
             guard let track = incoming.first(where: { $0.track.id == id }) else { return }
             transport.send([.pictureLoss(.init(sender: 1, media: track.ssrc))])
@@ -175,6 +175,7 @@ final class ClientCore: PacketHandler {
             track.payloadType = media.payloadType
             track.rtxPayloadType = section.rtx(for: media.payloadType)?.payloadType
             track.midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
+            track.signals = OutgoingSignals(section)
             track.isAccepted = true
         }
         connect(remote, role: remote.setup == .active ? .server : .client, now: now)
@@ -211,7 +212,7 @@ final class ClientCore: PacketHandler {
             incoming.append(
                 IncomingTrack(
                     track: track, section: index, source: source, payloadType: media.payloadType,
-                    rtxPayloadType: section.rtx(for: media.payloadType)?.payloadType))
+                    rtxPayloadType: section.rtx(for: media.payloadType)?.payloadType, signals: PictureSignals(section)))
             onEvent(.track(track))
         }
         for track in incoming where !current.contains(track.ssrc) { onEvent(.trackEnded(track.track)) }
@@ -249,7 +250,7 @@ final class ClientCore: PacketHandler {
         }
     }
 
-    private func send(_ name: String, _ frame: EncodedFrame, now: MonotonicTime) {
+    private func send(_ name: String, _ frame: EncodedFrame, _ signal: PictureSignal, now: MonotonicTime) {
         guard isConnected, !isClosed, let sender = transport.sender, let target = transport.selected,
             let track = outgoing.first(where: { $0.track.name == name })
         else { return drops.count(.earlyMedia) }
@@ -257,7 +258,7 @@ final class ClientCore: PacketHandler {
             anchor = (now, frame.pts / Int64(frame.timescale) &* 1_000_000_000)
         }
         counters.framesSent &+= 1
-        track.send(frame, sender: sender) { self.emit(target, $0) }
+        track.send(frame, signal, sender: sender) { self.emit(target, $0) }
     }
 
     private func emit(_ target: NetworkAddress, _ seal: (UnsafeMutableRawBufferPointer) -> Int?) {

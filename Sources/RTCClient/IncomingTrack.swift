@@ -15,15 +15,20 @@ final class IncomingTrack {
     var lastKeyframeRequest: MonotonicTime?
     private var sequence = SequenceUnwrapper(), timestamps = TimestampUnwrapper()
     private var assembler: FrameAssembler
+    private var signals: PictureSignals
     private var reportUnixNanoseconds: Int64?, reportTimestamp: UInt32 = 0
     private let usesNack: Bool
 
-    init(track: RemoteTrack, section: Int, source: MediaSection.Source, payloadType: UInt8, rtxPayloadType: UInt8?) {
+    init(
+        track: RemoteTrack, section: Int, source: MediaSection.Source, payloadType: UInt8, rtxPayloadType: UInt8?,
+        signals: PictureSignals
+    ) {
         self.track = track
         self.section = section
         ssrc = source.ssrc
         rtxSSRC = source.rtx
         self.payloadType = payloadType
+        self.signals = signals
         self.rtxPayloadType = rtxPayloadType
         clockRate = track.codec == .opus ? 48_000 : 90_000
         usesNack = track.codec == .vp8
@@ -53,6 +58,7 @@ final class IncomingTrack {
         let unwrapped = sequence.unwrap(number)
         if !isRTX { statistics.note(sequence: unwrapped, timestamp: header.timestamp, now: now) }
         if usesNack, !nack.note(unwrapped, now: now) { lastKeyframeRequest = nil }
+        signals.note(header, packet)
         assembler.insert(
             sequence: unwrapped, timestamp: header.timestamp, marker: header.marker, payload: payload, now: now)
         return nil
@@ -61,6 +67,8 @@ final class IncomingTrack {
     /// Takes the next whole frame.
     func pop(now: MonotonicTime) -> ReceivedFrame? {
         guard let frame = assembler.pop(now: now) else { return nil }
+        let signal = signals.take(
+            timestamp: UInt32(truncatingIfNeeded: frame.timestamp), isKeyframe: frame.isKeyframe)
         var capture: Int64?
         if let report = reportUnixNanoseconds {
             let ticks = Int64(Int32(bitPattern: UInt32(truncatingIfNeeded: frame.timestamp) &- reportTimestamp))
@@ -70,7 +78,8 @@ final class IncomingTrack {
             frame: EncodedFrame(
                 codec: track.codec, pts: frame.timestamp, dts: frame.timestamp, timescale: Int32(clockRate),
                 isKeyframe: frame.isKeyframe, payload: frame.payload),
-            arrival: frame.completedAt, captureUnixNanoseconds: capture, followsGap: frame.followsGap)
+            arrival: frame.completedAt, captureUnixNanoseconds: capture, followsGap: frame.followsGap,
+            signal: signal)
     }
 
     func note(_ report: RTCPSenderReport, now: MonotonicTime) {

@@ -11,6 +11,7 @@ final class OutgoingTrack {
     var isAccepted = false
     var payloadType: UInt8 = 0, rtxPayloadType: UInt8?
     var midExtension: UInt8 = 0
+    var signals = OutgoingSignals()
     var packets: UInt32 = 0, bytes: UInt32 = 0
     let clockRate: Int64
     private let timestampBase = SecureRandom.u32()
@@ -32,31 +33,39 @@ final class OutgoingTrack {
     func timestamp(_ ticks: Int64) -> UInt32 { timestampBase &+ UInt32(truncatingIfNeeded: ticks) }
 
     /// Cuts a frame, encrypts its packets and hands each to `emit` with room to write into.
-    func send(_ frame: EncodedFrame, sender: SRTPSender, write: ((UnsafeMutableRawBufferPointer) -> Int?) -> Void) {
+    func send(
+        _ frame: EncodedFrame, _ signal: PictureSignal, sender: SRTPSender,
+        write: ((UnsafeMutableRawBufferPointer) -> Int?) -> Void
+    ) {
         guard isAccepted, frame.timescale > 0, frame.codec == track.codec else { return }
         let scaled = frame.pts.multipliedFullWidth(by: clockRate)
         let (ticks, _) = Int64(frame.timescale).dividingFullWidthClamped(scaled)
         let payloads = frame.payload.withBytes { bytes in
             track.codec == .opus ? [Array(bytes)] : packetizer.packetize(bytes)
         }
+        let told = track.codec == .opus ? [] : signals.elements(signal, isKeyframe: frame.isKeyframe)
         for (index, payload) in payloads.enumerated() {
             let sequence = next
             next += 1
             packets &+= 1
             bytes &+= UInt32(truncatingIfNeeded: payload.count)
+            let isLast = index == payloads.count - 1
+            let elements = isLast ? told : []
             var header = RTPHeader(
                 payloadType: payloadType, sequenceNumber: UInt16(truncatingIfNeeded: sequence),
-                timestamp: timestamp(ticks),
-                ssrc: ssrc, marker: track.codec == .vp8 && index == payloads.count - 1)
+                timestamp: timestamp(ticks), ssrc: ssrc, marker: track.codec == .vp8 && isLast)
             if track.codec == .vp8 {
                 var entry = PacketStore.Entry()
                 entry.sequence = sequence
                 entry.header = header
+                entry.payloadOffset = elements.count
                 entry.payloadLength = payload.count
-                payload.withUnsafeBytes { _ = store.insert($0, entry) }
+                (elements + payload).withUnsafeBytes { _ = store.insert($0, entry) }
             }
             payload.withUnsafeBytes { payload in
-                write { self.seal($0, &header, prefix: nil, payload, sender, index: sequence) }
+                elements.withUnsafeBytes { elements in
+                    write { self.seal($0, &header, elements, prefix: nil, payload, sender, index: sequence) }
+                }
             }
         }
     }
@@ -67,30 +76,31 @@ final class OutgoingTrack {
         let sequence = next &+ Int64(Int16(bitPattern: number &- UInt16(truncatingIfNeeded: next)))
         guard let entry = store.entry(sequence) else { return false }
         var header = entry.header
-        let payload = store.payload(entry)
+        let payload = store.payload(entry), elements = store.header(entry)
         if let rtx = rtxPayloadType {
             let index = nextRTX
             nextRTX += 1
             header.payloadType = rtx
             header.ssrc = rtxSSRC
             header.sequenceNumber = UInt16(truncatingIfNeeded: index)
-            write { self.seal($0, &header, prefix: number, payload, sender, index: index) }
+            write { self.seal($0, &header, elements, prefix: number, payload, sender, index: index) }
         } else {
             // The same bytes under the same nonce give the same ciphertext: nothing new is told.
-            write { self.seal($0, &header, prefix: nil, payload, sender, index: sequence) }
+            write { self.seal($0, &header, elements, prefix: nil, payload, sender, index: sequence) }
         }
         return true
     }
 
     private func seal(
-        _ room: UnsafeMutableRawBufferPointer, _ header: inout RTPHeader, prefix: UInt16?,
-        _ payload: UnsafeRawBufferPointer,
-        _ sender: SRTPSender, index: Int64
+        _ room: UnsafeMutableRawBufferPointer, _ header: inout RTPHeader, _ elements: UnsafeRawBufferPointer,
+        prefix: UInt16?, _ payload: UnsafeRawBufferPointer, _ sender: SRTPSender, index: Int64
     ) -> Int? {
-        guard var length = header.write(to: room, hasExtension: midExtension != 0) else { return nil }
-        if midExtension != 0 {
+        let hasExtension = midExtension != 0 || elements.count > 0
+        guard var length = header.write(to: room, hasExtension: hasExtension) else { return nil }
+        if hasExtension {
             var writer = RTPExtensionWriter(room, at: length)
             Array(mid.utf8).withUnsafeBytes { writer.append(id: midExtension, $0) }
+            OutgoingSignals.append(elements, to: &writer)
             guard let end = writer.finish() else { return nil }
             length = end
         }

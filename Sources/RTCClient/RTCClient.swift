@@ -62,9 +62,15 @@ public final class RTCClient: Sendable {
 
     /// Sends a frame: VP8 frames or Opus packets, with `pts` on one timeline for all tracks.
     ///
+    /// - Parameters:
+    ///   - frame: the frame.
+    ///   - track: the name of its track.
+    ///   - signal: how a picture is to be turned and read; told where the other side has agreed to be told.
     /// - Returns: false when the client can't take it; frames before `.connected` are dropped and counted.
     @discardableResult
-    public func send(_ frame: EncodedFrame, on track: String) -> Bool { loop.post(.send(track: track, frame: frame)) }
+    public func send(_ frame: EncodedFrame, on track: String, signal: PictureSignal = PictureSignal()) -> Bool {
+        loop.post(.send(track: track, frame: frame, signal: signal))
+    }
 
     /// Asks the SFU for a keyframe of a received track.
     public func requestKeyframe(of track: RemoteTrack) { loop.post(.requestKeyframe(track: track.id)) }

@@ -46,6 +46,8 @@ public struct ReceivedFrame: Sendable {
     public var captureUnixNanoseconds: Int64?
     /// Whether frames before it were lost.
     public var followsGap: Bool
+    /// How a picture is to be turned and read.
+    public var signal = PictureSignal()
 }
 
 /// What a client tells, on its loop's thread.

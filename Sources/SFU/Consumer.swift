@@ -23,7 +23,8 @@ final class Consumer {
     let timestampOffset = SecureRandom.u32()
     var isAccepted = false, usesRTX = false
     var payloadType: UInt8 = 0, rtxPayloadType: UInt8 = 0
-    var midExtension: UInt8 = 0, levelExtension: UInt8 = 0
+    var midExtension: UInt8 = 0
+    var extensions = ExtensionIDs()
     var mid: [UInt8] = []
     /// Waits for a packet that decoding can begin at.
     var awaitsStart = true

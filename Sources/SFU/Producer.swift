@@ -13,7 +13,8 @@ final class Producer {
     let mid: String
     let isVideo: Bool
     let payloadType: UInt8, rtxPayloadType: UInt8?
-    let midExtension: UInt8?, levelExtension: UInt8?
+    let midExtension: UInt8?
+    let extensions: ExtensionIDs
     let clockRate: Int
     let cname: String
     let store: PacketStore
@@ -38,7 +39,7 @@ final class Producer {
         payloadType = media.payloadType
         rtxPayloadType = rtx?.payloadType
         midExtension = section.extensionID(RTPExtensionURI.mid)
-        levelExtension = section.extensionID(RTPExtensionURI.audioLevel)
+        extensions = ExtensionIDs(section)
         clockRate = media.clockRate
         cname = section.sources.first?.cname ?? ""
         store = PacketStore(capacity: isVideo ? 1024 : 256)

@@ -315,7 +315,7 @@ extension ShardCore {
                 consumer.usesRTX = true
             }
             consumer.midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
-            consumer.levelExtension = section.extensionID(RTPExtensionURI.audioLevel) ?? 0
+            consumer.extensions = ExtensionIDs(section)
             consumer.mid = Array(String(index).utf8)
             consumer.isAccepted = true
             if session.isConnected { requestKeyframe(consumer.producer, now: now) }

@@ -199,16 +199,14 @@ final class ShardCore: PacketHandler {
             timestamp: entry.header.timestamp &+ consumer.timestampOffset,
             ssrc: ssrc, marker: entry.header.marker)
         let hasMid = consumer.midExtension != 0
-        var level: Range<Int>?
         let stored = consumer.producer.store.header(entry)
-        if consumer.levelExtension != 0, let id = consumer.producer.levelExtension {
-            level = entry.header.range(ofExtension: id, in: stored)
-        }
-        guard var length = header.write(to: room, hasExtension: hasMid || level != nil) else { return false }
-        if hasMid || level != nil {
+        let forwarded = ForwardedExtensions(
+            entry.header, in: stored, from: consumer.producer.extensions, to: consumer.extensions)
+        guard var length = header.write(to: room, hasExtension: hasMid || !forwarded.isEmpty) else { return false }
+        if hasMid || !forwarded.isEmpty {
             var writer = RTPExtensionWriter(room, at: length)
             if hasMid { consumer.mid.withUnsafeBytes { writer.append(id: consumer.midExtension, $0) } }
-            if let level { writer.append(id: consumer.levelExtension, UnsafeRawBufferPointer(rebasing: stored[level])) }
+            forwarded.append(to: &writer, of: stored, as: consumer.extensions)
             guard let end = writer.finish() else { return false }
             length = end
         }

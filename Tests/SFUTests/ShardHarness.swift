@@ -52,14 +52,15 @@ final class Harness: Sendable {
     }
 
     func publisher(
-        _ participant: String, tracks: [LocalTrack], loss: LossModel = LossModel(seed: 0)
+        _ participant: String, tracks: [LocalTrack], loss: LossModel = LossModel(seed: 0),
+        editing: (String) -> String = { $0 }
     ) async throws -> (RTCClient, ClientLog) {
         let log = ClientLog()
         let client = try RTCClient(name: "pub-\(participant)", bind: Self.loopback, loss: loss) { event in
             if case .keyframeRequested = event { log.keyframes.add(1, ordering: .relaxed) }
             log.events.push(event)
         }
-        let offer = try await client.offer(tracks, stream: participant)
+        let offer = editing(try await client.offer(tracks, stream: participant))
         let reply = try await shard.send(
             .publish(room: "room", participant: participant, session: "\(participant)-up", offer: offer, sources: [:]))
         guard case .answer(let answer) = reply else { throw RTCTestError() }
@@ -67,15 +68,16 @@ final class Harness: Sendable {
         return (client, log)
     }
 
-    func subscriber(_ participant: String, loss: LossModel = LossModel(seed: 0)) async throws -> (RTCClient, ClientLog)
-    {
+    func subscriber(
+        _ participant: String, loss: LossModel = LossModel(seed: 0), editing: (String) -> String = { $0 }
+    ) async throws -> (RTCClient, ClientLog) {
         let log = ClientLog(), session = "\(participant)-down"
         let client = try RTCClient(name: "sub-\(participant)", bind: Self.loopback, loss: loss) { log.events.push($0) }
         subscribers.withLock { $0[session] = client }
         let reply = try await shard.send(.subscribe(room: "room", participant: participant, session: session))
         guard case .offer(let offer) = reply else { throw RTCTestError() }
         if let offer {
-            let answer = try await client.accept(offer: offer)
+            let answer = editing(try await client.accept(offer: offer))
             _ = try await shard.send(.answer(session: session, answer: answer))
         }
         return (client, log)

@@ -15,6 +15,7 @@ final class VideoTrack: DecodeWork {
         var stamp: Int64
         var payload: ByteBlock
         var isKeyframe: Bool
+        var signal: PictureSignal
     }
 
     private struct Picture {
@@ -83,7 +84,9 @@ final class VideoTrack: DecodeWork {
                 state.awaitsKeyframe = true
                 return (.framesQueueFull, false, Self.mayAsk(&state, received.arrival))
             }
-            state.frames.append(Waiting(stamp: stamp, payload: frame.payload, isKeyframe: frame.isKeyframe))
+            state.frames.append(
+                Waiting(
+                    stamp: stamp, payload: frame.payload, isKeyframe: frame.isKeyframe, signal: received.signal))
             return (nil, Self.maySchedule(&state), false)
         }
         if let drop { counters.add(drop) }
@@ -171,8 +174,12 @@ final class VideoTrack: DecodeWork {
             let picture = try frame.payload.withBytes { bytes throws(VP8Error) in
                 try decoder?.decode(bytes, timestampNanoseconds: frame.stamp)
             }
-            if picture != nil { counters.add(.framesDecoded) }
-            return .success(picture ?? nil)
+            guard let picture = picture ?? nil else { return .success(nil) }
+            counters.add(.framesDecoded)
+            picture.rotation = frame.signal.rotation
+            // What the sender tells goes before what the codec stands for; a browser reads it in the same order.
+            picture.color = frame.signal.color.description(otherwise: picture.color)
+            return .success(picture)
         } catch {
             switch error {
             case .noFreeFrame: counters.add(.framesNoMemory)

@@ -6,6 +6,10 @@ public enum RTPExtensionURI {
     public static let mid = "urn:ietf:params:rtp-hdrext:sdes:mid"
     /// The client-to-mixer audio level (RFC 6464).
     public static let audioLevel = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+    /// How a picture is turned (3GPP TS 26.114, clause 7.4.5).
+    public static let videoOrientation = "urn:3gpp:video-orientation"
+    /// How a picture's numbers are to be read (libwebrtc, `docs/native-code/rtp-hdrext/color-space`).
+    public static let colorSpace = "http://www.webrtc.org/experiments/rtp-hdrext/color-space"
 }
 
 extension RTPHeader {

@@ -62,7 +62,9 @@ extension SessionDescription {
 extension MediaSection {
     /// The feedback that we give and take for video.
     public static let videoFeedback = ["nack", "nack pli", "ccm fir", "goog-remb"]
-    static let spokenExtensions = [RTPExtensionURI.mid, RTPExtensionURI.audioLevel]
+    static let spokenExtensions = [
+        RTPExtensionURI.mid, RTPExtensionURI.audioLevel, RTPExtensionURI.videoOrientation, RTPExtensionURI.colorSpace,
+    ]
 
     /// Fills in a transport.
     public mutating func use(_ transport: LocalTransport, setup: Setup) {
@@ -128,6 +130,10 @@ extension MediaSection {
                     parameters: "minptime=10;useinbandfec=1")
             ]
         } else {
+            section.extensions += [
+                .init(id: OfferedIDs.videoOrientation, uri: RTPExtensionURI.videoOrientation),
+                .init(id: OfferedIDs.colorSpace, uri: RTPExtensionURI.colorSpace),
+            ]
             section.codecs = [
                 Codec(payloadType: OfferedIDs.vp8, name: "VP8", clockRate: 90000, feedback: videoFeedback),
                 Codec(payloadType: OfferedIDs.rtx, name: "rtx", clockRate: 90000, parameters: "apt=\(OfferedIDs.vp8)"),
@@ -142,5 +148,5 @@ public enum OfferedIDs {
     /// Payload types.
     public static let vp8: UInt8 = 96, rtx: UInt8 = 97, opus: UInt8 = 111
     /// Header extensions.
-    public static let mid: UInt8 = 1, audioLevel: UInt8 = 2
+    public static let mid: UInt8 = 1, audioLevel: UInt8 = 2, videoOrientation: UInt8 = 3, colorSpace: UInt8 = 4
 }

@@ -43,12 +43,15 @@ struct VideoTrackTests {
             return true
         }
 
-        func send(_ frame: EncodedFrame, index: Int, followsGap: Bool = false) {
+        func send(
+            _ frame: EncodedFrame, index: Int, followsGap: Bool = false, signal: PictureSignal = PictureSignal()
+        ) {
             var frame = frame
             frame.pts = Int64(index) * 3000
             track.receive(
                 ReceivedFrame(
-                    frame: frame, arrival: Self.moment(index), captureUnixNanoseconds: nil, followsGap: followsGap))
+                    frame: frame, arrival: Self.moment(index), captureUnixNanoseconds: nil, followsGap: followsGap,
+                    signal: signal))
         }
 
         /// When a frame arrives; it is due 100 ms later.
@@ -74,6 +77,21 @@ struct VideoTrackTests {
 
     private func number(_ frame: VideoFrame?) -> Int? {
         frame.map { (Int($0.y[32 * $0.lumaStride + 32]) - 40 + 2) / 4 }
+    }
+
+    @Test("what the sender tells of a picture goes before what its codec stands for, and ends with it")
+    func signals() throws {
+        let fixture = Fixture(), frames = try frames(4)
+        let told = PictureSignal(rotation: .clockwise90, color: .init(matrix: .bt709, isFullRange: true))
+        let half = PictureSignal(rotation: .clockwise270, color: .init(isFullRange: true))
+        for (index, signal) in [told, half, PictureSignal(), told].enumerated() {
+            fixture.send(frames[index], index: index, signal: signal)
+        }
+        #expect(fixture.wait { fixture.count("frames_decoded") == 4 })
+        let seen = (0..<4).compactMap { fixture.picture($0, plus: 101) }
+        #expect(seen.map(\.rotation) == [.clockwise90, .clockwise270, .none, .clockwise90])
+        let full = ColorDescription(matrix: .bt709, isFullRange: true)
+        #expect(seen.map(\.color) == [full, ColorDescription(matrix: .bt601, isFullRange: true), .vp8, full])
     }
 
     @Test("each picture is given from the moment on at which it is due")

@@ -1,0 +1,48 @@
+// Header extensions on their way through the shard: found under the publisher's ids, written under the subscriber's.
+
+import RTC
+
+/// The ids of the extensions that one side of a track agreed on, 0 for those that it did not.
+///
+/// The mid is not among them: each side has its own.
+struct ExtensionIDs {
+    var level: UInt8 = 0, orientation: UInt8 = 0, color: UInt8 = 0
+
+    /// No extension.
+    init() {}
+
+    /// What a section of a description names.
+    init(_ section: MediaSection) {
+        level = section.extensionID(RTPExtensionURI.audioLevel) ?? 0
+        orientation = section.extensionID(RTPExtensionURI.videoOrientation) ?? 0
+        color = section.extensionID(RTPExtensionURI.colorSpace) ?? 0
+    }
+}
+
+/// Where the extensions of a stored packet lie that its subscriber wants: a plain value, made for each packet sent.
+struct ForwardedExtensions {
+    private var level: Range<Int>?, orientation: Range<Int>?, color: Range<Int>?
+
+    @inline(__always)
+    init(
+        _ header: RTPHeader, in stored: UnsafeRawBufferPointer, from publisher: ExtensionIDs,
+        to subscriber: ExtensionIDs
+    ) {
+        guard header.extensionLength > 0 else { return }
+        if subscriber.level != 0 { level = header.range(ofExtension: publisher.level, in: stored) }
+        if subscriber.orientation != 0 { orientation = header.range(ofExtension: publisher.orientation, in: stored) }
+        if subscriber.color != 0 { color = header.range(ofExtension: publisher.color, in: stored) }
+        // HDR metadata needs the two-byte form, which nobody is offered: the first four bytes stand for themselves.
+        if let whole = color { color = whole.prefix(4) }
+    }
+
+    @inline(__always)
+    var isEmpty: Bool { level == nil && orientation == nil && color == nil }
+
+    @inline(__always)
+    func append(to writer: inout RTPExtensionWriter, of stored: UnsafeRawBufferPointer, as ids: ExtensionIDs) {
+        if let level { writer.append(id: ids.level, UnsafeRawBufferPointer(rebasing: stored[level])) }
+        if let orientation { writer.append(id: ids.orientation, UnsafeRawBufferPointer(rebasing: stored[orientation])) }
+        if let color { writer.append(id: ids.color, UnsafeRawBufferPointer(rebasing: stored[color])) }
+    }
+}
