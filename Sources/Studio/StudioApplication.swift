@@ -132,7 +132,10 @@ public struct StudioApplication {
                 metrics.set("proscenium_workers", ["role": role.rawValue], to: Double(count))
             }
             for (worker, counters) in registry.counters() {
-                for (name, value) in counters { metrics.set(name, ["worker": worker], to: value) }
+                for (series, value) in counters {
+                    let (name, labels) = Metrics.parse(series: series)
+                    metrics.set(name, labels.merging(["worker": worker]) { $1 }, to: value)
+                }
             }
             return Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],

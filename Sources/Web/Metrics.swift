@@ -45,6 +45,18 @@ public final class Metrics: Sendable {
         }
     }
 
+    /// Takes a series as a worker tells it, such as `name{le="0.1"}`, apart; what is no label is left out.
+    public static func parse(series: String) -> (name: String, labels: [String: String]) {
+        guard let open = series.firstIndex(of: "{"), series.last == "}" else { return (series, [:]) }
+        var labels: [String: String] = [:]
+        for pair in series[series.index(after: open)...].dropLast().split(separator: ",") {
+            let parts = pair.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, parts[1].count >= 2, parts[1].first == "\"", parts[1].last == "\"" else { continue }
+            labels[String(parts[0])] = String(parts[1].dropFirst().dropLast())
+        }
+        return (String(series[..<open]), labels)
+    }
+
     /// Writes everything as text, sorted.
     public func text() -> String {
         let (counters, gauges, refused) = state.withLock { ($0.counters, $0.gauges, $0.refused) }

@@ -65,6 +65,63 @@ struct H264CodecTests {
         #expect(worst < 90)
     }
 
+    @Test(
+        "a quicker preset has the parameter sets of the one that it stands in for",
+        arguments: X264Settings.Preset.allCases)
+    func standsIn(_ signaled: X264Settings.Preset) throws {
+        var settings = X264Settings.program(size: size, frameRate: FrameRate(30), preset: signaled)
+        let record = try X264Encoder(settings: settings, timescale: 30).configuration.record.array
+        settings.signaledPreset = signaled
+        for preset in X264Settings.Preset.allCases.prefix(while: { $0 != signaled }) {
+            settings.preset = preset
+            let other = try X264Encoder(settings: settings, timescale: 30).configuration.record.array
+            #expect(other == record, "\(preset) for \(signaled)")
+        }
+    }
+
+    @Test("one stream goes on through another analysis and another encoder, decoded by one configuration")
+    func changesPace() throws {
+        var settings = X264Settings.program(size: size, frameRate: FrameRate(30), bitrateKbps: 400)
+        settings.signaledPreset = .veryfast
+        var frames: [EncodedFrame] = []
+        func encode(_ range: Range<Int>, _ encoder: inout X264Encoder) throws {
+            for index in range {
+                let frame = try encoder.encode(picture(index), pts: Int64(index), forcesIDR: index % 20 == 0)
+                if let frame { frames.append(frame) }
+            }
+        }
+        var first = try X264Encoder(settings: settings, timescale: 30)
+        try encode(0..<10, &first)
+        try first.analyse(as: .ultrafast)
+        try encode(10..<20, &first)
+        while let frame = try first.flush() { frames.append(frame) }
+        settings.preset = .superfast
+        var second = try X264Encoder(settings: settings, timescale: 30)
+        try encode(20..<40, &second)
+        while let frame = try second.flush() { frames.append(frame) }
+        #expect(frames.map(\.pts) == (0..<40).map(Int64.init))
+        #expect(frames.filter(\.isKeyframe).map(\.pts) == [0, 20])
+
+        var decoder = try H264Decoder(configuration: first.configuration.record)
+        var shown = 0, worst = 0
+        func look(_ decoded: VideoFrame) {
+            let original = picture(shown)
+            for row in 0..<90 {
+                for column in 0..<160 {
+                    let (a, b) = (
+                        decoded.y[row * decoded.lumaStride + column], original.y[row * original.lumaStride + column]
+                    )
+                    worst = max(worst, abs(Int(a) - Int(b)))
+                }
+            }
+            shown += 1
+        }
+        for frame in frames { try decoder.decode(frame, output: look) }
+        decoder.finish(output: look)
+        #expect(shown == 40)
+        #expect(worst < 90)
+    }
+
     @Test("the same pictures give the same bytes")
     func deterministic() throws {
         #expect(try encode(12).frames.map(\.payload.array) == encode(12).frames.map(\.payload.array))

@@ -40,6 +40,7 @@ final class ProgramArtist: @unchecked Sendable {
         // One frame's time to wait for room: the next frame would come late otherwise.
         let deadline = startedAt.advanced(byMilliseconds: 33)
         let (look, transition) = board.advance(to: frame.programTime)
+        if line.leavesOut, !frame.isIDR, !frame.index.isMultiple(of: 2) { return line.leftOut() }
         guard !frame.isRepeat else {
             line.repeated()
             // No time is left to wait in: what waits would only make the next one late.

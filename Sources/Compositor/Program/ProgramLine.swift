@@ -17,6 +17,9 @@ final class ProgramLine: Sendable {
     private let droppedFrames = Atomic<UInt64>(0), repeatedFrames = Atomic<UInt64>(0)
     private let drawnFrames = Atomic<UInt64>(0), drawnNanoseconds = Atomic<UInt64>(0)
     private let encodedFrames = Atomic<UInt64>(0), encodedNanoseconds = Atomic<UInt64>(0)
+    private let leftOutFrames = Atomic<UInt64>(0), step = Atomic<Int>(0), isThinned = Atomic(false)
+    private let stepsDown = Atomic<UInt64>(0)
+    private let intervals = FrameIntervals()
 
     init(capacity: Int) { queue = BoundedQueue(capacity: capacity) }
 
@@ -48,19 +51,40 @@ final class ProgramLine: Sendable {
         encodedNanoseconds.wrappingAdd(UInt64(max(0, nanoseconds)), ordering: .relaxed)
     }
 
+    /// How many pictures wait for the encoder.
+    var waiting: Int { queue.count }
+
+    /// Whether every second picture is left out, because the encoder can't keep up at all.
+    var leavesOut: Bool { isThinned.load(ordering: .relaxed) }
+
+    /// Notes the step of the overload ladder.
+    func set(step new: Int, leavesOut: Bool) {
+        if new > step.exchange(new, ordering: .relaxed) { stepsDown.wrappingAdd(1, ordering: .relaxed) }
+        isThinned.store(leavesOut, ordering: .relaxed)
+    }
+
+    /// Counts a picture that is left out.
+    func leftOut() { leftOutFrames.wrappingAdd(1, ordering: .relaxed) }
+
+    /// Notes that a picture has reached the encoder.
+    func entered(at now: MonotonicTime) { intervals.note(at: now) }
+
     /// The next picture to encode; nil when the line is closed and empty.
     func next() -> Job? { queue.pop() }
 
     func close() { queue.close() }
 
     var counters: [String: Double] {
-        [
+        intervals.counters.merging([
             "proscenium_compositor_frames_repeated_total": Double(repeatedFrames.load(ordering: .relaxed)),
             "proscenium_compositor_frames_dropped_total": Double(dropped),
             "proscenium_compositor_frames_drawn_total": Double(drawnFrames.load(ordering: .relaxed)),
             "proscenium_compositor_draw_seconds_total": Double(drawnNanoseconds.load(ordering: .relaxed)) / 1e9,
             "proscenium_compositor_frames_encoded_total": Double(encodedFrames.load(ordering: .relaxed)),
             "proscenium_compositor_encode_seconds_total": Double(encodedNanoseconds.load(ordering: .relaxed)) / 1e9,
-        ]
+            "proscenium_compositor_frames_left_out_total": Double(leftOutFrames.load(ordering: .relaxed)),
+            "proscenium_compositor_encoder_step": Double(step.load(ordering: .relaxed)),
+            "proscenium_compositor_encoder_steps_down_total": Double(stepsDown.load(ordering: .relaxed)),
+        ]) { $1 }
     }
 }

@@ -90,7 +90,8 @@ public final class ProgramVideo: Sendable {
         self.line = line
         encoder = MediaThread(name: "encoder") {
             do throws(AVError) {
-                try Self.encode(line, format, callbacks)
+                var encoder = try ProgramEncoder(line: line, format: format, callbacks: callbacks, logger: logger)
+                try encoder.run()
             } catch {
                 logger.critical("the program can't be encoded", metadata: ["code": "\(error.code)"])
                 // Nobody takes pictures any more: the program's thread must not wait for room.
@@ -121,31 +122,5 @@ public final class ProgramVideo: Sendable {
         driver.stop()
         line.close()
         encoder.join()
-    }
-
-    private static func encode(
-        _ line: ProgramLine, _ format: ProgramFormat, _ callbacks: Callbacks
-    ) throws(AVError) {
-        let size = PictureSize(width: format.canvas.width, height: format.canvas.height)
-        var encoder = try X264Encoder(
-            settings: .program(
-                size: size, frameRate: format.frameRate, bitrateKbps: format.videoKbps, preset: format.preset),
-            timescale: timescale)
-        callbacks.onConfiguration(encoder.configuration.record)
-        while let job = line.next() {
-            let startedAt = SystemClock.monotonic()
-            let pts = ProgramClock.offset(
-                ofFrame: job.frame.index, timescale: Int64(timescale), frameRate: format.frameRate)
-            let userData = job.frame.isIDR ? Self.userData(job.frame.programTime) : []
-            let encoded = try encoder.encode(job.picture, pts: pts, forcesIDR: job.frame.isIDR, userData: userData)
-            line.encoded(nanoseconds: SystemClock.monotonic().nanoseconds(since: startedAt))
-            if let encoded { callbacks.onFrame(encoded) }
-        }
-        while let encoded = try encoder.flush() { callbacks.onFrame(encoded) }
-    }
-
-    private static func userData(_ time: ProgramTime) -> [UInt8] {
-        let value = UInt64(bitPattern: time.milliseconds)
-        return programTimeUUID + (0..<8).map { UInt8(truncatingIfNeeded: value >> (56 - 8 * UInt64($0))) }
     }
 }

@@ -3,62 +3,6 @@
 internal import CMediaShims
 internal import CX264
 
-/// How an `X264Encoder` is set up.
-public struct X264Settings: Sendable, Hashable {
-    /// x264's presets, as far as the program uses them.
-    public enum Preset: String, Sendable, Hashable, Codable, CaseIterable {
-        case ultrafast, superfast, veryfast, faster, fast, medium
-    }
-
-    /// The picture size.
-    public var size: PictureSize
-    /// The frame rate that rate control and the stream's timing count with.
-    public var frameRate: FrameRate
-    /// The average in kbit/s.
-    public var bitrateKbps: Int
-    /// What the decoder's buffer is filled with at most, in kbit/s.
-    public var maxRateKbps: Int
-    /// The size of that buffer in kbit.
-    public var bufferKbit: Int
-    /// Speed against quality.
-    public var preset: Preset
-    /// How many pictures rate control looks ahead: delay, memory and steadiness; presets that use fewer keep theirs.
-    public var lookaheadFrames: Int
-    /// Whether filler keeps the rate constant to the bit (HRD CBR); costs bandwidth, only for receivers that ask for it.
-    public var fillsToBitrate = false
-
-    /// Settings of a ladder rung: maxrate 1.1 times the average, one second of buffer.
-    public static func rung(size: PictureSize, frameRate: FrameRate, bitrateKbps: Int, preset: Preset) -> Self {
-        Self(
-            size: size, frameRate: frameRate, bitrateKbps: bitrateKbps, maxRateKbps: bitrateKbps * 11 / 10,
-            bufferKbit: bitrateKbps, preset: preset, lookaheadFrames: 10)
-    }
-
-    /// Settings of the program: constant rate, one second of buffer.
-    public static func program(
-        size: PictureSize, frameRate: FrameRate, bitrateKbps: Int = 4000, preset: Preset = .veryfast
-    ) -> Self {
-        Self(
-            size: size, frameRate: frameRate, bitrateKbps: bitrateKbps, maxRateKbps: bitrateKbps,
-            bufferKbit: bitrateKbps,
-            preset: preset, lookaheadFrames: 10)
-    }
-
-    /// Creates settings.
-    public init(
-        size: PictureSize, frameRate: FrameRate, bitrateKbps: Int, maxRateKbps: Int, bufferKbit: Int, preset: Preset,
-        lookaheadFrames: Int
-    ) {
-        self.size = size
-        self.frameRate = frameRate
-        self.bitrateKbps = bitrateKbps
-        self.maxRateKbps = maxRateKbps
-        self.bufferKbit = bufferKbit
-        self.preset = preset
-        self.lookaheadFrames = lookaheadFrames
-    }
-}
-
 /// One H.264 encoder, single-threaded and deterministic, confined to the thread that uses it.
 public struct X264Encoder: ~Copyable {
     private let handle: OpaquePointer
@@ -77,48 +21,8 @@ public struct X264Encoder: ~Copyable {
     ///   - timescale: ticks per second of the stamps that `encode` takes and gives.
     /// - Throws: `AVError` when x264 refuses the settings.
     public init(settings: X264Settings, timescale: Int32) throws(AVError) {
-        var parameters = x264_param_t()
-        guard x264_param_default_preset(&parameters, settings.preset.rawValue, nil) >= 0 else {
-            throw AVError.invalidData
-        }
-        parameters.i_log_level = X264_LOG_NONE
-        parameters.i_threads = 1
-        parameters.i_lookahead_threads = 1
-        parameters.i_sync_lookahead = 0
-        parameters.b_sliced_threads = 0
-        parameters.b_deterministic = 1
-        parameters.i_csp = Int32(X264_CSP_I420)
-        parameters.i_width = Int32(settings.size.width)
-        parameters.i_height = Int32(settings.size.height)
-        parameters.i_fps_num = UInt32(settings.frameRate.numerator)
-        parameters.i_fps_den = UInt32(settings.frameRate.denominator)
-        parameters.b_vfr_input = 0
-        // IDRs lie on the program's grid and nowhere else: the caller alone asks for them.
-        parameters.i_keyint_max = 1 << 30
-        parameters.i_scenecut_threshold = 0
-        parameters.b_intra_refresh = 0
-        parameters.b_open_gop = 0
-        parameters.i_bframe = 0
-        parameters.rc.i_rc_method = Int32(X264_RC_ABR)
-        parameters.rc.i_bitrate = Int32(settings.bitrateKbps)
-        parameters.rc.i_vbv_max_bitrate = Int32(settings.maxRateKbps)
-        parameters.rc.i_vbv_buffer_size = Int32(settings.bufferKbit)
-        parameters.rc.i_lookahead = min(parameters.rc.i_lookahead, Int32(settings.lookaheadFrames))
-        if parameters.rc.i_lookahead == 0 { parameters.rc.b_mb_tree = 0 }
-        if settings.fillsToBitrate {
-            parameters.i_nal_hrd = Int32(X264_NAL_HRD_CBR)
-            parameters.rc.b_filler = 1
-        }
-        parameters.vui.i_colorprim = 1
-        parameters.vui.i_transfer = 1
-        parameters.vui.i_colmatrix = 1
-        parameters.vui.b_fullrange = 0
-        parameters.b_annexb = 0
-        parameters.b_repeat_headers = 0
-        parameters.b_aud = 0
-        guard x264_param_apply_profile(&parameters, "high") >= 0, let handle = proscenium_x264_open(&parameters) else {
-            throw AVError.invalidData
-        }
+        var parameters = try settings.parameters()
+        guard let handle = proscenium_x264_open(&parameters) else { throw AVError.invalidData }
         var units: UnsafeMutablePointer<x264_nal_t>?
         var unitCount: Int32 = 0
         var sps: [UInt8] = [], pps: [UInt8] = []
@@ -183,6 +87,28 @@ public struct X264Encoder: ~Copyable {
             }
         }
         return try run(picture)
+    }
+
+    /// Analyses the pictures that follow as a quicker preset would, from the next one on, without a new encoder.
+    ///
+    /// That saves about a quarter of the time: lookahead and rate control stay as they are (docs/decisions, the overload
+    /// ladder). It can be undone by the encoder's own preset.
+    ///
+    /// - Parameter preset: the preset whose analysis is taken.
+    /// - Throws: `AVError` when x264 refuses.
+    public mutating func analyse(as preset: X264Settings.Preset) throws(AVError) {
+        var quick = settings
+        quick.preset = preset
+        quick.signaledPreset = settings.signaledPreset ?? settings.preset
+        let wanted = try quick.parameters()
+        var parameters = x264_param_t()
+        x264_encoder_parameters(handle, &parameters)
+        let offset = parameters.analyse.i_chroma_qp_offset
+        parameters.analyse = wanted.analyse
+        parameters.analyse.i_chroma_qp_offset = offset
+        // x264 can't leave subme 0 again once it is there.
+        parameters.analyse.i_subpel_refine = max(1, parameters.analyse.i_subpel_refine)
+        try AVError.check(x264_encoder_reconfig(handle, &parameters))
     }
 
     /// Takes one access unit of those that still wait; nil when none is left.
