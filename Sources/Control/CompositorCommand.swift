@@ -14,6 +14,8 @@ public enum CompositorCommand: Sendable, Codable, Hashable {
     case offer(session: String, offer: String)
     /// A picture of the program as it is out now, or of a scene as it would look; → `.still`.
     case still(Scene?)
+    /// Where the program goes besides the pipeline, and what it may show from outside; → `.connected`.
+    case connect(ProgramConnections)
 }
 
 /// The answer of a compositor.
@@ -26,6 +28,8 @@ public enum CompositorReply: Sendable, Codable, Hashable {
     case answer(String)
     /// A JPEG file in base64.
     case still(String)
+    /// The connections are as they were told to be; what becomes of each is reported.
+    case connected
 }
 
 /// All that a compositor needs to make an event's program; the same again changes nothing.
@@ -156,4 +160,6 @@ public enum CompositorEvent: Sendable, Codable, Hashable {
     case connectionLost(session: String)
     /// The program reaches the pipeline, or does not.
     case publishing(isConnected: Bool)
+    /// How the outputs are doing, all of them: when one changes, and each second while one is live.
+    case outputs([OutputState])
 }

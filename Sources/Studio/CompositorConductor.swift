@@ -24,6 +24,10 @@ actor CompositorConductor: ProgramControl {
         let isInherited: Bool
         var supervisor: String?
         var link: CompositorLink?
+        /// How its outputs are doing, by id, as its compositor said last.
+        var outputs: [String: OutputState] = [:]
+        /// The outputs that are known to have been live.
+        var lived: Set<String> = []
     }
 
     private struct Supervisor {
@@ -221,6 +225,7 @@ actor CompositorConductor: ProgramControl {
         case .compositor:
             guard let event = worker.event, let program = programs[event], let link = program.link else { return }
             programs[event]?.link = nil
+            programs[event]?.outputs = [:]
             if let supervisor = program.supervisor, supervisors[supervisor] == nil { giveUpLater(supervisor) }
             await link.end()
         case .sfu, .output: break
@@ -235,6 +240,21 @@ actor CompositorConductor: ProgramControl {
             parts.logger.info(
                 "a program reaches its output, or does not",
                 metadata: ["event": "\(event)", "isConnected": "\(isConnected)"])
+        case .outputs(let states): await follow(states, event: event)
+        }
+    }
+
+    private func follow(_ states: [OutputState], event: String) async {
+        guard let program = programs[event] else { return }
+        let live = states.filter { $0.hasBeenLive && !program.lived.contains($0.id) }.map(\.id)
+        programs[event]?.outputs = Dictionary(states.map { ($0.id, $0) }) { $1 }
+        programs[event]?.lived.formUnion(live)
+        guard !live.isEmpty else { return }
+        do {
+            try await parts.connections?.haveBeenLive(live, event: event)
+        } catch {
+            parts.logger.error(
+                "it can't be kept that outputs have been live", metadata: ["event": "\(event)", "error": "\(error)"])
         }
     }
 
@@ -252,6 +272,12 @@ actor CompositorConductor: ProgramControl {
     func show(_ change: ProgramChange, event: String) async throws -> ShownAt? {
         try await programs[event]?.link?.show(change)
     }
+
+    /// Outputs or ingests of an event have changed.
+    func connectionsChanged(_ event: String) async { await programs[event]?.link?.connectionsChanged() }
+
+    /// How the outputs of an event are doing, by id; empty while no compositor runs.
+    func outputStates(of event: String) -> [String: OutputState] { programs[event]?.outputs ?? [:] }
 
     func castChanged(event: String) async -> ShownAt? { await programs[event]?.link?.castChanged() }
 

@@ -19,6 +19,8 @@ actor CompositorLink {
         let source: any ProgramSource
         let events: EventStore
         let logger: Logger
+        /// Knows outputs and ingests; nil where programs have none.
+        var connections: (any ConnectionSource)?
     }
 
     /// The worker.
@@ -32,6 +34,8 @@ actor CompositorLink {
     private var session: RoomSession?
     private var work: Task<Void, Never>?
     private var castListener: CastListener?
+    private var publishURL: String?
+    private var mustTellConnections = false
     private var last: Task<Void, Never>?
     private var waitingCast: Task<ShownAt?, Never>?
     private var mustTellCast = false
@@ -142,7 +146,9 @@ actor CompositorLink {
         if anchor != program.clock { try await parts.source.setClock(anchor, of: event) }
         guard !isEnded else { return }
         toldCast = cast
+        publishURL = url
         isRunning = true
+        try await tellConnections()
         // What has changed since the setup was read was not told: nothing was told before the program ran.
         let newer = try await parts.source.setup(for: event)
         if newer.version > program.version {
@@ -231,6 +237,37 @@ actor CompositorLink {
 
     private func cast() async throws -> [CastMember] {
         try await parts.source.cast(of: event, present: await parts.speakers.participants(event))
+    }
+
+    // MARK: - Outputs and ingests
+
+    /// Tells where the program goes as well and what comes in, because it has changed.
+    func connectionsChanged() async {
+        guard isRunning else { return }
+        mustTellConnections = true
+        let telling = Task { [previous = last] in
+            await previous?.value
+            await self.tellNewestConnections()
+        }
+        last = telling
+        await telling.value
+    }
+
+    private func tellNewestConnections() async {
+        // Somebody whose turn came before has told the newest.
+        guard isRunning, mustTellConnections else { return }
+        do {
+            try await tellConnections()
+        } catch {
+            parts.logger.warning(
+                "a compositor could not be told its outputs", metadata: ["event": "\(event)", "error": "\(error)"])
+        }
+    }
+
+    private func tellConnections() async throws {
+        guard let source = parts.connections, let publishURL else { return }
+        mustTellConnections = false
+        _ = try await tell(.connect(try await source.connections(of: event, publishURL: publishURL)))
     }
 
     // MARK: - The room

@@ -120,6 +120,8 @@ public actor EventConductor {
         guard let event = try await events.record(id), event.state == .starting || event.state == .live else { return }
         let changed = try await events.update(id) { _ in }
         await compositors.refresh()
+        // The compositor is told in its turn; nobody waits for one that does not answer.
+        Task { await compositors.connectionsChanged(id) }
         guard let output = event.output, registry.registration(output) != nil else { return }
         do {
             try await open(changed)

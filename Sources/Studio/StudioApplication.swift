@@ -69,9 +69,11 @@ public struct StudioApplication {
         let programs = ProgramStore(database: database, builtIn: builtIn), media = MediaStore(programs: programs)
         let files = MediaFiles(root: configuration.dataDirectory.appending(path: "media"))
         files.sweep(known: try await media.known())
+        let outputs = OutputStore(database: database, keys: keys)
         let compositors = CompositorConductor(
             parts: .init(
-                registry: registry, speakers: speakers, source: programs, events: events, logger: logger))
+                registry: registry, speakers: speakers, source: programs, events: events, logger: logger,
+                connections: StoredConnections(outputs: outputs, ingests: ingests)))
         let conductor = EventConductor(
             events: events, ingests: ingests, registry: registry, observer: ProgramNews(interactivity: interactivity),
             speakers: speakers, compositors: compositors,
@@ -98,6 +100,9 @@ public struct StudioApplication {
         ).add(to: book)
         IngestRoutes(ingests: ingests, conductor: conductor, registry: registry, events: events, origins: origins)
             .add(to: book)
+        OutputRoutes(
+            outputs: outputs, compositors: compositors, allowsPrivate: configuration.allowsPrivateOutputs
+        ).add(to: book)
         PlaybackRoutes(events: events, registry: registry, keys: keys, origins: origins, nowSeconds: nowSeconds)
             .add(to: book)
         SpeakerRoutes(speakers: speakers, credentials: credentials, connections: connections).add(to: book)

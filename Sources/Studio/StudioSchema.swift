@@ -63,5 +63,15 @@ public enum StudioSchema {
                     CREATE INDEX deckByEvent ON deck (event, id);
                     """)
         }
+        migrator.registerMigration("studio-outputs") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE output (
+                        id TEXT PRIMARY KEY, org TEXT NOT NULL,
+                        event TEXT NOT NULL REFERENCES event (id) ON DELETE CASCADE,
+                        name TEXT, url TEXT NOT NULL, key BLOB NOT NULL, hasBeenLive INTEGER NOT NULL DEFAULT 0);
+                    CREATE INDEX outputByEvent ON output (event);
+                    """)
+        }
     }
 }

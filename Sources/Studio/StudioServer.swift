@@ -36,12 +36,14 @@ public struct StudioConfiguration: Sendable {
     public var layouts: URL
     /// Addresses of proxies whose X-Forwarded-For counts.
     public var trustedProxies: [String]
+    /// Whether outputs may be in private networks and on this machine.
+    public var allowsPrivateOutputs: Bool
 
     /// Creates a configuration.
     public init(
         dataDirectory: URL, bindAddress: String, httpsPort: Int, internalPort: Int, hosts: [String],
         certificateFile: URL, keyFile: URL, pages: URL, libraries: URL, openAPI: URL, layouts: URL,
-        trustedProxies: [String]
+        trustedProxies: [String], allowsPrivateOutputs: Bool = false
     ) {
         self.dataDirectory = dataDirectory
         self.bindAddress = bindAddress
@@ -55,6 +57,7 @@ public struct StudioConfiguration: Sendable {
         self.openAPI = openAPI
         self.layouts = layouts
         self.trustedProxies = trustedProxies
+        self.allowsPrivateOutputs = allowsPrivateOutputs
     }
 }
 

@@ -25,7 +25,7 @@ extension Proscenium {
                 CompositorConfiguration(
                     event: event, studio: try settings.studio(studio), token: token, place: settings.text("place"),
                     bindAddress: settings.bindAddress, trustedCertificateFile: try settings.certificate().certificate,
-                    format: format),
+                    allowsPrivateOutputs: settings.flag("allow-private-outputs"), format: format),
                 logger: Logger(label: "compositor"))
         }
     }

@@ -85,7 +85,8 @@ extension Proscenium {
                     hosts: settings.hosts, certificateFile: certificate, keyFile: key,
                     pages: settings.path("pages-directory"), libraries: settings.path("libraries-directory"),
                     openAPI: settings.path("openapi-file"), layouts: settings.path("layouts-directory"),
-                    trustedProxies: proxies.map { $0.trimmingCharacters(in: .whitespaces) }),
+                    trustedProxies: proxies.map { $0.trimmingCharacters(in: .whitespaces) },
+                    allowsPrivateOutputs: settings.flag("allow-private-outputs")),
                 logger: Logger(label: "studio"))
         }
     }

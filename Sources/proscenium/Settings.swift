@@ -56,6 +56,10 @@ struct Setting: Sendable {
         .init(
             name: "trusted-proxies", standard: "",
             reason: "addresses whose X-Forwarded-For counts, separated by commas; empty trusts nobody"),
+        .init(
+            name: "allow-private-outputs", standard: "false",
+            reason:
+                "true lets outputs go into private networks and to this machine; otherwise a producer could reach them"),
         .init(name: "log-level", standard: "info", reason: "lowest level that is logged: trace to critical"),
     ]
 }
@@ -95,11 +99,17 @@ struct Settings: Sendable {
                 throw ValidationError("\(name) is a port from 1 to 65535, not \"\(text(name))\".")
             }
         }
+        guard ["true", "false"].contains(text("allow-private-outputs")) else {
+            throw ValidationError("allow-private-outputs is true or false.")
+        }
         for name in ["preset", "program-preset"]
         where !["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"].contains(text(name)) {
             throw ValidationError("\(name) is ultrafast, superfast, veryfast, faster, fast or medium.")
         }
     }
+
+    /// Whether a setting is `true`.
+    func flag(_ name: String) -> Bool { text(name) == "true" }
 
     /// A setting as text.
     func text(_ name: String) -> String { values[name] ?? "" }
@@ -161,6 +171,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: "Description of the API, OpenAPI in YAML.") var openapiFile: String?
     @Option(help: "Folder of the built-in layouts.") var layoutsDirectory: String?
     @Option(help: "Trusted proxies' addresses, separated by commas.") var trustedProxies: String?
+    @Option(help: "true lets outputs go into private networks.") var allowPrivateOutputs: String?
     @Option(help: "Lowest level that is logged.") var logLevel: String?
 
     /// Resolves the settings of this run.
@@ -173,7 +184,7 @@ struct SettingFlags: ParsableArguments {
             "place": place,
             "pages-directory": pagesDirectory, "libraries-directory": librariesDirectory,
             "openapi-file": openapiFile, "layouts-directory": layoutsDirectory,
-            "trusted-proxies": trustedProxies, "log-level": logLevel,
+            "trusted-proxies": trustedProxies, "allow-private-outputs": allowPrivateOutputs, "log-level": logLevel,
         ]
         return try Settings(
             file: config, environment: ProcessInfo.processInfo.environment, flags: given.compactMapValues { $0 })

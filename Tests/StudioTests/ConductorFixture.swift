@@ -76,6 +76,11 @@ final class FakeWorker: Sendable {
     /// The casts that it was told apart from setups.
     var casts: [[CastMember]] { program.compactMap { if case .putCast(let cast) = $0 { cast } else { nil } } }
 
+    /// The outputs and ingests that it was told.
+    var connections: [ProgramConnections] {
+        program.compactMap { if case .connect(let connections) = $0 { connections } else { nil } }
+    }
+
     /// The sessions whose offers it was told.
     var offers: [String] { program.compactMap { if case .offer(let session, _) = $0 { session } else { nil } } }
 
@@ -98,6 +103,7 @@ struct ConductorFixture: Sendable {
     let registry: WorkerRegistry
     let events: EventStore
     let ingests: IngestStore
+    let outputs: OutputStore
     let programs: ProgramStore
     let speakers: SpeakerRooms
     let compositors: CompositorConductor
@@ -134,11 +140,14 @@ struct ConductorFixture: Sendable {
         self.registry = registry
         events = EventStore(database: database)
         ingests = IngestStore(database: database)
+        outputs = OutputStore(database: database, keys: keys)
         let layouts = try Layout.load(folder: StudioFixture.repository.appending(path: "layouts")).layouts
         programs = ProgramStore(database: database, builtIn: layouts)
         speakers = SpeakerRooms(registry: registry, logger: logger)
         compositors = CompositorConductor(
-            parts: .init(registry: registry, speakers: speakers, source: programs, events: events, logger: logger),
+            parts: .init(
+                registry: registry, speakers: speakers, source: programs, events: events, logger: logger,
+                connections: StoredConnections(outputs: outputs, ingests: ingests)),
             patience: patience)
         let conductor = EventConductor(
             events: events, ingests: ingests, registry: registry, observer: Nobody(), speakers: speakers,
@@ -220,6 +229,7 @@ struct ConductorFixture: Sendable {
             case .run(let setup): .compositor(.running(setup.clock ?? Self.anchor))
             case .show, .putCast: .compositor(shown)
             case .offer: .compositor(.answer(Self.compositorAnswer))
+            case .connect: .compositor(.connected)
             case .still: .compositor(.still(Data("picture".utf8).base64EncodedString()))
             }
         }

@@ -81,6 +81,9 @@ struct OpenAPITests {
             walk.parameters["ingest"] = ingest as? String
             for name in ["listIngests", "rotateIngest", "deleteIngest"] { try await walk.call(name, admin) }
 
+            walk.parameters["output"] = try await walk.call("createOutput", admin)["id"] as? String
+            for name in ["listOutputs", "getOutput", "deleteOutput"] { try await walk.call(name, admin) }
+
             let invitation = try await walk.call("createInvitation", admin)
             walk.parameters["invitation"] = invitation["id"] as? String
             walk.parameters["token"] = invitation["token"] as? String

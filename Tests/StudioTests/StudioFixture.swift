@@ -27,7 +27,7 @@ struct StudioFixture: @unchecked Sendable {
 
     init(
         openAPI: URL? = nil, layouts: URL? = nil, control: FakeProgram = FakeProgram(),
-        decoder: any MediaDecoding = FakeDecoder()
+        decoder: any MediaDecoding = FakeDecoder(), allowsPrivateOutputs: Bool = true
     ) async throws {
         self.control = control
         folder = FileManager.default.temporaryDirectory.appending(path: "studio-\(UUID().uuidString)")
@@ -38,7 +38,8 @@ struct StudioFixture: @unchecked Sendable {
             dataDirectory: folder, bindAddress: "127.0.0.1", httpsPort: 8443, internalPort: 9443,
             hosts: ["localhost", "127.0.0.1"], certificateFile: folder, keyFile: folder, pages: pages,
             libraries: folder, openAPI: openAPI ?? Self.repository.appending(path: "docs/openapi.yaml"),
-            layouts: layouts ?? Self.repository.appending(path: "layouts"), trustedProxies: [])
+            layouts: layouts ?? Self.repository.appending(path: "layouts"), trustedProxies: [],
+            allowsPrivateOutputs: allowsPrivateOutputs)
         database = try StudioDatabase.open(path: folder.appending(path: "studio.sqlite").path)
         studio = try await StudioApplication(
             configuration, database: database, keys: keys, logger: Logger(label: "test"), control: control,

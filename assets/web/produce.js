@@ -3,6 +3,7 @@
 import { LiveChannel, askForCredential, pause, request, signIn, takeCredential } from "/assets/client.js";
 import { $, attempt, base, event, repeat } from "/assets/console.js";
 import { refreshIngests } from "/assets/produce-ingests.js";
+import { refreshOutputs } from "/assets/produce-outputs.js";
 import { startPeople } from "/assets/produce-people.js";
 import { drawPoll, followTallies, polls } from "/assets/produce-polls.js";
 import { program, sayProgramState, startProgram } from "/assets/produce-program.js";
@@ -79,6 +80,7 @@ async function start() {
     phase = "producing";
     repeat(() => refreshEvent().catch(() => { $("event-state").dataset.state = "lost"; }), 2000);
     repeat(refreshIngests, 3000);
+    repeat(refreshOutputs, 2000);
     startPeople();
     attempt($("program-error"), () => startProgram(() => state === "starting" || state === "live"));
     attempt($("slides-error"), refreshDecks);

@@ -21,6 +21,7 @@ public final class EventProgram: Sendable {
     private let library: MediaLibrary
     private let room: StageRoom
     private let publisher: ProgramPublisher
+    private let outputs: OutputBank
     private let video: ProgramVideo
     private let audio: ProgramAudio
     private let logger: Logger
@@ -59,8 +60,19 @@ public final class EventProgram: Sendable {
             trustedCertificateFile: configuration.trustedCertificateFile, clock: clock,
             metadata: Self.metadata(format), group: group, logger: logger
         ) { report(.publishing(isConnected: $0)) }
+        let outputs = OutputBank(
+            policy: .output(isPublicOnly: !configuration.allowsPrivateOutputs), clock: clock,
+            metadata: Self.metadata(format), group: group, logger: logger
+        ) { report(.outputs($0)) }
         // Both configurations are known once, before the first frame of either.
-        let configurations = Configurations { publisher.configure(video: $0, audio: $1) }
+        let configurations = Configurations {
+            publisher.configure(video: $0, audio: $1)
+            outputs.configure(video: $0, audio: $1)
+        }
+        let onFrame: @Sendable (EncodedFrame) -> Void = {
+            publisher.send($0)
+            outputs.send($0)
+        }
         self.clock = clock
         self.board = board
         self.format = format
@@ -69,6 +81,7 @@ public final class EventProgram: Sendable {
         self.library = library
         self.room = room
         self.publisher = publisher
+        self.outputs = outputs
         self.logger = logger
         let coming = Coming()
         self.coming = coming
@@ -77,13 +90,13 @@ public final class EventProgram: Sendable {
             clock: clock, format: format, board: board, store: store,
             callbacks: .init(
                 pictures: { room.pictures(at: $0) }, onMissing: { shop.order($0) },
-                onConfiguration: { configurations.video($0) }, onFrame: { publisher.send($0) }, onFailure: onFailure),
+                onConfiguration: { configurations.video($0) }, onFrame: onFrame, onFailure: onFailure),
             logger: logger)
         audio = ProgramAudio(
             clock: clock, kbps: format.audioKbps, board: board,
             callbacks: .init(
                 sound: { room.sound(at: $0, $1) }, onConfiguration: { configurations.audio($0) },
-                onFrame: { publisher.send($0) }, onFailure: onFailure), logger: logger)
+                onFrame: onFrame, onFailure: onFailure), logger: logger)
         // What could not be had at once, because Studio was away, is asked for again.
         refill = Task {
             while !Task.isCancelled {
@@ -100,7 +113,8 @@ public final class EventProgram: Sendable {
         video.stop()
         board.close()
         audio.stop()
-        publisher.stop()
+        // The last of the program goes out, as far as the servers take it in time; each has its own deadline.
+        for ending in outputs.stop() + [publisher.stop()].compactMap({ $0 }) { try? ending.wait() }
         room.close()
         shop.stop()
     }
@@ -108,7 +122,7 @@ public final class EventProgram: Sendable {
     /// Counters by Prometheus name.
     public var counters: [String: Double] {
         var all = video.counters
-        for more in [audio.counters, room.counters, publisher.counters] { all.merge(more) { $1 } }
+        for more in [audio.counters, room.counters, publisher.counters, outputs.counters] { all.merge(more) { $1 } }
         return all
     }
 
@@ -170,6 +184,9 @@ public final class EventProgram: Sendable {
         guard let time else { throw .outdated }
         return .shown(programTime: time, isReady: isDrawn)
     }
+
+    /// Sends the program to these servers, and to no others but the pipeline.
+    public func connect(_ connections: ProgramConnections) { outputs.put(connections.outputs) }
 
     /// Answers an offer of the SFU.
     public func answer(session: String, offer: String) async throws -> String {

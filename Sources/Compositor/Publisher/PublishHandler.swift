@@ -10,27 +10,19 @@ protocol PublishSource: AnyObject, Sendable {
     func started()
     /// Takes the next frame with what goes before it.
     func next() -> [StreamEvent]?
-    /// So many bytes were handed to the channel.
+    /// So many bytes have gone to the network.
     func sent(bytes: Int)
+    /// The peer takes no bytes, or takes them again.
+    func stuck(_ isStuck: Bool)
     /// Says why the connection is about to end.
     func ending(_ reason: PublishEnd)
-}
-
-/// Why a connection ended.
-enum PublishEnd: Equatable, Sendable {
-    /// It could not be made, with what the network or TLS says.
-    case unreachable(String)
-    /// The protocol ended it.
-    case failed(RTMPClientFailure)
-    /// No byte went out for too long.
-    case stalled
 }
 
 /// What reaches a connection from outside its event loop.
 enum PublishSignal: Sendable {
     /// Frames wait.
     case wake
-    /// Finish the stream.
+    /// Finish the stream when what waits has gone out, or after the linger time.
     case finish
 }
 
@@ -42,20 +34,24 @@ final class PublishHandler: ChannelInboundHandler {
     private static let checkMilliseconds: Int64 = 250
     private static let lingerMilliseconds: Int64 = 1000
     private let source: any PublishSource
-    private let stallMilliseconds: Int64
+    private let stallMilliseconds: Int64, warnMilliseconds: Int64
     private var machine: RTMPClientConnection
     private var context: ChannelHandlerContext?
     private var isPumping = false
-    private var hasEnded = false
+    private var hasEnded = false, isStuck = false
+    /// Since when what waits is sent for the last time.
+    private var finishingSince: MonotonicTime?
     /// Writes that the kernel has not taken whole, and when it last took one.
     private var writesUnderWay = 0
     private var lastProgress: MonotonicTime
 
     init(
-        source: any PublishSource, configuration: RTMPClientConfiguration, stallMilliseconds: Int64, now: MonotonicTime
+        source: any PublishSource, configuration: RTMPClientConfiguration, stallMilliseconds: Int64,
+        warnMilliseconds: Int64, now: MonotonicTime
     ) {
         self.source = source
         self.stallMilliseconds = stallMilliseconds
+        self.warnMilliseconds = warnMilliseconds
         var generator = SystemRandomNumberGenerator()
         machine = RTMPClientConnection(configuration, using: &generator, now: now)
         lastProgress = now
@@ -89,7 +85,7 @@ final class PublishHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        end(.unreachable("\(error)"))
+        end(PublishEnd(error))
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -98,8 +94,9 @@ final class PublishHandler: ChannelInboundHandler {
             return
         }
         if case .finish = signal {
-            pump()
-            machine.finish()
+            finishingSince = SystemClock.monotonic()
+            // A stream that never started has nothing to bring to an end.
+            if machine.phase != .running { machine.finish() }
         }
         pump()
     }
@@ -118,7 +115,12 @@ final class PublishHandler: ChannelInboundHandler {
                 case .close(let failure): return end(.failed(failure))
                 }
             }
-            guard machine.phase == .running, context.channel.isWritable, let events = source.next() else { return }
+            guard machine.phase == .running, context.channel.isWritable else { return }
+            guard let events = source.next() else {
+                guard finishingSince != nil else { return }
+                machine.finish()
+                continue
+            }
             for event in events { machine.send(event) }
         }
     }
@@ -126,11 +128,11 @@ final class PublishHandler: ChannelInboundHandler {
     private func write(_ bytes: [UInt8], _ context: ChannelHandlerContext) {
         if writesUnderWay == 0 { lastProgress = SystemClock.monotonic() }
         writesUnderWay += 1
-        source.sent(bytes: bytes.count)
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenComplete { _ in
+        let promise = context.eventLoop.makePromise(of: Void.self), count = bytes.count
+        promise.futureResult.assumeIsolated().whenComplete { result in
             self.writesUnderWay -= 1
             self.lastProgress = SystemClock.monotonic()
+            if case .success = result { self.source.sent(bytes: count) }
         }
         // The channel says whether it takes more only after a flush: TLS holds what is not flushed.
         context.writeAndFlush(wrapOutboundOut(context.channel.allocator.buffer(bytes: bytes)), promise: promise)
@@ -143,6 +145,12 @@ final class PublishHandler: ChannelInboundHandler {
         machine.handleTimeout(now: now)
         if writesUnderWay > 0, now.milliseconds(since: lastProgress) >= stallMilliseconds {
             return end(.stalled)
+        }
+        if let finishingSince, now.milliseconds(since: finishingSince) >= Self.lingerMilliseconds { machine.finish() }
+        let isStuck = writesUnderWay > 0 && now.milliseconds(since: lastProgress) >= warnMilliseconds
+        if isStuck != self.isStuck, machine.phase == .running {
+            self.isStuck = isStuck
+            source.stuck(isStuck)
         }
         pump()
         context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Self.checkMilliseconds)) { self.check() }

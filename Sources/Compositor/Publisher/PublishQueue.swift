@@ -33,6 +33,7 @@ struct PublishQueue {
 
     private static let soundAheadMilliseconds: Int64 = 250
     private let anchor: ProgramTime
+    private let tellsProgramTime: Bool
     private let longestMilliseconds: Int64
     private let byteLimit: Int
     private var items: [Item] = []
@@ -47,10 +48,14 @@ struct PublishQueue {
     ///
     /// - Parameters:
     ///   - anchor: the program time of PTS 0.
+    ///   - tellsProgramTime: whether the program time goes before each IDR.
     ///   - longestMilliseconds: how much media waits at most.
     ///   - byteLimit: how many bytes wait at most, whatever the stamps say.
-    init(anchor: ProgramTime, longestMilliseconds: Int64 = 2000, byteLimit: Int = 16 << 20) {
+    init(
+        anchor: ProgramTime, tellsProgramTime: Bool = true, longestMilliseconds: Int64 = 2000, byteLimit: Int = 16 << 20
+    ) {
         self.anchor = anchor
+        self.tellsProgramTime = tellsProgramTime
         self.longestMilliseconds = longestMilliseconds
         self.byteLimit = byteLimit
     }
@@ -91,9 +96,11 @@ struct PublishQueue {
     }
 
     /// Says that a new connection takes what follows.
-    mutating func restart() {
+    ///
+    /// - Parameter keepsFrames: false where there will be no other connection: then nothing is kept for it.
+    mutating func restart(keepsFrames: Bool = true) {
         sent = nil
-        drops.reconnect &+= cut(toStartAfter: 0)
+        drops.reconnect &+= cut(toStartAfter: keepsFrames ? 0 : items.count)
     }
 
     /// Takes the next frame with what must go before it, or nil when nothing waits.
@@ -110,6 +117,7 @@ struct PublishQueue {
             events.append(.audioConfiguration(ByteBlock(item.configuration.audio)))
         }
         sent = item.configuration
+        guard tellsProgramTime else { return events + [.frame(item.frame)] }
         let time = anchor.advanced(byMilliseconds: item.milliseconds)
         return events + [.programTime(time, pts: item.milliseconds), .frame(item.frame)]
     }

@@ -17,13 +17,15 @@ public struct CompositorConfiguration: Sendable {
     public var bindAddress: String
     /// A certificate to trust beside the machine's own, PEM: the one for development.
     public var trustedCertificateFile: URL?
+    /// Whether outputs may be in private networks and on this machine.
+    public var allowsPrivateOutputs: Bool
     /// What the program is like.
     public var format: ProgramFormat
 
     /// Creates a configuration.
     public init(
         event: String, studio: URL, token: String, place: String, bindAddress: String, trustedCertificateFile: URL?,
-        format: ProgramFormat = ProgramFormat()
+        allowsPrivateOutputs: Bool = false, format: ProgramFormat = ProgramFormat()
     ) {
         self.event = event
         self.studio = studio
@@ -31,6 +33,7 @@ public struct CompositorConfiguration: Sendable {
         self.place = place
         self.bindAddress = bindAddress
         self.trustedCertificateFile = trustedCertificateFile
+        self.allowsPrivateOutputs = allowsPrivateOutputs
         self.format = format
     }
 }

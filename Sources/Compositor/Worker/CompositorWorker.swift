@@ -41,6 +41,9 @@ actor CompositorWorker {
                 return .compositor(.answer(try await program.answer(session: session, offer: offer)))
             case .still(let scene):
                 return .compositor(.still(try await program.still(scene).base64EncodedString()))
+            case .connect(let connections):
+                program.connect(connections)
+                return .compositor(.connected)
             }
         } catch {
             return .failed("\(error)")

@@ -15,73 +15,15 @@ import Web
 
 @Suite("The program's publisher", .timeLimit(.minutes(2)))
 struct ProgramPublisherTests {
-    /// An entrance that remembers what each connection brought, and has room while it is told so.
-    private final class Entrance: IngestAuthorizer {
-        private struct Sink: IngestSink {
-            let entrance: Entrance, index: Int
-            func offer(_ event: StreamEvent) -> Bool { entrance.offer(event, from: index) }
-            func onRoom(_ resume: @escaping @Sendable () -> Void) {
-                entrance.state.withLock { $0.resumes.append(resume) }
-            }
-        }
-        private struct State {
-            var names: Set<String> = ["secret-name"]
-            var connections: [[StreamEvent]] = []
-            var hasRoom = true
-            var resumes: [@Sendable () -> Void] = []
-        }
-        private let state = Mutex(State())
-        var connections: [[StreamEvent]] { state.withLock { $0.connections } }
-        var frames: Int { connections.joined().count { if case .frame = $0 { true } else { false } } }
-
-        func setNames(_ names: Set<String>) { state.withLock { $0.names = names } }
-        func setRoom(_ hasRoom: Bool) {
-            let resumes = state.withLock { state in
-                state.hasRoom = hasRoom
-                return state.resumes
-            }
-            for resume in resumes { resume() }
-        }
-
-        func authorize(app: String, streamName: String, remoteAddress: String) async -> IngestGrant? {
-            state.withLock { state in
-                guard app == "live", state.names.contains(streamName) else { return nil }
-                state.connections.append([])
-                return IngestGrant(
-                    ingestID: "program", sink: Sink(entrance: self, index: state.connections.count - 1))
-            }
-        }
-
-        private func offer(_ event: StreamEvent, from index: Int) -> Bool {
-            state.withLock { state in
-                if case .ended = event { return true }
-                guard state.hasRoom else { return false }
-                state.connections[index].append(event)
-                return true
-            }
-        }
-    }
-
-    private final class Log: Sendable {
-        let lines = Mutex<[String]>([])
-        let states = Mutex<[Bool]>([])
-        var logger: Logger { Logger(label: "test", factory: { _ in Handler(log: self) }) }
-        struct Handler: LogHandler {
-            let log: Log
-            var metadata: Logger.Metadata = [:]
-            var logLevel = Logger.Level.trace
-            subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-                get { metadata[key] }
-                set { metadata[key] = newValue }
-            }
-            func log(event: LogEvent) { log.lines.withLock { $0.append("\(event.message) \(event.metadata ?? [:])") } }
-        }
-    }
-
     private let group = MultiThreadedEventLoopGroup.singleton
     private let clock = ProgramClock(wallMilliseconds: 1_767_225_600_000, monotonic: MonotonicTime(milliseconds: 0))
     private let certificates: (certificate: URL, key: URL)
-    private let entrance = Entrance(), log = Log()
+    private let entrance = PublishEntrance(), log = PublishLog()
+    private let states = States()
+
+    private final class States: Sendable {
+        let all = Mutex<[Bool]>([])
+    }
 
     init() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "publisher-\(UUID().uuidString)")
@@ -111,32 +53,18 @@ struct ProgramPublisherTests {
             url: "rtmps://\(host):\(port)/live", streamName: "secret-name",
             trustedCertificateFile: trusts ? certificates.certificate : nil, clock: clock, metadata: StreamMetadata(),
             group: group, logger: log.logger, stallMilliseconds: stallMilliseconds,
-            onState: { [log] isConnected in log.states.withLock { $0.append(isConnected) } })
+            onState: { [states] isConnected in states.all.withLock { $0.append(isConnected) } })
         publisher.configure(
-            video: ByteBlock([
-                1, 0x64, 0, 0x1F, 0xFF, 0xE1, 0, 4, 0x67, 0x64, 0, 0x1F, 1, 0, 3, 0x68, 0xEB, 0xE3,
-            ]), audio: ByteBlock([0x11, 0x90]))
+            video: PublishFrames.video, audio: PublishFrames.audio)
         return publisher
     }
 
     private func picture(_ index: Int64, bytes size: Int = 1000) -> EncodedFrame {
-        let isIDR = index % 60 == 0
-        var payload: [UInt8] = [
-            0, UInt8(size >> 16 & 255), UInt8(size >> 8 & 255), UInt8(size & 255), isIDR ? 0x65 : 0x41,
-        ]
-        payload += [UInt8](repeating: 7, count: size - 1)
-        return EncodedFrame(
-            codec: .h264, pts: index, dts: index, timescale: 30, isKeyframe: isIDR, payload: ByteBlock(payload))
+        PublishFrames.picture(index, bytes: size)
     }
 
-    private func waitUntil(_ what: String, seconds: Double = 30, _ condition: () -> Bool) async throws {
-        let deadline = SystemClock.monotonic().advanced(byMilliseconds: Int64(seconds * 1000))
-        while !condition() {
-            guard SystemClock.monotonic() < deadline else {
-                throw NSError(domain: "waited in vain for \(what): \(log.lines.withLock { $0.suffix(5) })", code: 1)
-            }
-            try await Task.sleep(for: .milliseconds(5))
-        }
+    private func waitUntil(_ what: String, _ condition: () -> Bool) async throws {
+        try await log.waitUntil(what, condition)
     }
 
     /// Checks what one connection brought: configurations, time and IDR first, and no picture without the one before
@@ -168,7 +96,7 @@ struct ProgramPublisherTests {
         defer { removeFolder() }
         let (first, port) = try await server()
         let publisher = publisher(port: port)
-        try await waitUntil("start") { log.states.withLock { $0 } == [true] }
+        try await waitUntil("start") { states.all.withLock { $0 } == [true] }
         var index: Int64 = 0
         func send(through last: Int64) {
             while index <= last {
@@ -179,11 +107,11 @@ struct ProgramPublisherTests {
         send(through: 50)
         try await waitUntil("frames") { entrance.frames == 51 }
         await first.shutdown()
-        try await waitUntil("loss") { log.states.withLock { $0 } == [true, false] }
+        try await waitUntil("loss") { states.all.withLock { $0 } == [true, false] }
         // Frames 51…59 follow pictures that the old connection took; from 60 on all waits.
         send(through: 70)
         let (second, _) = try await server(port: port)
-        try await waitUntil("return") { log.states.withLock { $0 } == [true, false, true] }
+        try await waitUntil("return") { states.all.withLock { $0 } == [true, false, true] }
         send(through: 130)
         try await waitUntil("more frames") { entrance.connections.last.map { check($0).count } == 71 }
         let connections = entrance.connections
@@ -198,7 +126,7 @@ struct ProgramPublisherTests {
             (counters["proscenium_compositor_publisher_dropped_reconnect_total"] ?? 0)
                 + (counters["proscenium_compositor_publisher_dropped_undecodable_total"] ?? 0) == 9)
         publisher.stop()
-        try await waitUntil("stop") { log.states.withLock { $0 } == [true, false, true, false] }
+        try await waitUntil("stop") { states.all.withLock { $0 } == [true, false, true, false] }
         try await waitUntil("unpublish") { second.counters.ended == ["closed-by-peer": 1] }
         publisher.send(picture(180))
         #expect(publisher.counters["proscenium_compositor_publisher_queue_milliseconds"] == 0)
@@ -211,7 +139,7 @@ struct ProgramPublisherTests {
         defer { removeFolder() }
         let (server, port) = try await server()
         let publisher = publisher(port: port, host: "127.0.0.1", stallMilliseconds: 400)
-        try await waitUntil("start") { log.states.withLock { $0 } == [true] }
+        try await waitUntil("start") { states.all.withLock { $0 } == [true] }
         entrance.setRoom(false)
         var index: Int64 = 0
         func send() {
@@ -227,7 +155,7 @@ struct ProgramPublisherTests {
         #expect((publisher.counters["proscenium_compositor_publisher_dropped_overflow_total"] ?? 0) > 0)
         #expect((publisher.counters["proscenium_compositor_publisher_queue_milliseconds"] ?? 0) <= 2000)
         entrance.setRoom(true)
-        try await waitUntil("return") { log.states.withLock { $0 } == [true, false, true] }
+        try await waitUntil("return") { states.all.withLock { $0 } == [true, false, true] }
         let end = (index / 60 + 3) * 60
         for next in index...end { publisher.send(picture(next)) }
         try await waitUntil("the last") {
@@ -250,7 +178,7 @@ struct ProgramPublisherTests {
             (publisher.counters["proscenium_compositor_publisher_failures_total"] ?? 0) >= 2
         }
         publisher.stop()
-        #expect(log.states.withLock { $0 }.isEmpty)
+        #expect(states.all.withLock { $0 }.isEmpty)
         #expect(publisher.counters["proscenium_compositor_publisher_connections_total"] == 0)
         #expect(entrance.connections.isEmpty)
         await server.shutdown()
@@ -264,14 +192,41 @@ struct ProgramPublisherTests {
         let (server, port) = try await server()
         let publisher = publisher(port: port)
         try await waitUntil("refusal") { publisher.counters["proscenium_compositor_publisher_refused_total"] == 1 }
-        #expect(log.states.withLock { $0 }.isEmpty)
+        #expect(states.all.withLock { $0 }.isEmpty)
         entrance.setNames(["secret-name"])
-        try await waitUntil("start") { log.states.withLock { $0 } == [true] }
+        try await waitUntil("start") { states.all.withLock { $0 } == [true] }
         publisher.send(picture(0))
         try await waitUntil("frame") { entrance.frames == 1 }
         publisher.stop()
         await server.shutdown()
         #expect(log.lines.withLock { $0.contains { $0.contains("Unauthorized") } })
         #expect(log.lines.withLock { $0.allSatisfy { !$0.contains("secret-name") } })
+    }
+
+    @Test("what waits when it is stopped is still sent, and stopping ends when the connection has")
+    func flush() async throws {
+        defer { removeFolder() }
+        let (server, port) = try await server()
+        let publisher = publisher(port: port)
+        try await waitUntil("start") { states.all.withLock { $0 } == [true] }
+        for index in Int64(0)..<60 { publisher.send(picture(index, bytes: 60_000)) }
+        try await publisher.stop()?.get()
+        try await waitUntil("the end") { server.counters.ended == ["closed-by-peer": 1] }
+        #expect(entrance.frames == 60)
+        await server.shutdown()
+    }
+
+    @Test("a peer that takes nothing does not hold up the end")
+    func stopWhileStuck() async throws {
+        defer { removeFolder() }
+        let (server, port) = try await server()
+        let publisher = publisher(port: port)
+        try await waitUntil("start") { states.all.withLock { $0 } == [true] }
+        entrance.setRoom(false)
+        for index in Int64(0)..<300 { publisher.send(picture(index, bytes: 60_000)) }
+        try await publisher.stop()?.get()
+        #expect(states.all.withLock { $0 } == [true, false])
+        entrance.setRoom(true)
+        await server.shutdown()
     }
 }

@@ -168,19 +168,4 @@ struct PublishQueueTests {
         #expect(backoff.delay(ranMilliseconds: 5000, isRefused: false, using: &random) <= 100)
         #expect(backoff.delay(ranMilliseconds: 0, isRefused: true, using: &random) == 2000)
     }
-
-    @Test("only rtmps with a host and an application is an address")
-    func addresses() throws {
-        let usual = try #require(PublishTarget("rtmps://studio.example:8445/live"))
-        #expect(usual.host == "studio.example" && usual.port == 8445 && usual.app == "live")
-        #expect(usual.serverName == "studio.example" && usual.url == "rtmps://studio.example:8445/live")
-        #expect(PublishTarget("rtmps://example.org/live")?.port == 443)
-        #expect(PublishTarget("rtmps://127.0.0.1:1/live")?.serverName == nil)
-        #expect(PublishTarget("rtmps://127.0.0.1.example:1/live")?.serverName == "127.0.0.1.example")
-        #expect(PublishTarget("rtmps://[::1]:1/live")?.host == "::1")
-        for wrong in [
-            "", "live", "rtmp://127.0.0.1/live", "https://a/live", "rtmps:///live", "rtmps://a", "rtmps://a/",
-            "rtmps://u:p@a/live", "rtmps://a/live?x=1", "rtmps://a:0/live", "rtmps://a:70000/live",
-        ] { #expect(PublishTarget(wrong) == nil, "\(wrong)") }
-    }
 }
