@@ -45,6 +45,8 @@ public final class VideoFrame: @unchecked Sendable {
     public var color: ColorDescription = .program
     /// How the picture is to be turned before it is seen.
     public var rotation: PictureRotation = .none
+    /// When the last byte of what it was decoded from had come; nil for what did not come live.
+    public var arrival: MonotonicTime?
     /// Presentation time in nanoseconds of the clock that the owner names.
     public var timestampNanoseconds: Int64 = 0
     private let memory: UnsafeMutableRawPointer

@@ -15,6 +15,8 @@ final class ProgramArtist: @unchecked Sendable {
     private var second: ProgramRenderer?
     private let black: VideoFrame
     private var last: VideoFrame
+    /// The stamps of the pictures that were drawn last.
+    private var drawn: [SceneSource: Int64] = [:]
 
     init(
         clock: ProgramClock, format: ProgramFormat, board: ProgramBoard, store: GraphicsStore,
@@ -53,7 +55,18 @@ final class ProgramArtist: @unchecked Sendable {
             line.repeated()
         }
         line.drawn(nanoseconds: SystemClock.monotonic().nanoseconds(since: startedAt))
-        line.put(.init(picture: last, frame: frame), sources: sources, until: deadline)
+        line.put(.init(picture: last, frame: frame, arrival: oldestNew(sources)), sources: sources, until: deadline)
+    }
+
+    /// When the oldest of those pictures had come that were not drawn before.
+    private func oldestNew(_ sources: [SceneSource: VideoFrame]) -> MonotonicTime? {
+        var oldest: MonotonicTime?
+        for (source, picture) in sources where drawn[source] != picture.timestampNanoseconds {
+            drawn[source] = picture.timestampNanoseconds
+            if let arrival = picture.arrival { oldest = min(oldest ?? arrival, arrival) }
+        }
+        if drawn.count > sources.count + 64 { drawn = drawn.filter { sources[$0.key] != nil } }
+        return oldest
     }
 
     private func draw(

@@ -35,13 +35,13 @@ struct ProgramEncoder: ~Copyable {
     mutating func run() throws(AVError) {
         while let job = line.next() {
             let startedAt = SystemClock.monotonic(), isIDR = job.frame.isIDR
-            line.entered(at: startedAt)
+            line.entered(job, at: startedAt)
             if isIDR { try reopen(ladder.rung.preset) }
             let pts = ProgramClock.offset(
                 ofFrame: job.frame.index, timescale: Int64(ProgramVideo.timescale), frameRate: format.frameRate)
             let userData = isIDR ? Self.userData(job.frame.programTime) : []
             let encoded = try encoder?.encode(job.picture, pts: pts, forcesIDR: isIDR, userData: userData)
-            if let encoded = encoded ?? nil { callbacks.onFrame(encoded) }
+            if let encoded = encoded ?? nil { hand(encoded) }
             let now = SystemClock.monotonic(), spent = now.nanoseconds(since: startedAt)
             line.encoded(nanoseconds: spent)
             if ladder.note(nanoseconds: spent, waiting: line.waiting, at: now) { try apply(ladder.rung) }
@@ -74,7 +74,15 @@ struct ProgramEncoder: ~Copyable {
     }
 
     private mutating func drain() throws(AVError) {
-        while let encoded = try encoder?.flush() ?? nil { callbacks.onFrame(encoded) }
+        while let encoded = try encoder?.flush() ?? nil { hand(encoded) }
+    }
+
+    private func hand(_ frame: EncodedFrame) {
+        // Frame n lies at n ticks of the frame rate, rounded down: the next number's stamp lies a frame further.
+        let ticks = Int64(ProgramVideo.timescale) * Int64(format.frameRate.denominator)
+        let index = (frame.pts &* Int64(format.frameRate.numerator) &+ ticks - 1) / ticks
+        line.left(index: index, at: SystemClock.monotonic())
+        callbacks.onFrame(frame)
     }
 
     private static func open(_ format: ProgramFormat, _ preset: X264Settings.Preset) throws(AVError) -> X264Encoder {

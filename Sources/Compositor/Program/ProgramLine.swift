@@ -10,6 +10,8 @@ final class ProgramLine: Sendable {
     struct Job: Sendable {
         var picture: VideoFrame
         var frame: FrameScheduler.Frame
+        /// When the oldest of the pictures that are new in it had come; nil when none is.
+        var arrival: MonotonicTime?
     }
 
     private let queue: BoundedQueue<Job>
@@ -19,7 +21,7 @@ final class ProgramLine: Sendable {
     private let encodedFrames = Atomic<UInt64>(0), encodedNanoseconds = Atomic<UInt64>(0)
     private let leftOutFrames = Atomic<UInt64>(0), step = Atomic<Int>(0), isThinned = Atomic(false)
     private let stepsDown = Atomic<UInt64>(0)
-    private let intervals = FrameIntervals()
+    private let times = LineTimes()
 
     init(capacity: Int) { queue = BoundedQueue(capacity: capacity) }
 
@@ -67,7 +69,12 @@ final class ProgramLine: Sendable {
     func leftOut() { leftOutFrames.wrappingAdd(1, ordering: .relaxed) }
 
     /// Notes that a picture has reached the encoder.
-    func entered(at now: MonotonicTime) { intervals.note(at: now) }
+    func entered(_ job: Job, at now: MonotonicTime) {
+        times.entered(index: job.frame.index, arrival: job.arrival, at: now)
+    }
+
+    /// Notes that a frame has left the encoder.
+    func left(index: Int64, at now: MonotonicTime) { times.left(index: index, at: now) }
 
     /// The next picture to encode; nil when the line is closed and empty.
     func next() -> Job? { queue.pop() }
@@ -75,7 +82,7 @@ final class ProgramLine: Sendable {
     func close() { queue.close() }
 
     var counters: [String: Double] {
-        intervals.counters.merging([
+        times.counters.merging([
             "proscenium_compositor_frames_repeated_total": Double(repeatedFrames.load(ordering: .relaxed)),
             "proscenium_compositor_frames_dropped_total": Double(dropped),
             "proscenium_compositor_frames_drawn_total": Double(drawnFrames.load(ordering: .relaxed)),

@@ -16,6 +16,7 @@ final class VideoTrack: DecodeWork {
         var payload: ByteBlock
         var isKeyframe: Bool
         var signal: PictureSignal
+        var arrival: MonotonicTime
     }
 
     private struct Picture {
@@ -86,7 +87,8 @@ final class VideoTrack: DecodeWork {
             }
             state.frames.append(
                 Waiting(
-                    stamp: stamp, payload: frame.payload, isKeyframe: frame.isKeyframe, signal: received.signal))
+                    stamp: stamp, payload: frame.payload, isKeyframe: frame.isKeyframe, signal: received.signal,
+                    arrival: received.arrival))
             return (nil, Self.maySchedule(&state), false)
         }
         if let drop { counters.add(drop) }
@@ -145,6 +147,7 @@ final class VideoTrack: DecodeWork {
             var late: MonotonicTime?
             switch result {
             case .success(let frame?):
+                frame.arrival = next.arrival
                 state.pictures.append(Picture(stamp: next.stamp, frame: frame))
                 late = state.lastAsked
             case .success(nil), .failure(.noFreeFrame): break

@@ -1,0 +1,182 @@
+"""Whether it stays as it is: the demo for an hour, looked at every ten seconds.
+
+Prints how evenly pictures reach the encoder, how old cameras' pictures are there and in the stream, frames late, missed, dropped and left
+out, the memory of each process with its slope, and how far flash and beep of one speaker are apart at the start and at the end.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+
+from studio.installation import Failure, Installation
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Tests/EndToEnd"))
+from harness.picture import decode_segment, rising_edges  # noqa: E402
+from harness.sound import decode_sound, onsets, pair_up  # noqa: E402
+
+FRAMES = ("emitted", "late", "missed", "dropped", "repeated", "left_out")
+PREFIX = "proscenium_compositor_"
+HISTOGRAMS = {
+    "frame_interval": "between pictures at the encoder", "camera_to_encoder": "a camera's picture at the encoder",
+    "camera_to_stream": "a camera's picture in the stream",
+}  # fmt: skip
+
+
+def segments_of(installation, url, cookies):
+    """Returns (program time, duration, address) of the segments that a playlist lists, in milliseconds."""
+    found, start, duration = [], None, None
+    for line in installation.fetch(url, headers=cookies)[2].decode().splitlines():
+        if line.startswith("#EXT-X-PROGRAM-DATE-TIME:"):
+            start = datetime.fromisoformat(line.partition(":")[2].replace("Z", "+00:00")).timestamp() * 1000
+        elif line.startswith("#EXTINF:"):
+            duration = float(line[8:].split(",")[0]) * 1000
+        elif line and not line.startswith("#"):
+            found.append((start, duration, url.rsplit("/", 1)[0] + "/" + line))
+    return found
+
+
+def measure_skew(installation, folder):
+    """Returns how long after its beep the flash of the one speaker on the whole picture is seen, in milliseconds."""
+    deadline, was_full = time.monotonic() + 100, True
+    while True:
+        is_full = (installation.call("GET", "/program")[2] or {}).get("layout") == "full"
+        if is_full and not was_full:
+            break
+        was_full = is_full
+        if time.monotonic() > deadline:
+            raise Failure("the demo shows no speaker alone")
+        time.sleep(0.5)
+    program = installation.call("GET", "/program")[2]
+    shown = {source.partition(":")[2] for source in program["slots"].values() if isinstance(source, str)}
+    others = [person["id"] for person in installation.call("GET", "/participants")[2]["items"] if person["id"] not in shown]
+    for person in others:
+        installation.call("PATCH", f"/participants/{person}", {"muted": True})
+    began = time.time() * 1000 + 2000
+    try:
+        time.sleep(16)
+    finally:
+        for person in others:
+            installation.call("PATCH", f"/participants/{person}", {"muted": False})
+    deadline, kept = time.monotonic() + 40, []
+    playlists, cookies = installation.playlists()
+    while time.monotonic() < deadline:
+        listed = segments_of(installation, playlists[-1], cookies)
+        kept = [segment for segment in listed if segment[0] >= began - 6000 and segment[0] < began + 14_000]
+        if listed and listed[-1][0] + listed[-1][1] > began + 14_000:
+            break
+        time.sleep(0.5)
+    lights, sounds = [], []
+    for start, _, address in kept:
+        path = Path(folder) / "segment.ts"
+        path.write_bytes(installation.fetch(address, headers=cookies)[2])
+        lights += [(frame.program_time, frame.mean(0, 0, frame.width, frame.height)[0]) for frame in decode_segment(path, start)]
+        sounds += decode_sound(path, start)
+    inside = range(int(began), int(began + 13_500))
+    flashes = rising_edges([(moment, value) for moment, value in lights if int(moment) in inside])
+    skews = pair_up(flashes, onsets([(moment, value) for moment, value in sounds if int(moment) in inside]))
+    if len(skews) < 5:
+        raise Failure(f"only {len(skews)} flashes with a beep were found")
+    return statistics.median(skews)
+
+
+def slope(points):
+    """Returns the rise per hour of the line that fits (seconds, value) best."""
+    if len(points) < 3:
+        return 0.0
+    mean_x, mean_y = (statistics.fmean(axis) for axis in zip(*points))
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return 3600 * sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+
+
+def histogram(went, name):
+    """Returns [(bound in ms, count)] of a bucketed series, not summed up."""
+    prefix = f"{PREFIX}{name}_seconds_bucket<="
+    sums = sorted((float(key.removeprefix(prefix)) * 1000, went[key]) for key in went if key.startswith(prefix))
+    return [(bound, count - (sums[index - 1][1] if index else 0)) for index, (bound, count) in enumerate(sums)]
+
+
+def quantile(buckets, part):
+    """Returns the upper bound of the bucket in which a part of all lies."""
+    total, seen = sum(count for _, count in buckets), 0
+    for bound, count in buckets:
+        seen += count
+        if total and seen >= part * total:
+            return bound
+    return 0.0
+
+
+def watch(installation, seconds):
+    """Looks on; returns how far the counters went, and by role the memory at each look."""
+    began, before, memory = time.monotonic(), installation.counters(), {}
+    pids = installation.processes().keys()
+    while True:
+        processes = installation.processes()
+        if processes.keys() != pids:
+            raise Failure("a process was started anew or ended")
+        passed = time.monotonic() - began
+        for role, _, resident in processes.values():
+            memory.setdefault(role, []).append((passed, resident))
+        if passed >= seconds:
+            break
+        time.sleep(min(10, max(0.1, seconds - passed)))
+    after = installation.counters()
+    return {name: after[name] - before.get(name, 0) for name in after}, memory
+
+
+def report(went, memory, skews):
+    """Prints the tables, and returns what the last line says."""
+    frames = {name: int(went[f"{PREFIX}frames_{name}_total"]) for name in FRAMES}
+    print("frames:", ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in frames.items()))
+    for name, title in HISTOGRAMS.items():
+        buckets = histogram(went, name)
+        print(f"{title}: p50 ≤ {quantile(buckets, 0.5):.0f} ms, p99 ≤ {quantile(buckets, 0.99):.0f} ms")
+        print("   " + ", ".join(f"≤ {bound:.0f} ms: {count:.0f}" for bound, count in buckets if count))
+    print(f"\n{'process':<14}{'MB at first':>13}{'MB at last':>12}{'MB an hour':>12}")
+    # What the first minutes fill (caches, pools) is no leak.
+    settled = {role: [point for point in points if point[0] >= points[-1][0] / 4] for role, points in memory.items()}
+    for role, points in sorted(memory.items()):
+        print(f"{role:<14}{points[0][1]:>13.0f}{points[-1][1]:>12.0f}{slope(settled[role]):>12.1f}")
+    print(f"\nflash after beep: {skews[0]:+.1f} ms at the start, {skews[1]:+.1f} ms at the end")
+    compositor = settled.get("compositor", [])
+    return {
+        "bench": "soak", "missedFrames": frames["missed"], "lateFrames": frames["late"],
+        "intervalP99Ms": quantile(histogram(went, "frame_interval"), 0.99),
+        "cameraToEncoderP99Ms": quantile(histogram(went, "camera_to_encoder"), 0.99),
+        "cameraToStreamP99Ms": quantile(histogram(went, "camera_to_stream"), 0.99),
+        "compositorMBPerHour": round(slope(compositor), 1), "rssMB": round(max(value for _, value in compositor)),
+        "skewStartMs": round(skews[0], 1), "skewEndMs": round(skews[1], 1),
+    }  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=3600, help="how long to look on (3600)")
+    parser.add_argument("--warm-up", type=float, default=20, help="how long to run before that (20)")
+    parser.add_argument("--keep", metavar="FOLDER", help="keeps data and log there instead of in a temporary folder")
+    parser.add_argument("serve", nargs="*", help="after --: more options for `proscenium serve`")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="proscenium-soak-") as folder:
+        folder = options.keep or folder
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with Installation(folder, options.serve) as installation:
+            try:
+                installation.wait_segments()
+                time.sleep(options.warm_up)
+                first = measure_skew(installation, folder)
+                went, memory = watch(installation, options.seconds)
+                result = report(went, memory, (first, measure_skew(installation, folder)))
+                print(f"\n{json.dumps(result, separators=(',', ':'))}")
+            except Failure as failure:
+                installation.print_log()
+                print(f"soak: {failure}", file=sys.stderr)
+                return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
