@@ -16,6 +16,8 @@ public enum CompositorCommand: Sendable, Codable, Hashable {
     case still(Scene?)
     /// Where the program goes besides the pipeline, and what it may show from outside; → `.connected`.
     case connect(ProgramConnections)
+    /// The mean colours of areas of the program's picture as it is out now; → `.reading`.
+    case meter([CanvasArea])
 }
 
 /// The answer of a compositor.
@@ -30,6 +32,8 @@ public enum CompositorReply: Sendable, Codable, Hashable {
     case still(String)
     /// The connections are as they were told to be; what becomes of each is reported.
     case connected
+    /// Mean colours.
+    case reading(CanvasReading)
 }
 
 /// All that a compositor needs to make an event's program; the same again changes nothing.

@@ -281,10 +281,16 @@ actor CompositorConductor: ProgramControl {
 
     func castChanged(event: String) async -> ShownAt? { await programs[event]?.link?.castChanged() }
 
-    func still(_ scene: Scene?, event: String) async throws -> Data {
+    func still(_ scene: Scene?, event: String) async throws -> Data { try await link(event).still(scene) }
+
+    func meter(_ areas: [CanvasArea], event: String) async throws -> CanvasReading {
+        try await link(event).meter(areas)
+    }
+
+    private func link(_ event: String) throws -> CompositorLink {
         guard let link = programs[event]?.link else {
             throw Problem.overloaded("No compositor makes this event's program now.", retryAfterMs: 2000)
         }
-        return try await link.still(scene)
+        return link
     }
 }

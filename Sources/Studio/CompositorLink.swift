@@ -185,6 +185,15 @@ actor CompositorLink {
         return picture
     }
 
+    /// Reads the program's picture.
+    func meter(_ areas: [CanvasArea]) async throws -> CanvasReading {
+        guard isRunning else { throw Problem.overloaded("The program does not run yet.", retryAfterMs: 1000) }
+        guard case .reading(let reading) = try await tell(.meter(areas), mustBeTaken: false) else {
+            throw Self.unexpected
+        }
+        return reading
+    }
+
     // MARK: - The cast
 
     /// Tells who is in the room and on stage.

@@ -43,4 +43,9 @@ public protocol ProgramControl: Sendable {
     /// - Returns: a JPEG file.
     /// - Throws: `Problem` 503 when no compositor runs or it does not answer.
     func still(_ scene: Scene?, event: String) async throws -> Data
+
+    /// Reads the mean colours of areas of the program's picture as it is out now.
+    ///
+    /// - Throws: `Problem` 503 when no compositor runs or it does not answer.
+    func meter(_ areas: [CanvasArea], event: String) async throws -> CanvasReading
 }

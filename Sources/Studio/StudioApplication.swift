@@ -110,6 +110,7 @@ public struct StudioApplication {
             programs: programs, events: events, control: control, stills: StillCache { SystemClock.monotonic() },
             nowMs: nowMs
         ).add(to: book)
+        MeterRoutes(events: events, control: control).add(to: book)
         StageRoutes(programs: programs, speakers: speakers, control: control).add(to: book)
         LayoutRoutes(programs: programs, control: control).add(to: book)
         let mediaRoutes = MediaRoutes(media: media, files: files, decoder: decoder ?? ChildDecoder(logger: logger))

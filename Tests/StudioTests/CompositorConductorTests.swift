@@ -213,6 +213,7 @@ struct CompositorLinkTests {
         #expect(try await fixture.compositors.show(change, event: "e") == nil)
         #expect(await fixture.compositors.castChanged(event: "e") == nil)
         await #expect(throws: Problem.self) { try await fixture.compositors.still(nil, event: "e") }
+        await #expect(throws: Problem.self) { try await fixture.compositors.meter([], event: "e") }
         let sfu = try await fixture.sfu(), compositor = try await fixture.compositor("e")
         try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
         let shown = ShownAt(programTime: ProgramTime(milliseconds: 1000), isReady: true)
@@ -227,6 +228,8 @@ struct CompositorLinkTests {
         #expect(compositor.casts.last?.map(\.id) == ["bob", "ada"])
         #expect(compositor.casts.last?.map(\.isOnStage) == [true, false])
         #expect(try await fixture.compositors.still(nil, event: "e") == Data("picture".utf8))
+        let area = CanvasArea(x: 0, y: 0, width: 2, height: 2)
+        #expect(try await fixture.compositors.meter([area], event: "e").areas == [.init(area: area, luma: 16)])
         for worker in others + [sfu, compositor] { worker.leave() }
         try fixture.end()
     }

@@ -231,6 +231,9 @@ struct ConductorFixture: Sendable {
             case .offer: .compositor(.answer(Self.compositorAnswer))
             case .connect: .compositor(.connected)
             case .still: .compositor(.still(Data("picture".utf8).base64EncodedString()))
+            case .meter(let areas):
+                .compositor(
+                    .reading(CanvasReading(width: 2, height: 2, areas: areas.map { .init(area: $0, luma: 16) })))
             }
         }
     }

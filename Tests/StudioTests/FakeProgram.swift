@@ -41,6 +41,16 @@ final class FakeProgram: ProgramControl {
         }
     }
 
+    func meter(_ areas: [CanvasArea], event: String) async throws -> CanvasReading {
+        try state.withLock { state in
+            guard state.isThere else { throw Problem.overloaded("No compositor runs.", retryAfterMs: 2000) }
+            let means = areas.map { area in
+                area.x < 1920 ? CanvasReading.Mean(area: area, luma: 16, cb: 128, cr: 128.5) : .init(area: area)
+            }
+            return CanvasReading(width: 1920, height: 1080, areas: means)
+        }
+    }
+
     func still(_ scene: Scene?, event: String) async throws -> Data {
         try state.withLock { state in
             guard state.isThere else { throw Problem.overloaded("No compositor runs.", retryAfterMs: 2000) }

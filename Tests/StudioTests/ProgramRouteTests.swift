@@ -255,6 +255,32 @@ struct ProgramRouteTests {
         }
     }
 
+    @Test("the picture is read in numbers, and areas that are none are refused")
+    func meter() async throws {
+        try await withEvent { client, admin, fixture in
+            let path = "/v1/events/e/program/meter"
+            #expect(try await client.call(.get, path, admin).status == .notFound)
+            try await fixture.startProgram("e")
+            let speaker = try await fixture.token(.speaker, event: "e")
+            #expect(try await client.call(.get, path, speaker).status == .forbidden)
+            let whole = try await client.call(.get, path, admin)
+            #expect(whole.status == .ok && whole.object["width"] as? Int == 1920)
+            #expect((whole.object["areas"] as? [Any])?.count == 1)
+            let two = try await client.call(.get, path + "?area=2,4,6,8&area=4000,0,2,2", admin)
+            let areas = try #require(two.object["areas"] as? [[String: Any]])
+            #expect(areas.count == 2)
+            #expect(areas[0]["height"] as? Int == 8 && areas[0]["cr"] as? Double == 128.5)
+            #expect(areas[1]["x"] as? Int == 4000 && areas[1]["luma"] == nil)
+            for wrong in ["", "1,2,3", "1,2,3,4,5", "1,2,3,0", "-1,2,3,4", "a,b,c,d", "0,0,99999,1"] {
+                #expect(try await client.call(.get, path + "?area=" + wrong, admin).status == .unprocessableContent)
+            }
+            let many = (0..<65).map { "area=\($0),0,1,1" }.joined(separator: "&")
+            #expect(try await client.call(.get, path + "?" + many, admin).status == .unprocessableContent)
+            fixture.control.state.withLock { $0.isThere = false }
+            #expect(try await client.call(.get, path, admin).status == .serviceUnavailable)
+        }
+    }
+
     @Test("the cache of stills asks again after half a second, and not before")
     func cache() async throws {
         let clock = ManualClock(), cache = StillCache { clock.now }

@@ -207,6 +207,14 @@ public final class EventProgram: Sendable {
         return try await shop.still(operations(look, newest.sources), frames: newest.sources, width: 1280)
     }
 
+    /// The mean colours of areas of the newest picture, as the encoder gets it.
+    ///
+    /// - Throws: `ProgramError.notStarted` before the first picture.
+    public func meter(_ areas: [CanvasArea]) throws(ProgramError) -> CanvasReading {
+        guard let picture = video.newest.program else { throw .notStarted }
+        return CanvasReading(picture, areas)
+    }
+
     private var now: ProgramTime { clock.programTime(at: SystemClock.monotonic()) }
 
     private func operations(_ look: ProgramLook, _ sources: [SceneSource: VideoFrame]) -> [DrawOperation] {

@@ -44,6 +44,7 @@ actor CompositorWorker {
             case .connect(let connections):
                 program.connect(connections)
                 return .compositor(.connected)
+            case .meter(let areas): return .compositor(.reading(try program.meter(areas)))
             }
         } catch {
             return .failed("\(error)")

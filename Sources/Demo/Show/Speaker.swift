@@ -132,7 +132,10 @@ final class Speaker: Sendable {
             case nil: if player == nil { return queue.isFinished ? "left" : "no connection came about" }
             }
             while let (track, frame) = player?.next(now: SystemClock.monotonic()) {
-                client.send(frame, on: track == .camera ? "camera" : "microphone")
+                // The loops are drawn in BT.601, and say so: who receives them need not guess.
+                client.send(
+                    frame, on: track == .camera ? "camera" : "microphone",
+                    signal: PictureSignal(color: ColorSignal(.vp8)))
             }
         }
         return "left"

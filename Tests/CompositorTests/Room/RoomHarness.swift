@@ -50,8 +50,11 @@ final class RoomHarness: Sendable {
         if case .offer(let offer?) = reply { try await answer(session, offer) }
     }
 
-    func speaker(_ participant: String) async throws -> Speaker {
-        let speaker = try Speaker()
+    func speaker(
+        _ participant: String, signal: PictureSignal = PictureSignal(),
+        draw: @escaping @Sendable (VideoFrame, _ isFlash: Bool) -> Void = { $0.fill(y: $1 ? 235 : 80, u: 128, v: 128) }
+    ) async throws -> Speaker {
+        let speaker = try Speaker(signal: signal, draw: draw)
         let offer = try await speaker.client.offer(
             [LocalTrack(name: "camera", codec: .vp8), LocalTrack(name: "microphone", codec: .opus)],
             stream: participant)
@@ -81,7 +84,12 @@ final class Speaker: Sendable {
     }
     private let wishes: Wishes
 
-    init() throws {
+    private let signal: PictureSignal
+    private let draw: @Sendable (VideoFrame, Bool) -> Void
+
+    init(signal: PictureSignal, draw: @escaping @Sendable (VideoFrame, Bool) -> Void) throws {
+        self.signal = signal
+        self.draw = draw
         let wishes = Wishes()
         self.wishes = wishes
         client = try RTCClient(name: "speaker", bind: RoomHarness.loopback) { event in
@@ -137,10 +145,10 @@ final class Speaker: Sendable {
             }
             while picture * 1_000_000_000 / 30 + Self.pictureDelayMs * 1_000_000 <= elapsed {
                 let isOn = picture >= 30 && picture % 30 < 3
-                frame.fill(y: isOn ? 235 : 80, u: 128, v: 128)
+                draw(frame, isOn)
                 let wanted = keyframesWanted
                 if let encoded = try? vp8.encode(frame, forceKeyframe: wanted != answered) {
-                    client.send(encoded, on: "camera")
+                    client.send(encoded, on: "camera", signal: signal)
                 }
                 answered = wanted
                 picture += 1
