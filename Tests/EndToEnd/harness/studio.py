@@ -85,6 +85,12 @@ class Studio:
         except requests.RequestException:
             return False
 
+    def metrics(self):
+        """Returns what the internal listener tells Prometheus."""
+        answer = requests.get(f"http://127.0.0.1:{self.ports['internal']}/metrics", timeout=5)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
     def log_tail(self, lines=60):
         if not self.log.exists():
             return "(no log)"
