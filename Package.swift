@@ -69,6 +69,7 @@ let package = Package(
             "CText", pkgConfig: "freetype2 harfbuzz fribidi fontconfig",
             apt: ["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev", "libfontconfig-dev"]),
         system("CPoppler", pkgConfig: "poppler-glib cairo", apt: ["libpoppler-glib-dev", "libcairo2-dev"]),
+        system("CEBUR128", pkgConfig: "libebur128", apt: ["libebur128-dev"]),
         // Only tests: a second opinion on SRTP.
         system("CSRTP", pkgConfig: "libsrtp2", apt: ["libsrtp2-dev"]),
         shim("CPacketIO"),
@@ -93,7 +94,7 @@ let package = Package(
             name: "Compositor",
             dependencies: [
                 "Media", "RTC", "RTMP", "PacketIO", "RTCClient", "Control", "Web", "CText", "CPoppler", "CFFmpeg",
-                "CMediaShims", product("AsyncHTTPClient", "async-http-client"),
+                "CEBUR128", "CMediaShims", product("AsyncHTTPClient", "async-http-client"),
             ] + http,
             swiftSettings: hot),
         .target(name: "Output", dependencies: ["Media", "RTMP", "Control", "Web"] + http, swiftSettings: hot),

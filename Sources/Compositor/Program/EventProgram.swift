@@ -92,11 +92,13 @@ public final class EventProgram: Sendable {
                 pictures: { room.pictures(at: $0) }, onMissing: { shop.order($0) },
                 onConfiguration: { configurations.video($0) }, onFrame: onFrame, onFailure: onFailure),
             logger: logger)
+        // A picture waits for the next frame of the program, half a frame in the mean: the sound waits as long.
+        let halfFrame = Int64(500_000_000 / format.frameRate.perSecond)
         audio = ProgramAudio(
             clock: clock, kbps: format.audioKbps, board: board,
             callbacks: .init(
-                sound: { room.sound(at: $0, $1) }, onConfiguration: { configurations.audio($0) },
-                onFrame: onFrame, onFailure: onFailure), logger: logger)
+                sound: { room.sound(at: $0.advanced(byNanoseconds: -halfFrame), $1) },
+                onConfiguration: { configurations.audio($0) }, onFrame: onFrame, onFailure: onFailure), logger: logger)
         // What could not be had at once, because Studio was away, is asked for again.
         refill = Task {
             while !Task.isCancelled {

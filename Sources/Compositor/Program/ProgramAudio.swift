@@ -16,6 +16,10 @@ public final class ProgramAudio: Sendable {
         /// Gets the encoded frames, stamped from the clock's anchor.
         public var onFrame: @Sendable (EncodedFrame) -> Void
 
+        /// Gets on the sound's thread, for each of the `listeners`, the mix without their own sound: the participant, the
+        /// number of the first sample since the clock's anchor, and 480 samples per channel, left and right in turn.
+        public var onMinus: @Sendable (String, Int64, UnsafeBufferPointer<Float>) -> Void
+
         /// Told on the sound's thread that it can't go on.
         public var onFailure: @Sendable () -> Void
 
@@ -23,11 +27,14 @@ public final class ProgramAudio: Sendable {
         public init(
             sound: @escaping @Sendable (MonotonicTime, (SoundSource, UnsafeBufferPointer<Float>) -> Void) -> Void,
             onConfiguration: @escaping @Sendable (ByteBlock) -> Void,
-            onFrame: @escaping @Sendable (EncodedFrame) -> Void, onFailure: @escaping @Sendable () -> Void = {}
+            onFrame: @escaping @Sendable (EncodedFrame) -> Void,
+            onMinus: @escaping @Sendable (String, Int64, UnsafeBufferPointer<Float>) -> Void = { _, _, _ in },
+            onFailure: @escaping @Sendable () -> Void = {}
         ) {
             self.sound = sound
             self.onConfiguration = onConfiguration
             self.onFrame = onFrame
+            self.onMinus = onMinus
             self.onFailure = onFailure
         }
     }
@@ -35,7 +42,8 @@ public final class ProgramAudio: Sendable {
     private final class State: Sendable {
         let isStopped = Atomic(false), blocks = Atomic<UInt64>(0), missing = Atomic<UInt64>(0)
         let lateBlocks = Atomic<UInt64>(0)
-        let levels = Mutex<[SoundSource: SoundLevel]>([:])
+        let readings = Mutex(SoundDesk.Readings())
+        let listeners = Mutex<Set<String>>([])
     }
 
     private let state: State
@@ -62,17 +70,34 @@ public final class ProgramAudio: Sendable {
         }
     }
 
-    /// Counters by Prometheus name.
+    /// Counters and gauges by Prometheus name.
     public var counters: [String: Double] {
-        [
+        let readings = state.readings.withLock { $0 }
+        return [
             "proscenium_compositor_sound_blocks_total": Double(state.blocks.load(ordering: .relaxed)),
             "proscenium_compositor_sound_blocks_missing_total": Double(state.missing.load(ordering: .relaxed)),
             "proscenium_compositor_sound_blocks_late_total": Double(state.lateBlocks.load(ordering: .relaxed)),
+            "proscenium_compositor_sound_ducking_decibels": Double(readings.ducking),
+            "proscenium_compositor_sound_limiting_decibels": Double(readings.limiting),
+            "proscenium_compositor_sound_leveling_decibels": Double(readings.leveling),
+            "proscenium_compositor_loudness_momentary_lufs": Double(readings.loudness.momentary),
+            "proscenium_compositor_loudness_short_term_lufs": Double(readings.loudness.shortTerm),
+            "proscenium_compositor_loudness_integrated_lufs": Double(readings.loudness.integrated),
+            "proscenium_compositor_loudness_true_peak_dbfs": Double(readings.loudness.truePeak),
         ]
     }
 
     /// How loud each source is that is in the room, on stage or not, as it comes in; for any thread, 10 ms old at most.
-    public var levels: [SoundSource: SoundLevel] { state.levels.withLock { $0 } }
+    public var levels: [SoundSource: SoundLevel] { state.readings.withLock { $0.levels } }
+
+    /// How loud the program is, half a second old at most.
+    public var loudness: Loudness { state.readings.withLock { $0.loudness } }
+
+    /// The participants for whom the mix without their own microphone and screen is made, at most 64; nobody at first.
+    public var listeners: Set<String> {
+        get { state.listeners.withLock { $0 } }
+        set { state.listeners.withLock { $0 = newValue } }
+    }
 
     /// Ends the thread and waits for it; at most 100 ms.
     public func stop() {
@@ -89,14 +114,14 @@ public final class ProgramAudio: Sendable {
     ) throws(AVError) {
         var encoder = try AACEncoder(settings: AACSettings(bitrateKbps: kbps))
         callbacks.onConfiguration(encoder.configuration)
-        var mixer = AudioMixer<SoundSource>()
+        var desk = SoundDesk()
         let elapsed = SystemClock.monotonic().nanoseconds &- clock.anchorMonotonicNanoseconds
         // Blocks are numbered from the anchor; the first one lies ahead.
         var block = max(0, elapsed / blockNanoseconds + 1)
-        var base = block &* 480 &- mixerDelay
+        /// The number of the first sample that the encoder was given, and how many it has been given since.
+        var base = block &* 480 &- mixerDelay, ahead: Int64 = 0
         var mixed = [Float](repeating: 0, count: 960)
         var left = [Float](repeating: 0, count: 480), right = left
-        var meters: [SoundSource: SpeechMeter] = [:]
         while !state.isStopped.load(ordering: .acquiring) {
             let due = MonotonicTime(nanoseconds: clock.anchorMonotonicNanoseconds &+ block &* blockNanoseconds)
             let now = SystemClock.monotonic()
@@ -113,18 +138,11 @@ public final class ProgramAudio: Sendable {
                 base &+= skipped &* 480
                 continue
             }
-            set(board.look, &mixer)
-            var blocks: [SoundSource: [Float]] = [:]
-            callbacks.sound(due) { source, samples in
-                blocks[source] = Array(samples)
-                meters[source, default: SpeechMeter()].take(samples)
-            }
-            for source in meters.keys where blocks[source] == nil {
-                meters[source]?.takeSilence()
-                if meters[source]?.isOver == true { meters[source] = nil }
-            }
-            state.levels.withLock { $0 = meters.mapValues(\.level) }
-            mixer.mix(blocks, into: &mixed)
+            desk.set(board.look)
+            desk.mix({ callbacks.sound(due, $0) }, into: &mixed)
+            state.readings.withLock { $0 = desk.readings }
+            let listeners = state.listeners.withLock { $0 }
+            if !listeners.isEmpty { desk.give(to: listeners) { callbacks.onMinus($0, base &+ ahead, $1) } }
             for at in 0..<480 {
                 left[at] = mixed[2 * at]
                 right[at] = mixed[2 * at + 1]
@@ -147,22 +165,9 @@ public final class ProgramAudio: Sendable {
             }
             try result.get()
             block &+= 1
+            ahead &+= 480
             state.blocks.wrappingAdd(1, ordering: .relaxed)
-            state.missing.store(mixer.missingBlocks, ordering: .relaxed)
+            state.missing.store(desk.mixer.missingBlocks, ordering: .relaxed)
         }
-    }
-
-    private static func set(_ look: ProgramLook, _ mixer: inout AudioMixer<SoundSource>) {
-        let audio = look.scene.audio
-        mixer.setProgram(gain: audio.program.gain)
-        var heard: Set<SoundSource> = []
-        for member in look.cast where member.isOnStage {
-            for isScreen in [false, true] {
-                let source = SoundSource(participant: member.id, isScreen: isScreen)
-                heard.insert(source)
-                mixer.set(source, gain: member.level.gain * (audio.sources[source.name]?.gain ?? 1))
-            }
-        }
-        for source in mixer.ids.subtracting(heard) { mixer.remove(source) }
     }
 }

@@ -10,13 +10,18 @@ public import Media
 /// between tracks of one participant: its own errors are common to them and cancel.
 public struct Playout: Sendable {
     /// The delay at the start, and its bounds, in nanoseconds.
-    public static let firstDelay: Int64 = 100_000_000, leastDelay: Int64 = 60_000_000, mostDelay: Int64 = 400_000_000
+    public static let firstDelay: Int64 = 100_000_000, leastDelay: Int64 = 60_000_000,
+        mostDelay: Int64 = 400_000_000
     /// What lies between arrival and use: decoding, and the turn of the reading threads.
     static let margin: Int64 = 20_000_000
     /// A step of a track's stamps that no network makes: the sender began anew, or stopped counting for a while.
     static let jump: Int64 = 1_000_000_000
-    /// How long a capture clock that was found wrong is not believed: several reports come in that time.
+    /// After so long a silence a track may go on with stamps that did not count it, and so long it is then looked at.
+    static let silence: Int64 = 500_000_000, patience: Int64 = 200_000_000
+    /// How long a capture clock that was found wrong is not believed, unless a new report comes before.
     static let distrust: Int64 = 5_000_000_000
+    /// A report that lays a track this far from where the one before did is a new one.
+    static let renewal: Int64 = 500_000_000
 
     private struct Track {
         var fastest: SlidingExtreme
@@ -28,6 +33,18 @@ public struct Playout: Sendable {
         /// How this track's stamps lie to those of the leading one, eased; nil while the track stands alone.
         var skew: Int64?
         var distrustedUntil: MonotonicTime?
+        /// The capture clock that was found wrong.
+        var stale: Int64?
+        /// How much later than its own fastest way the track is laid, to be with the others although no report says so now.
+        var shift: Int64 = 0
+        /// How much later than its own fastest way it was laid when its stamps last were as expected.
+        var ahead: Int64 = 0
+        var last: MonotonicTime
+        /// The first frame after a silence, when it seemed to come far too late.
+        var resumed: (at: MonotonicTime, sample: Int64)?
+
+        /// Where the track lies when it follows its own way.
+        var target: Int64? { fastest.value.map { $0 &+ shift } }
     }
 
     private var tracks: [Int: Track] = [:]
@@ -60,20 +77,52 @@ public struct Playout: Sendable {
         var offset = tracks[id].map { self.offset($0) } ?? sample
         track.fastest.note(sample, at: arrival)
         let isEarly = sample < offset &- Self.jump
-        let isLate = track.fastest.recent(at: arrival).map { $0 > offset &+ Self.jump } ?? false
+        let isFar = sample > offset &+ Self.jump
+        if !isFar {
+            track.resumed = nil
+        } else if arrival.nanoseconds(since: track.last) >= Self.silence {
+            track.resumed = (arrival, sample)
+        }
+        track.last = arrival
+        // Frames of a freeze come in a flood and catch up; those of a sender that did not count the time keep their distance.
+        let keepsDistance =
+            track.resumed.map {
+                isFar && arrival.nanoseconds(since: $0.at) >= Self.patience
+                    && sample > $0.sample &- Self.patience / 4
+            } ?? false
+        let isLate =
+            keepsDistance || track.fastest.recent(at: arrival).map { $0 > offset &+ Self.jump } ?? false
         if isEarly || isLate {
             restarts &+= 1
+            // The way is as it was, only the stamps have other numbers: what was together stays together.
+            let shift = Self.held(track.ahead)
             track = Self.fresh(sample, arrival)
             track.distrustedUntil = arrival.advanced(byNanoseconds: Self.distrust)
-            offset = sample
+            track.stale = captured.map { $0 &- stamp }
+            track.shift = shift
+            track.own = sample &+ shift
+            offset = track.own
             if leader == id { leader = nil }
         }
         track.capture = captured.map { $0 &- stamp }
-        if let until = track.distrustedUntil, arrival >= until { track.distrustedUntil = nil }
+        if let until = track.distrustedUntil {
+            let isRenewed =
+                if let stale = track.stale, let capture = track.capture {
+                    abs(Double(capture) - Double(stale)) > Double(Self.renewal)
+                } else {
+                    false
+                }
+            if isRenewed || arrival >= until { (track.distrustedUntil, track.stale) = (nil, nil) }
+        }
         tracks[id] = track
         lead(at: arrival)
         ease(at: arrival)
-        if let track = tracks[id] { offset = self.offset(track) }
+        if let track = tracks[id] {
+            offset = self.offset(track)
+            if !isFar, !isEarly, let fastest = track.fastest.value {
+                tracks[id]?.ahead = offset &- fastest
+            }
+        }
         adapt(need: sample &- offset &+ Self.margin, at: arrival)
     }
 
@@ -106,8 +155,11 @@ public struct Playout: Sendable {
     private static func fresh(_ sample: Int64, _ now: MonotonicTime) -> Track {
         var fastest = SlidingExtreme(seconds: 10, takesLargest: false)
         fastest.note(sample, at: now)
-        return Track(fastest: fastest, own: sample, born: now)
+        return Track(fastest: fastest, own: sample, born: now, last: now)
     }
+
+    /// What ways differ by at most.
+    private static func held(_ shift: Int64) -> Int64 { min(max(shift, -300_000_000), 300_000_000) }
 
     private func offset(_ track: Track) -> Int64 { track.skew.map { anchor &+ $0 } ?? track.own }
 
@@ -128,6 +180,7 @@ public struct Playout: Sendable {
             anchor = offset(track)
             leader = best.id
             for id in tracks.keys { tracks[id]?.skew = id == best.id ? 0 : nil }
+            if let fastest = track.fastest.value { tracks[best.id]?.shift = Self.held(anchor &- fastest) }
             return
         }
         // A millisecond keeps two that are alike from changing places with each packet.
@@ -151,20 +204,22 @@ public struct Playout: Sendable {
     private mutating func ease(at now: MonotonicTime) {
         let elapsed = max(0, min(1_000_000_000, eased.map { now.nanoseconds(since: $0) } ?? 0))
         if let eased, now <= eased {} else { eased = now }
-        if let leader, let leading = tracks[leader], let target = leading.fastest.value {
-            anchor = Self.step(anchor, target, elapsed, isYoung: now.nanoseconds(since: leading.born) < 2_000_000_000)
+        if let leader, let leading = tracks[leader], let target = leading.target {
+            anchor = Self.step(
+                anchor, target, elapsed, isYoung: now.nanoseconds(since: leading.born) < 2_000_000_000)
         }
         let reference = leader.flatMap { tracks[$0]?.capture }
         for (id, track) in tracks {
-            if let target = track.fastest.value {
+            if let target = track.target {
                 let isYoung = now.nanoseconds(since: track.born) < 2_000_000_000
                 tracks[id]?.own = Self.step(track.own, target, elapsed, isYoung: isYoung)
             }
-            guard let reference, id != leader, let capture = track.capture, track.distrustedUntil == nil else {
+            guard let reference, id != leader, let capture = track.capture, track.distrustedUntil == nil
+            else {
                 continue
             }
             let target = capture &- reference
-            if let skew = track.skew, abs(target &- skew) < 100_000_000 {
+            if let skew = track.skew, (target &- skew).magnitude < 100_000_000 {
                 let most = elapsed / 200
                 tracks[id]?.skew = skew &+ min(max(target &- skew, -most), most)
             } else {
@@ -176,9 +231,13 @@ public struct Playout: Sendable {
     }
 
     /// A millisecond a second follows any crystal; five, which a resampler still hides, mend what is further off.
-    private static func step(_ value: Int64, _ target: Int64, _ elapsed: Int64, isYoung: Bool) -> Int64 {
+    private static func step(_ value: Int64, _ target: Int64, _ elapsed: Int64, isYoung: Bool)
+        -> Int64
+    {
         let distance = target &- value
-        guard abs(distance) <= 200_000_000, !isYoung else { return target }
+        // A step that no network makes is none until the track's stamps are found to have jumped.
+        guard isYoung || distance.magnitude <= UInt64(jump) else { return value }
+        guard !isYoung, abs(distance) <= 200_000_000 else { return target }
         let most = abs(distance) > 20_000_000 ? elapsed / 200 : elapsed / 1000
         return value &+ min(max(distance, -most), most)
     }

@@ -23,6 +23,7 @@ final class RoomCounters: Sendable {
         case audioCorrupt = "audio_dropped_corrupt"
         case audioConcealed = "audio_concealed_samples"
         case audioRecovered = "audio_recovered_samples"
+        case audioComfort = "audio_comfort_samples"
         case audioSilent = "audio_silent_samples"
         case audioJumps = "audio_jumps"
         case connectionsOpened = "connections_opened"

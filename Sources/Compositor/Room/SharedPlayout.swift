@@ -9,13 +9,17 @@ final class SharedPlayout: Sendable {
     private let state = Mutex(Playout())
 
     /// Takes note of a frame; returns its stamp in nanoseconds.
-    func note(_ id: Int, _ received: ReceivedFrame) -> Int64 {
+    ///
+    /// - Parameter lookahead: by how many nanoseconds what the frame holds was captured before what its stamp says.
+    func note(_ id: Int, _ received: ReceivedFrame, lookahead: Int64 = 0) -> Int64 {
         let scale = Int64(max(1, received.frame.timescale))
         // In two parts: stamps without their wraps times a thousand million would not fit.
         let stamp =
             received.frame.pts / scale &* 1_000_000_000 &+ received.frame.pts % scale &* 1_000_000_000 / scale
         state.withLock {
-            $0.note(id, stamp: stamp, captured: received.captureUnixNanoseconds, arrival: received.arrival)
+            $0.note(
+                id, stamp: stamp &- lookahead, captured: received.captureUnixNanoseconds.map { $0 &- lookahead },
+                arrival: received.arrival)
         }
         return stamp
     }

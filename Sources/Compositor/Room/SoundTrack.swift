@@ -6,8 +6,11 @@ import Synchronization
 
 /// A received Opus track.
 final class SoundTrack: Sendable {
+    /// By how much what a packet holds was captured before what its stamp says, in nanoseconds.
+    private static let lookahead = Int64(OpusDecoder.lookahead) * 1_000_000_000 / 48_000
+
     let id: Int
-    private let inbox = BoundedQueue<SoundPacket>(capacity: SoundPlayer.maximumPackets)
+    private let inbox = BoundedQueue<SoundPacket>(capacity: SoundFeed.maximumPackets)
     private let goneAt = Mutex<MonotonicTime?>(nil)
     /// Touched by `read` alone, whose calls the room's lock orders.
     private nonisolated(unsafe) var player: SoundPlayer?
@@ -22,7 +25,7 @@ final class SoundTrack: Sendable {
 
     func receive(_ received: ReceivedFrame) {
         counters.add(.audioPackets)
-        _ = playout.note(id, received)
+        _ = playout.note(id, received, lookahead: Self.lookahead)
         if !inbox.push(SoundPacket(start: received.frame.pts, payload: received.frame.payload)) {
             counters.add(.audioQueueFull)
         }
@@ -39,13 +42,14 @@ final class SoundTrack: Sendable {
         if player == nil { player = try? SoundPlayer() }
         while let packet = inbox.popNow() { player?.insert(packet) }
         guard let stamp = playout.stamp(id, at: moment) else { return false }
-        let isHeard = player?.read(at: Double(stamp) * 48e-6, into: out) ?? false
-        let report = player?.takeReport() ?? SoundPlayer.Report()
+        let isHeard = player?.read(at: Double(stamp) * 48e-6 + Double(OpusDecoder.lookahead), into: out) ?? false
+        let report = player?.takeReport() ?? SoundReport()
         counters.add(.audioLate, UInt64(report.late))
         counters.add(.audioCorrupt, UInt64(report.corrupt))
         counters.add(.audioQueueFull, UInt64(report.overflow))
         counters.add(.audioConcealed, UInt64(report.concealed))
         counters.add(.audioRecovered, UInt64(report.recovered))
+        counters.add(.audioComfort, UInt64(report.comfort))
         counters.add(.audioSilent, UInt64(report.silent))
         counters.add(.audioJumps, UInt64(report.jumps))
         if report.lateBySamples > 0 {

@@ -30,18 +30,54 @@ public struct SceneAudio: Hashable, Sendable, Codable {
         public var gain: Float { muted ? 0 : Float(volume) }
     }
 
+    /// How rolls make way for speech.
+    public struct Ducking: Hashable, Sendable, Codable {
+        /// Whether they do.
+        public var enabled: Bool
+        /// How far they go down, in decibels, 0…40.
+        public var depthDb: Double
+
+        /// Creates a ducking by 12 dB.
+        public init(enabled: Bool = true, depthDb: Double = 12) {
+            self.enabled = enabled
+            self.depthDb = depthDb
+        }
+
+        private enum CodingKeys: String, CodingKey, CaseIterable { case enabled, depthDb }
+
+        /// Reads a ducking; both parts may be missing.
+        public init(from decoder: any Decoder) throws {
+            try decoder.refuseUnknownKeys(CodingKeys.self)
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            enabled = try values.decodeIfPresent(Bool.self, forKey: .enabled) ?? true
+            depthDb = try values.decodeIfPresent(Double.self, forKey: .depthDb) ?? 12
+            guard (0...40).contains(depthDb) else { throw values.invalid(.depthDb, "outside 0…40") }
+        }
+
+        /// The decibels that the mixer takes.
+        public var decibels: Float { enabled ? Float(depthDb) : 0 }
+    }
+
     /// The level of everything.
     public var program: Level
     /// Levels by source, such as `participant:ID`; a source that is not named has volume 1.
     public var sources: [String: Level]
+    /// How rolls make way for speech.
+    public var ducking: Ducking
+    /// Whether the mix is slowly brought to −16 LUFS.
+    public var leveling: Bool
 
     /// Creates levels.
-    public init(program: Level = Level(), sources: [String: Level] = [:]) {
+    public init(
+        program: Level = Level(), sources: [String: Level] = [:], ducking: Ducking = Ducking(), leveling: Bool = false
+    ) {
         self.program = program
         self.sources = sources
+        self.ducking = ducking
+        self.leveling = leveling
     }
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case program, sources }
+    private enum CodingKeys: String, CodingKey, CaseIterable { case program, sources, ducking, leveling }
 
     /// Reads levels.
     public init(from decoder: any Decoder) throws {
@@ -50,6 +86,8 @@ public struct SceneAudio: Hashable, Sendable, Codable {
         program = try values.decodeIfPresent(Level.self, forKey: .program) ?? Level()
         sources = try values.decodeIfPresent([String: Level].self, forKey: .sources) ?? [:]
         guard sources.count <= 256 else { throw values.invalid(.sources, "more than 256 sources") }
+        ducking = try values.decodeIfPresent(Ducking.self, forKey: .ducking) ?? Ducking()
+        leveling = try values.decodeIfPresent(Bool.self, forKey: .leveling) ?? false
         for key in sources.keys where SceneSource(key) == nil {
             throw values.invalid(.sources, "\"\(key)\" is no source")
         }

@@ -18,6 +18,11 @@ public struct OpusDecoder: ~Copyable {
     public static let sampleRate = 48_000
     /// The longest packet that RFC 6716 allows, 120 ms, in samples per channel.
     public static let maximumSamples = 5760
+    /// Samples by which what is decoded lags behind the packet's stamp: encoders look 6.5 ms ahead (libopus does in every mode
+    /// but restricted low delay), and nothing in RTP tells of it.
+    public static let lookahead = 312
+    /// A packet of at most this many bytes says that the sender pauses (discontinuous transmission).
+    public static let pauseBytes = 2
 
     private let handle: OpaquePointer
     private let buffer: UnsafeMutablePointer<Float>
@@ -45,6 +50,25 @@ public struct OpusDecoder: ~Copyable {
         guard packet.count > 0, let bytes = packet.bindMemory(to: UInt8.self).baseAddress else { return nil }
         let count = opus_packet_get_nb_samples(bytes, Int32(clamping: packet.count), Int32(sampleRate))
         return count > 0 ? Int(count) : nil
+    }
+
+    /// Returns whether a packet carries redundancy for the one before it.
+    ///
+    /// Only SILK and hybrid frames can; the flag follows those of voice activity in their header (RFC 6716 §4.2.4).
+    public static func hasRedundancy(_ packet: UnsafeRawBufferPointer) -> Bool {
+        guard packet.count > 1, let bytes = packet.bindMemory(to: UInt8.self).baseAddress, bytes[0] & 0x80 == 0 else {
+            return false
+        }
+        var configuration: UInt8 = 0, payload: Int32 = 0
+        var sizes = [Int16](repeating: 0, count: 48)
+        var frames = [UnsafePointer<UInt8>?](repeating: nil, count: 48)
+        let count = opus_packet_parse(
+            bytes, Int32(clamping: packet.count), &configuration, &frames, &sizes, &payload)
+        guard count > 0, sizes[0] > 0, let first = frames[0]?.pointee else { return false }
+        let samples = opus_packet_get_samples_per_frame(bytes, Int32(sampleRate))
+        let pieces = max(1, Int(samples) / 960)
+        if first >> (7 - pieces) & 1 == 1 { return true }
+        return opus_packet_get_nb_channels(bytes) == 2 && pieces <= 3 && first >> (6 - 2 * pieces) & 1 == 1
     }
 
     /// Decodes one packet.

@@ -13,15 +13,21 @@ public struct OpusEncoder: ~Copyable {
     /// - Parameters:
     ///   - bitrate: bits per second, 6000…510000.
     ///   - complexity: 0…10; 5 costs half of 10 and is hard to tell apart at 64 kbit/s.
+    ///   - isVoice: whether it is set up for speech, as browsers do, whose packets carry redundancy at low rates.
+    ///   - pauses: whether it sends next to nothing in silence (discontinuous transmission).
     /// - Throws: `OpusError.setup` when libopus refuses.
-    public init(bitrate: Int = 64_000, complexity: Int = 5) throws(OpusError) {
+    public init(
+        bitrate: Int = 64_000, complexity: Int = 5, isVoice: Bool = false, pauses: Bool = false
+    ) throws(OpusError) {
         var code: Int32 = 0
-        guard let handle = opus_encoder_create(48_000, 2, OPUS_APPLICATION_AUDIO, &code), code == OPUS_OK else {
+        let application = isVoice ? OPUS_APPLICATION_VOIP : OPUS_APPLICATION_AUDIO
+        guard let handle = opus_encoder_create(48_000, 2, application, &code), code == OPUS_OK else {
             throw .setup(code: code)
         }
         code = proscenium_opus_set_bitrate(handle, Int32(clamping: bitrate))
         if code == OPUS_OK { code = proscenium_opus_set_complexity(handle, Int32(clamping: complexity)) }
         if code == OPUS_OK { code = proscenium_opus_set_inband_fec(handle, 1, 10) }
+        if code == OPUS_OK, pauses { code = proscenium_opus_set_dtx(handle, 1) }
         guard code == OPUS_OK else {
             opus_encoder_destroy(handle)
             throw .setup(code: code)

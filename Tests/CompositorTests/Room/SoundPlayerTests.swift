@@ -28,7 +28,7 @@ struct SoundPlayerTests {
 
     private struct Result {
         var samples: [Float] = []
-        var report = SoundPlayer.Report()
+        var report = SoundReport()
         /// The blocks that were silent.
         var silent: Set<Int> = []
 

@@ -15,6 +15,8 @@ from .speakers import RoomSocket
 from .waiting import wait_until
 
 NTP_FRACTION = 2**32
+# Encoders look 6.5 ms ahead: what is decoded was captured that much before what its stamp says.
+OPUS_LOOKAHEAD = 312
 CLOCK_RATES = {"video": 90_000, "audio": 48_000}
 
 
@@ -111,7 +113,7 @@ class RoomReceiver:
                 for part in resampler.resample(frame):
                     values = array.array("h", bytes(part.planes[0])[: 2 * part.samples])
                     for index, value in enumerate(loudness(values)):
-                        record.samples.append((frame.pts + mapper._origin + 48 * index, value))
+                        record.samples.append((frame.pts + mapper._origin + 48 * index - OPUS_LOOKAHEAD, value))
         except MediaStreamError:
             pass
 

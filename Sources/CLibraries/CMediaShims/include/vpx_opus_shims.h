@@ -13,6 +13,9 @@ static inline int proscenium_opus_set_inband_fec(OpusEncoder *encoder, int on, i
     int result = opus_encoder_ctl(encoder, OPUS_SET_INBAND_FEC(on));
     return result == OPUS_OK ? opus_encoder_ctl(encoder, OPUS_SET_PACKET_LOSS_PERC(loss_percent)) : result;
 }
+static inline int proscenium_opus_set_dtx(OpusEncoder *encoder, int on) {
+    return opus_encoder_ctl(encoder, OPUS_SET_DTX(on));
+}
 static inline int proscenium_opus_set_complexity(OpusEncoder *encoder, int complexity) {
     return opus_encoder_ctl(encoder, OPUS_SET_COMPLEXITY(complexity));
 }

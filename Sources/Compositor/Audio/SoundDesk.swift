@@ -1,0 +1,98 @@
+// Everything between the sources' sound and the encoder: who is heard how loud, mixed, measured, levelled.
+
+import Control
+import Media
+
+/// The desk of one program's sound, in blocks of 10 ms; owned by the sound's thread, and by tests in virtual time.
+struct SoundDesk: ~Copyable {
+    /// What the desk measured up to a block.
+    struct Readings: Sendable {
+        /// Each source that came in lately, on stage or not, before its gain.
+        var levels: [SoundSource: SoundLevel] = [:]
+        /// The program as it goes out.
+        var loudness = Loudness()
+        /// What levelling does, and ducking, and the limiter, in decibels.
+        var leveling: Float = 0, ducking: Float = 0, limiting: Float = 0
+    }
+
+    private(set) var mixer = AudioMixer<SoundSource>()
+    private(set) var readings = Readings()
+    private var meters: [SoundSource: SpeechMeter] = [:]
+    private var leveler = Leveler()
+    private var before: LoudnessMeter?, after: LoudnessMeter?
+    private var minus = MixMinus()
+    private var blocks: UInt64 = 0
+    private var keys: Set<SoundSource> = []
+    private var isLeveling = false
+
+    init() {
+        before = LoudnessMeter(isWhole: false)
+        after = LoudnessMeter(isWhole: true)
+    }
+
+    /// Sets gains and ducking by what the program shows.
+    mutating func set(_ look: ProgramLook) {
+        let audio = look.scene.audio
+        isLeveling = audio.leveling
+        mixer.setProgram(gain: audio.program.gain * leveler.gain)
+        mixer.setDucking(decibels: audio.ducking.decibels)
+        var heard: Set<SoundSource> = []
+        keys.removeAll(keepingCapacity: true)
+        for member in look.cast where member.isOnStage {
+            for source in [SoundSource.participant(member.id), .screen(member.id)] {
+                let gain = member.level.gain * (audio.sources[source.name]?.gain ?? 1)
+                heard.insert(source)
+                mixer.set(source, gain: gain)
+                if source.bus == .speech && gain > 0 { keys.insert(source) }
+            }
+        }
+        for source in mixer.ids.subtracting(heard) { mixer.remove(source) }
+    }
+
+    /// Mixes one block.
+    ///
+    /// - Parameters:
+    ///   - sources: is called once, and calls its argument with the 960 samples of each source that is not silent.
+    ///   - output: receives 960 samples, 5 ms later than they came in.
+    mutating func mix(
+        _ sources: ((SoundSource, UnsafeBufferPointer<Float>) -> Void) -> Void, into output: inout [Float]
+    ) {
+        var present: Set<SoundSource> = []
+        sources { source, samples in
+            present.insert(source)
+            mixer.take(source, samples)
+            meters[source, default: SpeechMeter()].take(samples)
+        }
+        var isSpeech = false
+        for source in meters.keys {
+            if !present.contains(source) { meters[source]?.takeSilence() }
+            if keys.contains(source), meters[source]?.level.isSpeaking == true { isSpeech = true }
+            if meters[source]?.isOver == true { meters[source] = nil }
+        }
+        mixer.finish(isSpeech: isSpeech, into: &output)
+        measure(output)
+    }
+
+    /// Gives the last block without their own sound to those who listen in the room.
+    mutating func give(to listeners: Set<String>, _ body: (String, UnsafeBufferPointer<Float>) -> Void) {
+        minus.give(to: listeners, from: mixer, body)
+    }
+
+    private mutating func measure(_ output: [Float]) {
+        blocks &+= 1
+        output.withUnsafeBufferPointer { after?.take($0) }
+        if isLeveling || leveler.decibels != 0 {
+            mixer.withSum { before?.take($0) }
+            if blocks % 10 == 0, let momentary = before?.momentary {
+                leveler.advance(momentary: momentary, isEnabled: isLeveling)
+            }
+        }
+        readings.levels = meters.mapValues(\.level)
+        readings.leveling = leveler.decibels
+        readings.ducking = mixer.duckingDecibels
+        let gain = mixer.lastLimiterGain
+        readings.limiting = SpeechMeter.decibels(power: gain * gain)
+        // The short-term loudness sums three seconds anew each time.
+        if blocks % 50 == 0, let after = after?.loudness { readings.loudness = after }
+    }
+}
