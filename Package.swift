@@ -74,6 +74,7 @@ let package = Package(
         system("CSRTP", pkgConfig: "libsrtp2", apt: ["libsrtp2-dev"]),
         shim("CPacketIO"),
         shim("CProcess"),
+        shim("CRaster"),
         shim("CMediaShims", ["CFFmpeg", "CX264", "CVPX", "COpus", "COpenSSL"]),
 
         .target(name: "Media", dependencies: ["CFFmpeg", "CX264", "CVPX", "COpus", "CMediaShims"], swiftSettings: hot),
@@ -94,7 +95,7 @@ let package = Package(
             name: "Compositor",
             dependencies: [
                 "Media", "RTC", "RTMP", "PacketIO", "RTCClient", "Control", "Web", "CText", "CPoppler", "CFFmpeg",
-                "CEBUR128", "CMediaShims", product("AsyncHTTPClient", "async-http-client"),
+                "CEBUR128", "CMediaShims", "CRaster", product("AsyncHTTPClient", "async-http-client"),
             ] + http,
             swiftSettings: hot),
         .target(name: "Output", dependencies: ["Media", "RTMP", "Control", "Web"] + http, swiftSettings: hot),
@@ -133,7 +134,8 @@ let package = Package(
         .testTarget(name: "SFUTests", dependencies: ["SFU", "Control"], swiftSettings: strict),
         .testTarget(
             name: "CompositorTests",
-            dependencies: ["Compositor", "Control", "Output", "SFU", "RTCClient", "RTMP", "Media", "Web"] + http,
+            dependencies: ["Compositor", "Control", "Output", "SFU", "RTCClient", "RTMP", "Media", "Web", "CRaster"]
+                + http,
             resources: [.copy("Goldens")],
             swiftSettings: strict),
         .testTarget(

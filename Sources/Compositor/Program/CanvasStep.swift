@@ -39,7 +39,8 @@ struct CanvasStep: Equatable {
         switch what {
         case .fill: return true
         case .picture(let frame, let crop, _, _):
-            return !crop.clipped(to: PixelRect(width: frame.width, height: frame.height)).evened.isEmpty
+            let seen = frame.displaySize
+            return !crop.clipped(to: PixelRect(width: seen.width, height: seen.height)).evened.isEmpty
         case .overlay: return false
         }
     }

@@ -126,7 +126,7 @@ extension ProgramLook {
     ///   - store: stills and slides.
     func present(_ pictures: [SceneSource: VideoFrame], _ store: GraphicsStore) -> SourcesPresent {
         func size(_ source: SceneSource) -> PixelSize? {
-            pictures[source].map { PixelSize(width: $0.width, height: $0.height) }
+            pictures[source]?.displaySize
         }
         let people = cast.map { member in
             SourcesPresent.Participant(

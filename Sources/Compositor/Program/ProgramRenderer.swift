@@ -168,14 +168,11 @@ public final class ProgramRenderer {
         }
         func picture(_ frame: VideoFrame, _ placement: DrawOperation.Placement, isMoving: Bool) -> [CanvasStep] {
             var crop = placement.crop
-            if crop.right > frame.width || crop.bottom > frame.height {
+            let seen = frame.displaySize
+            if crop.right > seen.width || crop.bottom > seen.height {
                 // The picture changed its size after the operations were made: right for its shape, until the next ones.
                 crop =
-                    SlotGeometry.place(
-                        PixelSize(width: frame.width, height: frame.height), in: placement.rect, fit: .fill,
-                        anchor: .middle,
-                        zoom: 1
-                    ).crop
+                    SlotGeometry.place(seen, in: placement.rect, fit: .fill, anchor: .middle, zoom: 1).crop
             }
             return [
                 CanvasStep(

@@ -1,28 +1,28 @@
 // Scales one plane of bytes into a rectangle of another, with scratch memory that is kept.
 
-import Control
+import CRaster
+import Media
 
 /// Scales planes; one per thread, because it owns scratch rows.
 final class PlaneScaler {
     private var tables: [TableKey: ScaleTable] = [:]
     private var scratch: UnsafeMutablePointer<UInt8>
     private var scratchCount = 0
-    /// Eight rows as columns, before they are gathered.
-    private var columns: UnsafeMutablePointer<Column>
-    private var columnCount = 0
-    /// Which eight rows are read, and which are written.
-    private let inputs = UnsafeMutablePointer<UnsafePointer<UInt8>>.allocate(capacity: 8)
-    private let outputs = UnsafeMutablePointer<UnsafeMutablePointer<UInt8>>.allocate(capacity: 8)
+    /// What is scaled before it is turned by a quarter.
+    private var lying: UnsafeMutablePointer<UInt8>
+    private var lyingCount = 0
 
     private struct TableKey: Hashable {
         let source: Int, target: Int, isMirrored: Bool
     }
 
-    /// A plane, or a part of one, to read.
+    /// A plane, or a part of one, to read; a negative stride reads it from below.
     struct Source {
         var pointer: UnsafePointer<UInt8>
         var stride: Int
         var width: Int, height: Int
+
+        func row(_ y: Int) -> UnsafePointer<UInt8> { pointer + min(y, height &- 1) &* stride }
     }
 
     /// A plane, or a part of one, to write.
@@ -30,18 +30,58 @@ final class PlaneScaler {
         var pointer: UnsafeMutablePointer<UInt8>
         var stride: Int
         var width: Int, height: Int
+
+        func row(_ y: Int) -> UnsafeMutablePointer<UInt8> { pointer + y &* stride }
     }
+
+    /// How many rows before its use a row of the source is asked for: pictures come from another core's cache.
+    private static let rowsAhead = 8
 
     init() {
         scratch = .allocate(capacity: 1)
-        columns = .allocate(capacity: 1)
+        lying = .allocate(capacity: 1)
     }
 
     deinit {
         scratch.deallocate()
-        columns.deallocate()
-        inputs.deallocate()
-        outputs.deallocate()
+        lying.deallocate()
+    }
+
+    /// Scales the whole source onto the whole target and turns it on the way; nothing outside either is touched.
+    ///
+    /// A quarter turn is made after scaling, because there are mostly fewer pixels then, by squares of 16×16; a half one
+    /// costs nothing.
+    ///
+    /// - Parameters:
+    ///   - source: the picture as it is stored.
+    ///   - rotation: how it is turned.
+    ///   - target: where it goes, with the sides that it has afterwards.
+    ///   - isMirrored: whether left and right change places after it was turned.
+    func scale(_ source: Source, turned rotation: PictureRotation, onto target: Target, isMirrored: Bool) {
+        guard source.width > 0, source.height > 0, target.width > 0, target.height > 0 else { return }
+        switch rotation {
+        case .none: scale(source, onto: target, isMirrored: isMirrored)
+        case .half:
+            var source = source
+            source.pointer += (source.height - 1) * source.stride
+            source.stride = -source.stride
+            scale(source, onto: target, isMirrored: !isMirrored)
+        case .clockwise90, .clockwise270:
+            let width = target.height, height = target.width, stride = width + 64
+            if lyingCount < stride * height {
+                lying.deallocate()
+                lyingCount = stride * height
+                lying = .allocate(capacity: lyingCount)
+            }
+            // Column x of the target is a row of the scratch: the last one first for 90° and for a mirrored 270°.
+            scale(
+                source, onto: Target(pointer: lying, stride: stride, width: width, height: height),
+                isMirrored: rotation == .clockwise270)
+            let isUpward = (rotation == .clockwise90) != isMirrored
+            proscenium_raster_transpose(
+                lying + (isUpward ? (height - 1) * stride : 0), isUpward ? -stride : stride, target.pointer,
+                target.stride, width, height)
+        }
     }
 
     /// Scales the whole source onto the whole target; nothing outside either is touched.
@@ -49,27 +89,31 @@ final class PlaneScaler {
         guard source.width > 0, source.height > 0, target.width > 0, target.height > 0 else { return }
         let across = table(source.width, target.width, isMirrored: isMirrored)
         let down = table(source.height, target.height, isMirrored: false)
-        if across.isIdentity && down.isIdentity && across.halvings == 0 && down.halvings == 0 {
-            for y in 0..<target.height {
-                (target.pointer + y &* target.stride).update(
-                    from: source.pointer + y &* source.stride, count: target.width)
-            }
+        let isReduced = across.halvings > 0 || down.halvings > 0
+        if across.isIdentity && down.isIdentity && !isReduced {
+            for y in 0..<target.height { target.row(y).update(from: source.row(y), count: target.width) }
             return
         }
-        // Layout of the scratch: the reduced plane (two halves used in turn), then rows for the passes.
-        let firstWidth = across.halvings > 0 ? source.width / 2 : source.width
-        let firstHeight = down.halvings > 0 ? source.height / 2 : source.height
-        let isReduced = across.halvings > 0 || down.halvings > 0
-        let planeBytes = isReduced ? (firstWidth + 64) * firstHeight : 0
+        // Layout of the scratch: the reduced plane, then two rows for the passes.
+        let planeBytes =
+            isReduced
+            ? ((across.halvings > 0 ? source.width / 2 : source.width) + 64)
+                * (down.halvings > 0 ? source.height / 2 : source.height) : 0
         let rowBytes = max(source.width, target.width) + 64
-        reserve(planeBytes + 16 * rowBytes)
-        let reduced = reduce(source, across: across.halvings, down: down.halvings)
-        reserveColumns(source.width + 2)
-        let rows = scratch + planeBytes
-        if down.isGrowing {
-            growDown(reduced, across: across, down: down, onto: target, rows: rows, rowBytes: rowBytes)
+        reserve(planeBytes + 2 * rowBytes)
+        let from: Source
+        if isReduced {
+            let isAll = across.isIdentity && down.isIdentity
+            from = reduce(source, across: across.halvings, down: down.halvings, lastOnto: isAll ? target : nil)
+            if isAll { return }
         } else {
-            shrinkDown(reduced, across: across, down: down, onto: target, rows: rows, rowBytes: rowBytes)
+            from = source
+        }
+        let rows = (scratch + planeBytes, scratch + planeBytes + rowBytes)
+        if down.isGrowing {
+            growDown(from, across: across, down: down, onto: target, rows: rows)
+        } else {
+            shrinkDown(from, across: across, down: down, onto: target, row: rows.0)
         }
     }
 
@@ -90,115 +134,102 @@ final class PlaneScaler {
         scratchCount = count
     }
 
-    private func reserveColumns(_ count: Int) {
-        guard count > columnCount else { return }
-        columns.deallocate()
-        columns = .allocate(capacity: count)
-        columnCount = count
-    }
-
     /// Averages in place, pass by pass: a pass never writes beyond what it has read.
-    private func reduce(_ source: Source, across: Int, down: Int) -> Source {
+    ///
+    /// - Parameters:
+    ///   - source: what is averaged.
+    ///   - across: how often neighbours in a row are.
+    ///   - down: how often rows are.
+    ///   - last: where the last pass goes instead of the scratch.
+    private func reduce(_ source: Source, across: Int, down: Int, lastOnto last: Target?) -> Source {
         var from = source
-        for pass in 0..<max(across, down) {
+        let passes = max(across, down)
+        for pass in 0..<passes {
             let isAcross = pass < across, isDown = pass < down
             let width = isAcross ? from.width / 2 : from.width, height = isDown ? from.height / 2 : from.height
-            let stride = pass == 0 ? width + 64 : from.stride
+            var stride = pass == 0 ? width + 64 : from.stride, target = scratch
+            if pass == passes - 1, let last { (target, stride) = (last.pointer, last.stride) }
             for y in 0..<height {
-                let row = scratch + y &* stride
-                let upper = from.pointer + (isDown ? 2 &* y : y) &* from.stride
+                let row = target + y &* stride
+                let upper = from.row(isDown ? 2 &* y : y), lower = from.row(2 &* y &+ 1)
+                if pass == 0 {
+                    proscenium_raster_prefetch(from.row((isDown ? 2 &* y : y) &+ Self.rowsAhead), from.width)
+                    if isDown { proscenium_raster_prefetch(from.row(2 &* y &+ 1 &+ Self.rowsAhead), from.width) }
+                }
                 switch (isAcross, isDown) {
-                case (true, true): RowKernels.halveBoth(upper, upper + from.stride, into: row, count: width)
+                case (true, true): RowKernels.halveBoth(upper, lower, into: row, count: width)
                 case (true, false): RowKernels.halveAcross(upper, into: row, count: width)
-                default: RowKernels.halveDown(upper, upper + from.stride, into: row, count: width)
+                default: RowKernels.halveDown(upper, lower, into: row, count: width)
                 }
             }
-            from = Source(pointer: UnsafePointer(scratch), stride: stride, width: width, height: height)
+            from = Source(pointer: UnsafePointer(target), stride: stride, width: width, height: height)
         }
         return from
     }
 
-    /// Rows first, because there are fewer destination rows than source rows, then across, eight rows at a time.
+    /// Rows first, because there are fewer destination rows than source rows, then across.
     private func shrinkDown(
-        _ source: Source, across: ScaleTable, down: ScaleTable, onto target: Target,
-        rows: UnsafeMutablePointer<UInt8>, rowBytes: Int
+        _ source: Source, across: ScaleTable, down: ScaleTable, onto target: Target, row: UnsafeMutablePointer<UInt8>
     ) {
-        let last = source.height - 1
-        func mix(_ y: Int, into out: UnsafeMutablePointer<UInt8>) {
-            let tap = down.taps[y], index = Int(tap.index)
-            func line(_ offset: Int) -> UnsafePointer<UInt8> {
-                source.pointer + min(index &+ offset, last) &* source.stride
+        guard let taps = down.taps.baseAddress else { return }
+        var asked = 0
+        for y in 0..<target.height {
+            let tap = taps + y, index = Int(tap.pointee.index), ahead = min(index &+ Self.rowsAhead, source.height)
+            while asked < ahead {
+                proscenium_raster_prefetch(source.row(asked), source.width)
+                asked &+= 1
             }
-            if tap.first == 256 {
-                out.update(from: line(0), count: source.width)
-            } else if tap.third != 0 {
-                RowKernels.mixThree(line(0), line(1), line(2), tap, into: out, count: source.width)
-            } else {
-                RowKernels.mixTwo(line(0), line(1), second: tap.second, into: out, count: source.width)
-            }
-        }
-        if across.isIdentity {
-            for y in 0..<target.height { mix(y, into: target.pointer + y &* target.stride) }
-            return
-        }
-        for first in stride(from: 0, to: target.height, by: 8) {
-            let count = min(8, target.height - first)
-            for at in 0..<8 {
-                // At the end the last row goes along more than once, and the copies are written to scratch.
-                inputs[at] = UnsafePointer(rows + min(at, count - 1) &* rowBytes)
-                if at < count {
-                    mix(first + at, into: rows + at &* rowBytes)
-                    outputs[at] = target.pointer + (first + at) &* target.stride
+            if tap.pointee.weight.0 >= UInt16(ScaleTable.one) {
+                if across.isIdentity {
+                    target.row(y).update(from: source.row(index), count: target.width)
                 } else {
-                    outputs[at] = rows + (8 + at) &* rowBytes
+                    gather(source.row(index), across, into: target.row(y), count: target.width)
                 }
+                continue
             }
-            gather(length: source.width, across, count: target.width)
+            let out = across.isIdentity ? target.row(y) : row
+            if tap.pointee.weight.2 == 0 && tap.pointee.weight.3 == 0 {
+                proscenium_raster_mix_two(
+                    source.row(index), source.row(index &+ 1), tap.pointee.weight.1, out, source.width)
+            } else {
+                proscenium_raster_mix_four(
+                    source.row(index), source.row(index &+ 1), source.row(index &+ 2), source.row(index &+ 3), tap, out,
+                    source.width)
+            }
+            if !across.isIdentity { gather(row, across, into: target.row(y), count: target.width) }
         }
     }
 
-    /// Across first, once per source row and eight at a time, then between the two rows at hand.
+    /// Across first, once per source row, then between the two rows at hand.
     private func growDown(
         _ source: Source, across: ScaleTable, down: ScaleTable, onto target: Target,
-        rows: UnsafeMutablePointer<UInt8>, rowBytes: Int
+        rows: (UnsafeMutablePointer<UInt8>, UnsafeMutablePointer<UInt8>)
     ) {
-        let last = source.height - 1
-        // Rows 8 n … 8 n + 7 lie in the first or the second half of the scratch, by whether n is even: neighbours never meet.
+        // Even rows lie in the first, odd ones in the second: neighbours never meet.
         var held = (-1, -1)
         func stretched(_ index: Int) -> UnsafePointer<UInt8> {
-            let index = min(index, last)
-            if across.isIdentity { return source.pointer + index &* source.stride }
-            let group = index >> 3, half = rows + (group & 1) &* 8 &* rowBytes
-            if group & 1 == 0 ? held.0 != group : held.1 != group {
-                for at in 0..<8 {
-                    inputs[at] = source.pointer + min(group &* 8 &+ at, last) &* source.stride
-                    outputs[at] = half + at &* rowBytes
-                }
-                gather(length: source.width, across, count: target.width)
-                if group & 1 == 0 { held.0 = group } else { held.1 = group }
+            let index = min(index, source.height &- 1)
+            if across.isIdentity { return source.row(index) }
+            let isEven = index & 1 == 0, row = isEven ? rows.0 : rows.1
+            if (isEven ? held.0 : held.1) != index {
+                proscenium_raster_prefetch(source.row(index &+ Self.rowsAhead), source.width)
+                gather(source.row(index), across, into: row, count: target.width)
+                if isEven { held.0 = index } else { held.1 = index }
             }
-            return UnsafePointer(half + (index & 7) &* rowBytes)
+            return UnsafePointer(row)
         }
         for y in 0..<target.height {
             let tap = down.taps[y], index = Int(tap.index)
-            let upper = stretched(index), lower = tap.second == 0 ? upper : stretched(index + 1)
-            RowKernels.mixTwo(
-                upper, lower, second: tap.second, into: target.pointer + y &* target.stride, count: target.width)
+            let upper = stretched(index), lower = tap.weight.1 == 0 ? upper : stretched(index + 1)
+            proscenium_raster_mix_two(upper, lower, tap.weight.1, target.row(y), target.width)
         }
     }
 
-    /// Weighs neighbours from the eight inputs into the eight outputs; the last pixel stands for those past the end.
-    private func gather(length: Int, _ table: ScaleTable, count: Int) {
-        ColumnKernels.pack(inputs, into: columns, count: length)
-        columns[length] = columns[length - 1]
-        columns[length + 1] = columns[length - 1]
-        table.taps.withUnsafeBufferPointer { taps in
-            guard let taps = taps.baseAddress else { return }
-            if table.usesThird {
-                ColumnKernels.gatherThree(columns, taps: taps, into: outputs, count: count)
-            } else {
-                ColumnKernels.gatherTwo(columns, taps: taps, into: outputs, count: count)
-            }
-        }
+    @inline(__always)
+    private func gather(
+        _ row: UnsafePointer<UInt8>, _ table: ScaleTable, into target: UnsafeMutablePointer<UInt8>, count: Int
+    ) {
+        guard let taps = table.taps.baseAddress else { return }
+        proscenium_raster_gather(row, taps, table.blocks, table.usesFar, target, count)
     }
 }

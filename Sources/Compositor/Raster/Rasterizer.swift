@@ -48,48 +48,61 @@ public final class Rasterizer {
 
     /// Draws a part of a picture into a rectangle of the canvas.
     ///
-    /// The source is scaled by area when it shrinks and bilinearly when it grows, converted to the canvas's colours,
-    /// and its corners let through what was there before.
+    /// The source is turned as its `rotation` says, scaled by area when it shrinks and bilinearly when it grows, converted
+    /// to the canvas's colours, and its corners let through what was there before.
     ///
     /// - Parameters:
-    ///   - source: the picture; its `color` says how to read it.
-    ///   - crop: the part of it, in its pixels; made even and held inside it.
+    ///   - source: the picture; its `color` says how to read it, its `rotation` how it is seen.
+    ///   - crop: the part of it, in pixels of the picture as it is seen; made even and held inside it.
     ///   - canvas: the picture to draw on.
     ///   - rect: where; made even. A rectangle that is not wholly inside the canvas is not drawn.
     ///   - cornerRadius: in pixels of the canvas.
-    ///   - isMirrored: whether left and right change places.
+    ///   - isMirrored: whether left and right change places, of the picture as it is seen.
     public func draw(
         _ source: VideoFrame, crop: PixelRect, on canvas: VideoFrame, in rect: PixelRect, cornerRadius: Int = 0,
         isMirrored: Bool = false
     ) {
-        let crop = crop.clipped(to: PixelRect(width: source.width, height: source.height)).evened
+        let seen = source.displaySize
+        let crop = crop.clipped(to: PixelRect(width: seen.width, height: seen.height)).evened
         let rect = rect.evened
         guard !crop.isEmpty, !rect.isEmpty,
             rect == rect.clipped(to: PixelRect(width: canvas.width, height: canvas.height))
         else { return }
         let radius = Self.radius(cornerRadius, in: rect)
         if radius > 0 { saveCorners(canvas, rect, radius) }
-        scaler.scale(
-            .init(
-                pointer: source.y + crop.y * source.lumaStride + crop.x, stride: source.lumaStride, width: crop.width,
-                height: crop.height),
-            onto: .init(
-                pointer: canvas.y + rect.y * canvas.lumaStride + rect.x, stride: canvas.lumaStride, width: rect.width,
-                height: rect.height), isMirrored: isMirrored)
-        let from = (crop.y / 2) * source.chromaStride + crop.x / 2
-        let to = (rect.y / 2) * canvas.chromaStride + rect.x / 2
-        func chroma(_ input: UnsafeMutablePointer<UInt8>, _ output: UnsafeMutablePointer<UInt8>) {
+        let stored = Self.stored(crop, of: source)
+        for (input, output, isChroma) in [
+            (source.y, canvas.y, false), (source.u, canvas.u, true), (source.v, canvas.v, true),
+        ] {
+            let shift = isChroma ? 1 : 0
+            let from = isChroma ? source.chromaStride : source.lumaStride
+            let to = isChroma ? canvas.chromaStride : canvas.lumaStride
             scaler.scale(
                 .init(
-                    pointer: input + from, stride: source.chromaStride, width: crop.width / 2, height: crop.height / 2),
+                    pointer: input + (stored.y >> shift) * from + (stored.x >> shift), stride: from,
+                    width: stored.width >> shift, height: stored.height >> shift),
+                turned: source.rotation,
                 onto: .init(
-                    pointer: output + to, stride: canvas.chromaStride, width: rect.width / 2, height: rect.height / 2),
-                isMirrored: isMirrored)
+                    pointer: output + (rect.y >> shift) * to + (rect.x >> shift), stride: to,
+                    width: rect.width >> shift,
+                    height: rect.height >> shift), isMirrored: isMirrored)
         }
-        chroma(source.u, canvas.u)
-        chroma(source.v, canvas.v)
         converter.convert(canvas, in: rect, from: source.color, to: canvas.color)
         if radius > 0 { restoreCorners(canvas, rect, radius) }
+    }
+
+    /// Where a part of the picture as it is seen lies in the picture as it is stored.
+    private static func stored(_ crop: PixelRect, of source: VideoFrame) -> PixelRect {
+        switch source.rotation {
+        case .none: crop
+        case .half:
+            PixelRect(
+                x: source.width - crop.right, y: source.height - crop.bottom, width: crop.width, height: crop.height)
+        case .clockwise90:
+            PixelRect(x: crop.y, y: source.height - crop.right, width: crop.height, height: crop.width)
+        case .clockwise270:
+            PixelRect(x: source.width - crop.bottom, y: crop.x, width: crop.height, height: crop.width)
+        }
     }
 
     /// The radius that is really drawn: even, and no more than fits.

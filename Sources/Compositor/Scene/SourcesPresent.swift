@@ -1,6 +1,7 @@
 // What there is to show at a moment: the other input of the resolver.
 
 public import Control
+public import Media
 
 /// The size of a picture in pixels.
 public struct PixelSize: Hashable, Sendable, Codable {
@@ -11,6 +12,13 @@ public struct PixelSize: Hashable, Sendable, Codable {
     public init(width: Int, height: Int) {
         self.width = width
         self.height = height
+    }
+}
+
+extension VideoFrame {
+    /// The size of the picture as it is seen, turned as its `rotation` says.
+    public var displaySize: PixelSize {
+        rotation.swapsSides ? PixelSize(width: height, height: width) : PixelSize(width: width, height: height)
     }
 }
 

@@ -6,13 +6,15 @@ import Testing
 @Suite("Scaling")
 struct ScaleTests {
     /// The mean of the source over the interval that a destination pixel covers: what shrinking should give.
-    private func area(_ source: [Double], _ x: Int, _ target: Int) -> Double {
-        let ratio = Double(source.count) / Double(target), from = Double(x) * ratio, to = from + ratio
+    ///
+    /// - Parameter length: of the source, in its pixels, of which an odd rest after halvings may be missing at the end.
+    private func area(_ source: [Double], _ x: Int, _ target: Int, length: Double) -> Double {
+        let ratio = length / Double(target), from = Double(x) * ratio, to = from + ratio
         var sum = 0.0
-        for pixel in Int(from)..<source.count {
-            let part = min(to, Double(pixel + 1)) - max(from, Double(pixel))
-            if part <= 0 { break }
-            sum += source[pixel] * part
+        for pixel in min(Int(from), source.count - 1)..<source.count {
+            let end = pixel == source.count - 1 ? to : min(to, Double(pixel + 1))
+            sum += source[pixel] * max(0, end - max(from, min(to, pixel == Int(from) ? from : Double(pixel))))
+            if end >= to { break }
         }
         return sum / ratio
     }
@@ -33,12 +35,15 @@ struct ScaleTests {
     /// The same steps in floating point: halvings, then area or bilinear.
     private func reference(_ row: [UInt8], to target: Int) -> [Double] {
         let table = ScaleTable(source: row.count, target: target)
+        let length = Double(row.count) / Double(1 << table.halvings)
         var row: [Double] = row.map { Double($0) }
         for _ in 0..<table.halvings {
             row = (0..<(row.count / 2)).map { x -> Double in (row[2 * x] + row[2 * x + 1]) / 2 }
         }
         let isGrowing = row.count < target
-        return (0..<target).map { x -> Double in isGrowing ? bilinear(row, x, target) : area(row, x, target) }
+        return (0..<target).map { x -> Double in
+            isGrowing ? bilinear(row, x, target) : area(row, x, target, length: length)
+        }
     }
 
     private func scaled(_ rows: [[UInt8]], to width: Int, _ height: Int, isMirrored: Bool = false) -> [[UInt8]] {
@@ -79,8 +84,8 @@ struct ScaleTests {
             let wide = scaled([row, row, row], to: target, 2)[1]
             let tall = scaled(row.map { [$0, $0, $0] }, to: 2, target).map { $0[1] }
             let expected = reference(row, to: target)
-            // Each halving and each pass rounds once; weights are exact to 1/512 of 255.
-            let tolerance = 1.6 + 0.5 * Double(ScaleTable(source: width, target: target).halvings)
+            // Each halving and each pass rounds once.
+            let tolerance = 1.1 + 0.5 * Double(ScaleTable(source: width, target: target).halvings)
             for x in 0..<target {
                 #expect(abs(Double(wide[x]) - expected[x]) <= tolerance, "\(width)→\(target) x \(x)")
                 #expect(abs(Double(tall[x]) - expected[x]) <= tolerance, "\(width)→\(target) y \(x)")
@@ -94,7 +99,13 @@ struct ScaleTests {
     func stripes(target: Int) {
         let row = (0..<1280).map { UInt8($0 % 2 == 0 ? 16 : 235) }
         let line = scaled([row, row], to: target, 1)[0]
-        #expect(line.allSatisfy { abs(Int($0) - 125) <= 2 })
+        if 1280 % target == 0 || target == 333 {
+            #expect(line.allSatisfy { abs(Int($0) - 125) <= 2 })
+        } else {
+            // The exact mean of 2.86 stripes is not grey, but it never leaves what their parts allow.
+            let ratio = 1280 / Double(target), most = 219 * (ratio.truncatingRemainder(dividingBy: 2)) / ratio / 2
+            #expect(line.allSatisfy { abs(Double($0) - 125.5) <= most + 1.5 })
+        }
     }
 
     @Test("keeps plain colour exactly, whatever the sizes")
