@@ -1,4 +1,4 @@
-// Premultiplied RGBA to PNG, by cairo.
+// RGBA to PNG, by cairo.
 
 import CPoppler
 public import Foundation
@@ -12,6 +12,7 @@ public enum PNGWriter {
     ///   - file: where it goes.
     /// - Throws: `PictureError.cannotWrite`.
     public static func write(_ bitmap: RGBABitmap, to file: URL) throws(PictureError) {
+        let bitmap = bitmap.premultiplied
         let format = bitmap.isOpaque ? CAIRO_FORMAT_RGB24 : CAIRO_FORMAT_ARGB32
         guard let surface = cairo_image_surface_create(format, Int32(bitmap.width), Int32(bitmap.height)) else {
             throw .cannotWrite
@@ -25,7 +26,7 @@ public enum PNGWriter {
             for y in 0..<bitmap.height {
                 for x in 0..<width {
                     let from = (y * width + x) * 4
-                    // cairo's pixels are 32-bit words 0xAARRGGBB, premultiplied as ours are.
+                    // cairo's pixels are 32-bit words 0xAARRGGBB, premultiplied as ours are now.
                     let word =
                         UInt32(pixels[from + 3]) << 24 | UInt32(pixels[from]) << 16 | UInt32(pixels[from + 1]) << 8
                         | UInt32(pixels[from + 2])

@@ -143,7 +143,7 @@ public enum PictureDecoder {
         return frame
     }
 
-    /// Any pixel format to premultiplied RGBA, by libswscale: cold, once per picture.
+    /// Any pixel format to RGBA with straight alpha, as files have it, by libswscale: cold, once per picture.
     private static func convert(
         _ frame: UnsafeMutablePointer<AVFrame>, _ limits: Limits, fitting box: PixelSize?
     ) throws(PictureError) -> RGBABitmap {
@@ -151,7 +151,11 @@ public enum PictureDecoder {
         guard given.width > 0, given.height > 0, given.width <= 8192, given.height <= 8192,
             given.width * given.height <= limits.pixels
         else { throw .tooManyPixels(width: given.width, height: given.height) }
-        let size = shrunk(given, toFit: box), width = size.width, height = size.height
+        let wanted = shrunk(given, toFit: box)
+        // libswscale would weigh the colours of transparent pixels: those pictures are made smaller afterwards.
+        let flags = av_pix_fmt_desc_get(AVPixelFormat(frame.pointee.format))?.pointee.flags ?? 0
+        let isScaledHere = wanted != given && flags & (UInt64(AV_PIX_FMT_FLAG_ALPHA) | UInt64(AV_PIX_FMT_FLAG_PAL)) != 0
+        let size = isScaledHere ? given : wanted, width = size.width, height = size.height
         // Every pixel counts when there are fewer of them afterwards.
         let kernel = size == given ? SWS_BILINEAR : SWS_AREA
         let scaler = sws_getContext(
@@ -159,7 +163,7 @@ public enum PictureDecoder {
             AV_PIX_FMT_RGBA, Int32(kernel | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT), nil, nil, nil)
         guard let scaler else { throw .corrupt(code: 0) }
         defer { sws_freeContext(scaler) }
-        var bitmap = RGBABitmap(width: width, height: height)
+        var bitmap = RGBABitmap(width: width, height: height, alpha: .straight)
         // libswscale writes whole vectors: rows in a buffer of its own, with room at the end of each.
         let stride = (width * 4 + 63) & ~63
         let rows = UnsafeMutablePointer<UInt8>.allocate(capacity: stride * height + 64)
@@ -173,18 +177,9 @@ public enum PictureDecoder {
         guard code == Int32(height) else { throw .corrupt(code: code) }
         bitmap.pixels.withUnsafeMutableBufferPointer { pixels in
             guard let out = pixels.baseAddress else { return }
-            for y in 0..<height {
-                let from = rows + y * stride, to = out + y * width * 4
-                for x in 0..<width {
-                    let alpha = UInt16(from[4 * x + 3])
-                    to[4 * x] = RGBABitmap.product(UInt16(from[4 * x]), alpha)
-                    to[4 * x + 1] = RGBABitmap.product(UInt16(from[4 * x + 1]), alpha)
-                    to[4 * x + 2] = RGBABitmap.product(UInt16(from[4 * x + 2]), alpha)
-                    to[4 * x + 3] = UInt8(truncatingIfNeeded: alpha)
-                }
-            }
+            for y in 0..<height { (out + y * width * 4).update(from: rows + y * stride, count: width * 4) }
         }
-        return bitmap
+        return isScaledHere ? bitmap.scaled(width: wanted.width, height: wanted.height) : bitmap
     }
 
     private static func shrunk(_ size: PixelSize, toFit box: PixelSize?) -> PixelSize {

@@ -1,4 +1,4 @@
-// Premultiplied RGBA turned into premultiplied Y′CbCr with an alpha plane for luma and one for chroma.
+// RGBA turned into premultiplied Y′CbCr with an alpha plane for luma and one for chroma.
 
 import Media
 
@@ -13,6 +13,7 @@ final class OverlayPlanes: @unchecked Sendable {
     let u: UnsafeMutablePointer<UInt8>, v: UnsafeMutablePointer<UInt8>, chromaAlpha: UnsafeMutablePointer<UInt8>
 
     init(_ bitmap: RGBABitmap) {
+        let bitmap = bitmap.premultiplied
         width = (bitmap.width + 1) & ~1
         height = (bitmap.height + 1) & ~1
         let luma = width * height, chroma = luma / 4

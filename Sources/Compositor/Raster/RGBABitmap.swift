@@ -1,17 +1,28 @@
-// A picture in premultiplied RGBA: what text and panels are drawn on, and what PNG and JPEG become.
+// A picture in RGBA that says what its alpha means: what text and panels are drawn on, and what PNG and JPEG become.
 
 import Control
 public import Media
 
-/// A picture in full-range RGBA with premultiplied alpha, 8 bits per channel.
+/// A picture in full-range RGBA, 8 bits per channel.
 public struct RGBABitmap: Sendable, Equatable {
+    /// Whether colours are already multiplied with alpha.
+    public enum Alpha: Sendable, Hashable { case premultiplied, straight }
+
+    /// How the colours are to be read; what draws on a picture, or draws it, makes it premultiplied first.
+    public private(set) var alpha: Alpha
     /// The size in pixels.
     public let width: Int, height: Int
     /// Row by row, `width * 4` bytes each: red, green, blue, alpha.
     public var pixels: [UInt8]
 
     /// Creates a transparent picture; sizes are held within 1…8192.
-    public init(width: Int, height: Int) {
+    ///
+    /// - Parameters:
+    ///   - width: in pixels.
+    ///   - height: in pixels.
+    ///   - alpha: what will be written into it.
+    public init(width: Int, height: Int, alpha: Alpha = .premultiplied) {
+        self.alpha = alpha
         self.width = min(max(1, width), 8192)
         self.height = min(max(1, height), 8192)
         pixels = [UInt8](repeating: 0, count: self.width * self.height * 4)
@@ -24,6 +35,20 @@ public struct RGBABitmap: Sendable, Equatable {
             for at in stride(from: 3, to: bytes.count, by: 4) { alpha &= bytes[at] }
             return alpha == 255
         }
+    }
+
+    /// The same picture with colours that are multiplied with alpha.
+    public var premultiplied: RGBABitmap {
+        guard alpha == .straight else { return self }
+        var result = self
+        result.alpha = .premultiplied
+        result.pixels.withUnsafeMutableBufferPointer { pixels in
+            for at in stride(from: 0, to: pixels.count - 3, by: 4) where pixels[at + 3] != 255 {
+                let cover = UInt16(pixels[at + 3])
+                for channel in at..<(at + 3) { pixels[channel] = Self.product(UInt16(pixels[channel]), cover) }
+            }
+        }
+        return result
     }
 
     /// Lays one pixel over what is there.
@@ -43,6 +68,7 @@ public struct RGBABitmap: Sendable, Equatable {
     /// Lays one premultiplied pixel over what is there.
     mutating func over(x: Int, y: Int, red: UInt8, green: UInt8, blue: UInt8, alpha: UInt8) {
         guard alpha > 0, x >= 0, y >= 0, x < width, y < height else { return }
+        if self.alpha == .straight { self = premultiplied }
         let at = (y * width + x) * 4, rest = 255 - UInt16(alpha)
         pixels[at] = red &+ Self.product(UInt16(pixels[at]), rest)
         pixels[at + 1] = green &+ Self.product(UInt16(pixels[at + 1]), rest)
@@ -72,7 +98,10 @@ public struct RGBABitmap: Sendable, Equatable {
     }
 
     /// The picture in another size: each pixel is the mean of the area that it covers.
+    ///
+    /// Of premultiplied colours, so that transparent pixels weigh nothing.
     func scaled(width: Int, height: Int) -> RGBABitmap {
+        guard alpha == .premultiplied else { return premultiplied.scaled(width: width, height: height) }
         var result = RGBABitmap(width: width, height: height)
         let stepX = Double(self.width) / Double(result.width), stepY = Double(self.height) / Double(result.height)
         for row in 0..<result.height {

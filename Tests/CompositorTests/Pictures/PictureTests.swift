@@ -54,14 +54,15 @@ struct PictureTests {
         return folder
     }
 
-    @Test("JPEG and PNG become premultiplied RGBA")
+    @Test("JPEG and PNG become RGBA that says how its alpha is to be read")
     func decode() throws {
         let jpeg = try #require(Data(base64Encoded: Self.jpeg)), png = try #require(Data(base64Encoded: Self.png))
         #expect(try PictureDecoder.size(jpeg) == PixelSize(width: 24, height: 16))
         let red = try PictureDecoder.decode(jpeg)
         #expect(red.width == 24 && red.height == 16 && red.isOpaque)
         #expect(red.pixels[0] > 245 && red.pixels[1] < 10 && red.pixels[2] < 10)
-        let blue = try PictureDecoder.decode(png)
+        let straight = try PictureDecoder.decode(png), blue = straight.premultiplied
+        #expect(straight.alpha == .straight && straight.pixels[2] > 245)
         #expect(blue.width == 6 && blue.height == 4 && !blue.isOpaque)
         #expect(blue.pixels[3] > 120 && blue.pixels[3] < 132 && abs(Int(blue.pixels[2]) - Int(blue.pixels[3])) < 4)
     }
