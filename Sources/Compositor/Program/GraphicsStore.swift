@@ -21,125 +21,122 @@ public final class GraphicsStore: Sendable {
         case logo(asset: String, width: Int, height: Int)
     }
 
-    private struct Entry<Value> {
-        var value: Value
-        var used: UInt64
+    /// Things of one kind by name; what was not used longest goes when they are too large together.
+    private struct Shelf<Name: Hashable, Value> {
+        private struct Entry {
+            var value: Value
+            var bytes: Int, used: UInt64
+        }
+
+        let limit: Int
+        private(set) var bytes = 0
+        private var entries: [Name: Entry] = [:]
+        private var clock: UInt64 = 0
+
+        init(limit: Int) { self.limit = limit }
+
+        var values: [Name: Value] { entries.mapValues(\.value) }
+
+        /// What has the name, and that it was used now.
+        mutating func take(_ name: Name) -> Value? {
+            clock += 1
+            entries[name]?.used = clock
+            return entries[name]?.value
+        }
+
+        /// Puts something in; it stays although it may be too large alone.
+        mutating func put(_ name: Name, _ value: Value, bytes size: Int) {
+            remove(name)
+            clock += 1
+            entries[name] = Entry(value: value, bytes: size, used: clock)
+            bytes += size
+            while bytes > limit, entries.count > 1, let oldest = entries.min(by: { $0.value.used < $1.value.used }) {
+                remove(oldest.key)
+            }
+        }
+
+        mutating func remove(_ name: Name) { bytes -= entries.removeValue(forKey: name)?.bytes ?? 0 }
+
+        mutating func remove(where isGone: (Name) -> Bool) { for name in entries.keys.filter(isGone) { remove(name) } }
+    }
+
+    private struct Still {
+        var frame: VideoFrame
+        /// What logos are made of; nil for a large picture without transparency.
+        var bitmap: RGBABitmap?
     }
 
     private struct Contents {
-        var overlays: [Key: Entry<Overlay>] = [:]
-        var cards: [Key: Entry<VideoFrame>] = [:]
-        var slides: [Slides: Entry<VideoFrame>] = [:]
-        var images: [String: VideoFrame] = [:]
-        var bitmaps: [String: RGBABitmap] = [:]
-        var clock: UInt64 = 0
+        var overlays = Shelf<Key, Overlay>(limit: GraphicsStore.limits.overlays)
+        var cards = Shelf<Key, VideoFrame>(limit: GraphicsStore.limits.cards)
+        var slides = Shelf<Slides, VideoFrame>(limit: GraphicsStore.limits.slides)
+        var images = Shelf<String, Still>(limit: GraphicsStore.limits.images)
     }
 
-    /// The most that is kept of each kind; what was not used longest goes first.
-    static let capacity = (overlays: 96, cards: 96, slides: 12)
-    /// The most stills of an event.
-    public static let maximumImages = 32
+    /// The most bytes of each kind: eight backgrounds of 4K with a logo each, ten pages of slides at 1080p.
+    static let limits = (overlays: 24 << 20, cards: 24 << 20, slides: 32 << 20, images: 96 << 20)
 
     private let contents = Mutex(Contents())
 
     /// Creates an empty store.
     public init() {}
 
-    /// Puts a still in, for backgrounds, slots and logos.
-    ///
-    /// - Returns: false when there are `maximumImages` of other names already.
-    @discardableResult
-    public func add(image asset: String, _ bitmap: RGBABitmap) -> Bool {
-        let frame = VideoFrame(bitmap), isOpaque = bitmap.isOpaque
-        return contents.withLock { contents in
-            guard contents.images[asset] != nil || contents.images.count < Self.maximumImages else { return false }
-            contents.images[asset] = frame
-            contents.bitmaps[asset] = isOpaque && bitmap.width * bitmap.height > 1_000_000 ? nil : bitmap
+    /// How many bytes of pictures and graphics are here.
+    public var bytes: Int {
+        contents.withLock { $0.overlays.bytes + $0.cards.bytes + $0.slides.bytes + $0.images.bytes }
+    }
+
+    /// Puts a still in, for backgrounds, slots and logos; those that were not used longest go when there is no room.
+    public func add(image asset: String, _ bitmap: RGBABitmap) {
+        let frame = VideoFrame(bitmap)
+        let isLarge = bitmap.isOpaque && bitmap.width * bitmap.height > 1_000_000
+        let still = Still(frame: frame, bitmap: isLarge ? nil : bitmap)
+        contents.withLock { contents in
+            contents.images.put(asset, still, bytes: Self.bytes(frame) + (still.bitmap?.pixels.count ?? 0))
             // A logo of the old picture would otherwise stay.
-            contents.overlays = contents.overlays.filter {
-                if case .logo(asset, _, _) = $0.key { return false }
-                return true
+            contents.overlays.remove {
+                if case .logo(asset, _, _) = $0 { return true }
+                return false
             }
-            return true
         }
     }
 
     /// Takes a still out.
-    public func remove(image asset: String) {
-        contents.withLock { contents in
-            contents.images[asset] = nil
-            contents.bitmaps[asset] = nil
-        }
-    }
+    public func remove(image asset: String) { contents.withLock { $0.images.remove(asset) } }
 
     /// Puts a page of slides in.
     public func add(slide: Slides, _ bitmap: RGBABitmap) {
         let frame = VideoFrame(bitmap)
-        contents.withLock { contents in
-            contents.clock += 1
-            contents.slides[slide] = Entry(value: frame, used: contents.clock)
-            Self.trim(&contents.slides, to: Self.capacity.slides)
-        }
+        contents.withLock { $0.slides.put(slide, frame, bytes: Self.bytes(frame)) }
     }
 
     /// The sizes of the stills that are here, for `SourcesPresent`.
-    public var imageSizes: [String: PixelSize] {
-        contents.withLock { $0.images.mapValues { PixelSize(width: $0.width, height: $0.height) } }
-    }
+    public var imageSizes: [String: PixelSize] { contents.withLock { $0.images.values }.mapValues(\.frame.displaySize) }
 
     /// The size of a page, once it is here.
-    public func size(of slide: Slides) -> PixelSize? {
-        self.slide(slide).map { PixelSize(width: $0.width, height: $0.height) }
-    }
+    public func size(of slide: Slides) -> PixelSize? { self.slide(slide)?.displaySize }
 
-    func image(_ asset: String) -> VideoFrame? { contents.withLock { $0.images[asset] } }
+    func image(_ asset: String) -> VideoFrame? { contents.withLock { $0.images.take(asset)?.frame } }
 
-    func bitmap(_ asset: String) -> RGBABitmap? { contents.withLock { $0.bitmaps[asset] } }
+    func bitmap(_ asset: String) -> RGBABitmap? { contents.withLock { $0.images.take(asset)?.bitmap } }
 
-    func slide(_ slide: Slides) -> VideoFrame? {
-        contents.withLock { contents in
-            contents.clock += 1
-            contents.slides[slide]?.used = contents.clock
-            return contents.slides[slide]?.value
-        }
-    }
+    func slide(_ slide: Slides) -> VideoFrame? { contents.withLock { $0.slides.take(slide) } }
 
-    func overlay(_ key: Key) -> Overlay? {
-        contents.withLock { contents in
-            contents.clock += 1
-            contents.overlays[key]?.used = contents.clock
-            return contents.overlays[key]?.value
-        }
-    }
+    func overlay(_ key: Key) -> Overlay? { contents.withLock { $0.overlays.take(key) } }
 
-    func card(_ key: Key) -> VideoFrame? {
-        contents.withLock { contents in
-            contents.clock += 1
-            contents.cards[key]?.used = contents.clock
-            return contents.cards[key]?.value
-        }
-    }
+    func card(_ key: Key) -> VideoFrame? { contents.withLock { $0.cards.take(key) } }
 
     func add(_ key: Key, overlay: Overlay) {
-        contents.withLock { contents in
-            contents.clock += 1
-            contents.overlays[key] = Entry(value: overlay, used: contents.clock)
-            Self.trim(&contents.overlays, to: Self.capacity.overlays)
-        }
+        // Luma and alpha at full size; chroma, chroma, and its alpha at a quarter.
+        contents.withLock { $0.overlays.put(key, overlay, bytes: overlay.width * overlay.height * 11 / 4) }
     }
 
     func add(_ key: Key, card: VideoFrame) {
-        contents.withLock { contents in
-            contents.clock += 1
-            contents.cards[key] = Entry(value: card, used: contents.clock)
-            Self.trim(&contents.cards, to: Self.capacity.cards)
-        }
+        contents.withLock { $0.cards.put(key, card, bytes: Self.bytes(card)) }
     }
 
-    private static func trim<Name: Hashable, Value>(_ entries: inout [Name: Entry<Value>], to capacity: Int) {
-        while entries.count > capacity, let oldest = entries.min(by: { $0.value.used < $1.value.used }) {
-            entries[oldest.key] = nil
-        }
+    private static func bytes(_ frame: VideoFrame) -> Int {
+        frame.lumaStride * frame.height + frame.chromaStride * frame.height
     }
 }
 

@@ -78,7 +78,8 @@ public final class MediaLibrary: Sendable {
         _ look: ProgramLook, keeping shown: ProgramLook? = nil, waitingAtMost milliseconds: Int64
     ) async -> Bool {
         let needed = Self.items(of: look)
-        makeRoom(for: needed.union(shown.map { Self.items(of: $0) } ?? []))
+        // What is shown stays: it is among those that were used last.
+        if let shown { for item in Self.items(of: shown) { use(item) } }
         let tasks = needed.filter { !isHere($0) && mayBeHad($0) }.map(task)
         for item in Self.neighbours(of: look.scene) where !isHere(item) && mayBeHad(item) { _ = task(item) }
         guard !tasks.isEmpty else { return needed.allSatisfy(isHere) }
@@ -159,11 +160,11 @@ public final class MediaLibrary: Sendable {
         }
     }
 
-    /// Stills that no scene has asked for lately make room for those of this one.
-    private func makeRoom(for items: Set<Item>) {
-        let here = store.imageSizes.keys
-        guard here.count + items.count > GraphicsStore.maximumImages else { return }
-        for asset in here where !items.contains(.image(asset)) { store.remove(image: asset) }
+    private func use(_ item: Item) {
+        switch item {
+        case .image(let asset): _ = store.image(asset)
+        case .slide(let slides): _ = store.slide(slides)
+        }
     }
 
     private static func items(of look: ProgramLook) -> Set<Item> {

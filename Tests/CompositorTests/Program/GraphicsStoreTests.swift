@@ -1,0 +1,40 @@
+import Control
+import Media
+import Testing
+
+@testable import Compositor
+
+@Suite("What is kept for drawing")
+struct GraphicsStoreTests {
+    @Test("stays below its bytes whatever comes, and what was used last stays")
+    func bounded() {
+        let store = GraphicsStore()
+        let total =
+            GraphicsStore.limits.overlays + GraphicsStore.limits.cards + GraphicsStore.limits.slides
+            + GraphicsStore.limits.images
+        for round in 0..<60 {
+            store.add(image: "image \(round)", RGBABitmap(width: 1920, height: 1080))
+            store.add(slide: Slides(deck: "d", page: round + 1), RGBABitmap(width: 1920, height: 1080))
+            store.add(
+                .card(name: "\(round)", key: "k", width: 1280, height: 720), card: VideoFrame(width: 1280, height: 720))
+            store.add(.ticker(text: "\(round)", height: 60), overlay: Overlay(RGBABitmap(width: 4000, height: 60)))
+            #expect(store.image("image 0") != nil && store.slide(Slides(deck: "d", page: 1)) != nil)
+            #expect(store.bytes <= total)
+        }
+        #expect(store.image("image 30") == nil && store.image("image 59") != nil)
+        #expect(store.slide(Slides(deck: "d", page: 30)) == nil && store.slide(Slides(deck: "d", page: 60)) != nil)
+    }
+
+    @Test("a still put in again replaces the old one and the logos made of it; taken out it leaves nothing")
+    func replaced() {
+        let store = GraphicsStore()
+        store.add(image: "a", RGBABitmap(width: 64, height: 64))
+        let bytes = store.bytes
+        store.add(.logo(asset: "a", width: 32, height: 32), overlay: Overlay(RGBABitmap(width: 32, height: 32)))
+        store.add(image: "a", RGBABitmap(width: 64, height: 64))
+        #expect(store.bytes == bytes && store.overlay(.logo(asset: "a", width: 32, height: 32)) == nil)
+        store.remove(image: "a")
+        store.remove(image: "never there")
+        #expect(store.bytes == 0 && store.imageSizes.isEmpty)
+    }
+}
