@@ -9,5 +9,6 @@ struct Proscenium: AsyncParsableCommand {
         commandName: "proscenium", abstract: "A virtual-event production studio.",
         subcommands: [
             Serve.self, Token.self, Studio.self, SFU.self, Compositor.self, Output.self, Decode.self, Demo.self,
+            BenchCompositor.self,
         ])
 }

@@ -1,0 +1,68 @@
+// What the benchmark shows: the stage that peers are measured with, or a grid of speakers.
+
+import Control
+import Foundation
+import Media
+
+/// A stage of files, and how it is drawn.
+struct BenchStage {
+    static let canvas = PixelSize(width: 1920, height: 1080)
+    /// Where slide, cameras and lower third lie.
+    static let slide = PixelRect(x: 32, y: 120, width: 1376, height: 774)
+    static let cameras = (0..<4).map { PixelRect(x: 1440, y: 40 + 260 * $0, width: 448, height: 252) }
+    static let lowerThird = PixelRect(x: 32, y: 900, width: 1376, height: 120)
+
+    let store = GraphicsStore()
+    let background: RGBABitmap, slide: RGBABitmap, lowerThird: RGBABitmap
+    private let layout: Layout?
+
+    /// Reads `bg.png`, `slide.png` and `lt.png`.
+    ///
+    /// - Parameters:
+    ///   - folder: where they lie.
+    ///   - layout: shows the speakers by a layout instead, over the background.
+    init(folder: URL, layout: Layout?) throws {
+        func read(_ name: String) throws -> RGBABitmap {
+            try PictureDecoder.decode(Data(contentsOf: folder.appending(path: name)))
+        }
+        background = try read("bg.png")
+        slide = try read("slide.png")
+        lowerThird = try read("lt.png")
+        self.layout = layout
+        store.add(image: "bg", background)
+        store.add(slide: Slides(deck: "slide", page: 1), slide)
+        store.add(image: "lt", lowerThird)
+        let place = Self.lowerThird
+        store.add(.logo(asset: "lt", width: place.width, height: place.height), overlay: Overlay(lowerThird))
+    }
+
+    /// What is to be drawn.
+    func operations(_ frames: [SceneSource: VideoFrame], frame: Int) -> [DrawOperation] {
+        if let layout {
+            let people = frames.keys.compactMap { source -> SourcesPresent.Participant? in
+                guard case .participant(let id) = source else { return nil }
+                return .init(id: id, name: id, camera: frames[source]?.displaySize)
+            }
+            return SceneResolver.resolve(
+                Scene(layout: layout.name, background: .image("bg")), layout: layout,
+                present: SourcesPresent(participants: people.sorted { $0.id < $1.id }, images: store.imageSizes),
+                time: ProgramTime(milliseconds: Int64(frame) * 1000 / 30), canvas: Self.canvas)
+        }
+        func whole(_ size: PixelSize) -> PixelRect { PixelRect(width: size.width, height: size.height) }
+        func size(_ bitmap: RGBABitmap) -> PixelSize { PixelSize(width: bitmap.width, height: bitmap.height) }
+        var operations: [DrawOperation] = [
+            .background(.image("bg"), crop: whole(size(background))),
+            .slide(Slides(deck: "slide", page: 1), placement: .init(crop: whole(size(slide)), rect: Self.slide)),
+        ]
+        for (index, rect) in Self.cameras.enumerated() {
+            let source = Self.speaker(index)
+            guard let frame = frames[source] else { continue }
+            operations.append(.tile(source: source, placement: .init(crop: whole(frame.displaySize), rect: rect)))
+        }
+        operations.append(.logo(asset: "lt", rect: Self.lowerThird))
+        return operations
+    }
+
+    /// The source that a speaker is.
+    static func speaker(_ index: Int) -> SceneSource { .participant(index < 10 ? "s0\(index)" : "s\(index)") }
+}
