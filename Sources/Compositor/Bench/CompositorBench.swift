@@ -195,8 +195,11 @@ private final class BenchEncoder {
         func take(_ frame: EncodedFrame) { frame.payload.withBytes { parts.append(Data($0)) } }
         if let frame = try video.encode(picture, pts: Int64(number) * 3000, forcesIDR: number % 60 == 0) { take(frame) }
         for block in blocks {
-            for id in block.keys { mixer.set(id, gain: 0.5) }
-            mixer.mix(block, into: &mixed)
+            for (id, samples) in block {
+                mixer.set(id, gain: 0.5)
+                samples.withUnsafeBufferPointer { mixer.take(id, $0) }
+            }
+            mixer.finish(into: &mixed)
             for at in 0..<480 { (left[at], right[at]) = (mixed[2 * at], mixed[2 * at + 1]) }
             try left.withUnsafeBufferPointer { left in
                 try right.withUnsafeBufferPointer { right in try audio.encode(left: left, right: right, output: take) }
