@@ -69,6 +69,8 @@ final class OutputBank: Sendable {
     func put(_ destinations: [OutputDestination]) {
         let (ended, started, configuration) = state.withLock { state in
             guard !state.isStopped else { return ([StreamPublisher](), [StreamPublisher](), state.configuration) }
+            // Who tells what is wanted may not know yet what there is.
+            state.told = []
             let wanted = destinations.prefix(Self.limit)
             var ended: [StreamPublisher] = [], started: [StreamPublisher] = []
             for (id, output) in state.outputs {
