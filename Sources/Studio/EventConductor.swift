@@ -172,6 +172,12 @@ public actor EventConductor {
         case .left(let worker):
             if worker.role == .sfu { await speakers.lost(worker.id) }
             await compositors.left(worker)
+            if worker.role == .output {
+                // When it comes back it says which entrances are used then.
+                for event in try await events.running() where event.output == worker.id {
+                    connectedIngests[event.id] = nil
+                }
+            }
         case .report(let worker, let report): try await follow(report, from: worker)
         }
     }

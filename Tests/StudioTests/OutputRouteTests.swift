@@ -134,7 +134,11 @@ struct ConnectionLinkTests {
         try await eventually("its successor is told") {
             second.connections.last == .init(outputs: [destination(true)], ingests: [feed])
         }
-        for worker in [output, supervisor, second] { worker.leave() }
+        output.report(.ingestState(event: "e", ingest: "i1", isConnected: true))
+        try await eventually("the entrance is used") { await fixture.conductor.connected("e") == ["i1"] }
+        output.leave()
+        try await eventually("nobody knows whether it is") { await fixture.conductor.connected("e").isEmpty }
+        for worker in [supervisor, second] { worker.leave() }
         try fixture.end()
     }
 }

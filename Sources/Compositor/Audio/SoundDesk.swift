@@ -46,6 +46,12 @@ struct SoundDesk: ~Copyable {
                 if source.bus == .speech && gain > 0 { keys.insert(source) }
             }
         }
+        // A stream that comes in is heard while it is in the scene.
+        for case .ingest(let name) in look.wanted {
+            let source = SoundSource.ingest(name)
+            heard.insert(source)
+            mixer.set(source, gain: audio.sources[source.name]?.gain ?? 1)
+        }
         for source in mixer.ids.subtracting(heard) { mixer.remove(source) }
     }
 

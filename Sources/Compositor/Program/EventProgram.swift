@@ -20,6 +20,9 @@ public final class EventProgram: Sendable {
     private let shop: PaintShop
     private let library: MediaLibrary
     private let room: StageRoom
+    private let ingests: StageIngests
+    /// The room and everything else that pictures and sound come from.
+    private let sources: StageSources
     private let publisher: ProgramPublisher
     private let outputs: OutputBank
     private let video: ProgramVideo
@@ -55,6 +58,10 @@ public final class EventProgram: Sendable {
             address: MediaAddress(
                 studio: configuration.studio.absoluteString, token: configuration.token, event: setup.event),
             store: store, shop: shop, logger: logger)
+        let ingests = StageIngests(
+            token: configuration.token, trustedCertificateFile: configuration.trustedCertificateFile, group: group,
+            logger: logger)
+        let sources = StageSources(all: [room, ingests])
         let publisher = ProgramPublisher(
             url: setup.publishURL, streamName: configuration.token,
             trustedCertificateFile: configuration.trustedCertificateFile, clock: clock,
@@ -80,6 +87,8 @@ public final class EventProgram: Sendable {
         self.shop = shop
         self.library = library
         self.room = room
+        self.ingests = ingests
+        self.sources = sources
         self.publisher = publisher
         self.outputs = outputs
         self.logger = logger
@@ -89,7 +98,7 @@ public final class EventProgram: Sendable {
         video = ProgramVideo(
             clock: clock, format: format, board: board, store: store,
             callbacks: .init(
-                pictures: { room.pictures(at: $0) }, onMissing: { shop.order($0) },
+                pictures: { sources.pictures(at: $0) }, onMissing: { shop.order($0) },
                 onConfiguration: { configurations.video($0) }, onFrame: onFrame, onFailure: onFailure),
             logger: logger)
         // A picture waits for the next frame of the program, half a frame in the mean: the sound waits as long.
@@ -97,13 +106,13 @@ public final class EventProgram: Sendable {
         audio = ProgramAudio(
             clock: clock, kbps: format.audioKbps, board: board,
             callbacks: .init(
-                sound: { room.sound(at: $0.advanced(byNanoseconds: -halfFrame), $1) },
+                sound: { sources.sound(at: $0.advanced(byNanoseconds: -halfFrame), $1) },
                 onConfiguration: { configurations.audio($0) }, onFrame: onFrame, onFailure: onFailure), logger: logger)
         // What could not be had at once, because Studio was away, is asked for again.
         refill = Task {
             while !Task.isCancelled {
                 _ = await library.load(board.look, waitingAtMost: 5000)
-                room.setVisible(board.wanted.union(coming.sources))
+                sources.setVisible(board.wanted.union(coming.sources))
                 try? await Task.sleep(for: .seconds(2))
             }
         }
@@ -117,14 +126,14 @@ public final class EventProgram: Sendable {
         audio.stop()
         // The last of the program goes out, as far as the servers take it in time; each has its own deadline.
         for ending in outputs.stop() + [publisher.stop()].compactMap({ $0 }) { try? ending.wait() }
-        room.close()
+        sources.close()
         shop.stop()
     }
 
     /// Counters by Prometheus name.
     public var counters: [String: Double] {
         var all = video.counters
-        for more in [audio.counters, room.counters, publisher.counters, outputs.counters] { all.merge(more) { $1 } }
+        for more in [audio.counters, sources.counters, publisher.counters, outputs.counters] { all.merge(more) { $1 } }
         return all
     }
 
@@ -145,12 +154,13 @@ public final class EventProgram: Sendable {
             throw .unknownLayout(change.scene.layout)
         }
         coming.sources = look.wanted
-        room.setVisible(board.wanted.union(look.wanted))
+        sources.setVisible(board.wanted.union(look.wanted))
         defer {
             coming.sources = []
-            room.setVisible(board.wanted)
+            sources.setVisible(board.wanted)
         }
         let isComplete = await library.load(look, keeping: board.look, waitingAtMost: 1000)
+        await ingests.bring(look.wanted, waitingAtMost: 1000)
         let isDrawn = await prepare(look)
         if let at = change.at, at.milliseconds(since: now) > 1000 {
             guard board.add(change, onShown: { _ in }) else { throw .outdated }
@@ -174,7 +184,7 @@ public final class EventProgram: Sendable {
     public func put(cast: [CastMember]) async throws(ProgramError) -> CompositorReply {
         var look = board.look
         look.cast = cast
-        room.setVisible(board.wanted.union(look.wanted))
+        sources.setVisible(board.wanted.union(look.wanted))
         let isDrawn = await prepare(look)
         let board = board
         let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
@@ -187,8 +197,11 @@ public final class EventProgram: Sendable {
         return .shown(programTime: time, isReady: isDrawn)
     }
 
-    /// Sends the program to these servers, and to no others but the pipeline.
-    public func connect(_ connections: ProgramConnections) { outputs.put(connections.outputs) }
+    /// Sends the program to these servers, and to no others but the pipeline; listens to these ingests, and to no others.
+    public func connect(_ connections: ProgramConnections) {
+        outputs.put(connections.outputs)
+        ingests.put(connections.ingests)
+    }
 
     /// Answers an offer of the SFU.
     public func answer(session: String, offer: String) async throws -> String {

@@ -134,8 +134,12 @@ extension ProgramLook {
                 camera: size(.participant(member.id)), screen: size(.screen(member.id)), fit: member.fit,
                 zoom: member.zoom, isMirrored: member.isMirrored)
         }
+        let ingests = pictures.reduce(into: [String: PixelSize]()) { sizes, entry in
+            if case .ingest(let name) = entry.key { sizes[name] = size(entry.key) }
+        }
         return SourcesPresent(
-            participants: people, slide: scene.slides.flatMap { store.size(of: $0) }, images: store.imageSizes)
+            participants: people, slide: scene.slides.flatMap { store.size(of: $0) }, images: store.imageSizes,
+            ingests: ingests)
     }
 
     /// The cameras and screens that may be seen: everybody's on stage, and those that the scene names.
@@ -148,7 +152,7 @@ extension ProgramLook {
         for slot in layout.slots {
             for source in (scene.slots[slot.id] ?? slot.content).sources {
                 switch source {
-                case .participant, .screen: sources.insert(source)
+                case .participant, .screen, .ingest: sources.insert(source)
                 default: break
                 }
             }

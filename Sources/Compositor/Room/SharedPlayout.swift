@@ -24,6 +24,11 @@ final class SharedPlayout: Sendable {
         return stamp
     }
 
+    /// Takes note of a frame of a stream whose stamps are one clock for all tracks.
+    func note(_ id: Int, stamp: Int64, arrival: MonotonicTime) {
+        state.withLock { $0.note(id, stamp: stamp, captured: stamp, arrival: arrival) }
+    }
+
     func remove(_ id: Int) { state.withLock { $0.remove(id) } }
 
     func time(_ id: Int, stamp: Int64) -> MonotonicTime? { state.withLock { $0.time(id, stamp: stamp) } }

@@ -11,6 +11,8 @@ public enum SoundSource: Hashable, Sendable {
     case screen(String)
     /// A video roll.
     case media(String)
+    /// A stream that comes in over RTMPS.
+    case ingest(String)
 
     /// Creates a participant's source.
     public init(participant: String, isScreen: Bool) {
@@ -21,16 +23,16 @@ public enum SoundSource: Hashable, Sendable {
     public var bus: Bus {
         switch self {
         case .participant: .speech
-        case .screen: .screen
+        case .screen, .ingest: .screen
         case .media: .media
         }
     }
 
-    /// The participant whose sound it is; nil for a roll.
+    /// The participant whose sound it is; nil for a roll or an ingest.
     public var participant: String? {
         switch self {
         case .participant(let id), .screen(let id): id
-        case .media: nil
+        case .media, .ingest: nil
         }
     }
 
@@ -40,6 +42,7 @@ public enum SoundSource: Hashable, Sendable {
         case .participant(let id): "participant:" + id
         case .screen(let id): "screen:" + id
         case .media(let asset): "media:" + asset
+        case .ingest(let name): "ingest:" + name
         }
     }
 }

@@ -17,14 +17,18 @@ final class OutputWorker: Sendable {
     final class ServedEvent: Sendable {
         let store: EventStore
         let input: SourceSwitch
+        let sources: SourceEntrances
         let pipeline: EventPipeline
         let media: Mutex<EventMedia>
         /// The compositor's entrance, as the server of publishers knows it; entrances of Studio have no slash.
         var programIngest: String { "program/" + media.withLock { $0.event } }
 
-        init(store: EventStore, input: SourceSwitch, pipeline: EventPipeline, media: EventMedia) {
+        init(
+            store: EventStore, input: SourceSwitch, sources: SourceEntrances, pipeline: EventPipeline, media: EventMedia
+        ) {
             self.store = store
             self.input = input
+            self.sources = sources
             self.pipeline = pipeline
             self.media = Mutex(media)
         }
@@ -111,7 +115,7 @@ final class OutputWorker: Sendable {
     func reportState() {
         for (event, served) in state.withLock({ $0.served }) {
             let entries = served.store.state.segments
-            for ingest in served.input.connected {
+            for ingest in served.input.connected + served.sources.connected {
                 report(.ingestState(event: event, ingest: ingest, isConnected: true))
             }
             for entry in entries.suffix(served.store.settings.listed) {
@@ -161,6 +165,18 @@ final class OutputWorker: Sendable {
             claims.workerRole == .compositor, let event = claims.event
         else { return nil }
         return state.withLock { $0.served[event] }
+    }
+
+    /// Finds the entrance that the bearer of a worker's token may play.
+    ///
+    /// - Parameters:
+    ///   - name: the name of an entrance of kind `source`.
+    ///   - token: a compact JWT of the role compositor, for the entrance's event.
+    ///   - nowSeconds: seconds since the Unix epoch.
+    /// - Returns: the entrance's id.
+    func source(named name: String, forToken token: String, nowSeconds: Int64) async -> String? {
+        guard let event = await program(forToken: token, nowSeconds: nowSeconds) else { return nil }
+        return event.media.withLock { media in media.ingests.first { $0.kind == .source && $0.name == name }?.id }
     }
 
     /// Whether an event is still served, and not one of its name that came later.
@@ -257,7 +273,10 @@ final class OutputWorker: Sendable {
             report(.ingestState(event: event, ingest: ingest, isConnected: isConnected))
         }
         link.input = input
-        let served = ServedEvent(store: store, input: input, pipeline: pipeline, media: media)
+        let sources = SourceEntrances { [report] ingest, isConnected in
+            report(.ingestState(event: event, ingest: ingest, isConnected: isConnected))
+        }
+        let served = ServedEvent(store: store, input: input, sources: sources, pipeline: pipeline, media: media)
         state.withLock { state in
             state.served[event] = served
             state.ended.removeAll { $0.event == event }
@@ -301,7 +320,7 @@ final class OutputWorker: Sendable {
     }
 }
 
-/// Lets encoders in by their stream key, and a compositor by its worker's token.
+/// Lets encoders in by their stream key, and a compositor by its worker's token, also to play the sources of its event.
 struct StreamKeyAuthorizer: IngestAuthorizer {
     let worker: @Sendable () -> OutputWorker?
     var nowSeconds: @Sendable () -> Int64 = { SystemClock.wallMilliseconds() / 1000 }
@@ -313,7 +332,10 @@ struct StreamKeyAuthorizer: IngestAuthorizer {
             switch entrance.kind {
             case .primary: feed = .primary
             case .backup: feed = .backup
-            case .source: return nil
+            case .source:
+                return IngestGrant(ingestID: entrance.id, sink: event.sources.sink(entrance.id)) { [weak worker] in
+                    worker?.serves(event) == true && event.media.withLock { $0.ingests.contains(entrance) }
+                }
             }
             return IngestGrant(ingestID: entrance.id, sink: event.input.sink(entrance.id, feed)) { [weak worker] in
                 worker?.serves(event) == true && event.media.withLock { $0.ingests.contains(entrance) }
@@ -324,5 +346,10 @@ struct StreamKeyAuthorizer: IngestAuthorizer {
         return IngestGrant(ingestID: ingest, sink: event.input.sink(ingest, .program)) { [weak worker] in
             worker?.serves(event) == true
         }
+    }
+    func authorizePlay(app: String, streamName: String, remoteAddress: String) async -> String? {
+        let parts = app.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0] == "ingest", let worker = worker() else { return nil }
+        return await worker.source(named: String(parts[1]), forToken: streamName, nowSeconds: nowSeconds())
     }
 }
