@@ -43,8 +43,9 @@ private struct VirtualLine: ~Copyable {
             }
             packets.append(try samples.withUnsafeBufferPointer { try encoder.encode($0) }.payload)
         }
+        let player = try SoundPlayer()
         loop = Array(packets[50..<100])
-        player = try SoundPlayer()
+        self.player = player
     }
 
     /// Runs until a time; gives each beep's true second, and by how many milliseconds the picture is due after the sound.
