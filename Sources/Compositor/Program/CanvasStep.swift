@@ -9,6 +9,7 @@ struct CanvasStep: Equatable {
         case fill(RGBColor)
         case picture(VideoFrame, crop: PixelRect, radius: Int, isMirrored: Bool)
         case overlay(Overlay, opacity: UInt8, clip: PixelRect)
+        case border(RGBColor, width: Int, radius: Int)
 
         static func == (a: What, b: What) -> Bool {
             switch (a, b) {
@@ -16,6 +17,7 @@ struct CanvasStep: Equatable {
             case (.picture(let a, let ac, let ar, let am), .picture(let b, let bc, let br, let bm)):
                 a === b && ac == bc && ar == br && am == bm
             case (.overlay(let a, let ao, let ac), .overlay(let b, let bo, let bc)): a === b && ao == bo && ac == bc
+            case (.border(let a, let aw, let ar), .border(let b, let bw, let br)): a == b && aw == bw && ar == br
             default: false
             }
         }
@@ -41,7 +43,7 @@ struct CanvasStep: Equatable {
         case .picture(let frame, let crop, _, _):
             let seen = frame.displaySize
             return !crop.clipped(to: PixelRect(width: seen.width, height: seen.height)).evened.isEmpty
-        case .overlay: return false
+        case .overlay, .border: return false
         }
     }
 

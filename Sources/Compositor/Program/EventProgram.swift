@@ -95,19 +95,21 @@ public final class EventProgram: Sendable {
         let coming = Coming()
         self.coming = coming
         publishURL = setup.publishURL
-        video = ProgramVideo(
-            clock: clock, format: format, board: board, store: store,
-            callbacks: .init(
-                pictures: { sources.pictures(at: $0) }, onMissing: { shop.order($0) },
-                onConfiguration: { configurations.video($0) }, onFrame: onFrame, onFailure: onFailure),
-            logger: logger)
         // A picture waits for the next frame of the program, half a frame in the mean: the sound waits as long.
         let halfFrame = Int64(500_000_000 / format.frameRate.perSecond)
-        audio = ProgramAudio(
+        let audio = ProgramAudio(
             clock: clock, kbps: format.audioKbps, board: board,
             callbacks: .init(
                 sound: { sources.sound(at: $0.advanced(byNanoseconds: -halfFrame), $1) },
                 onConfiguration: { configurations.audio($0) }, onFrame: onFrame, onFailure: onFailure), logger: logger)
+        self.audio = audio
+        video = ProgramVideo(
+            clock: clock, format: format, board: board, store: store,
+            callbacks: .init(
+                pictures: { sources.pictures(at: $0) }, speakers: { audio.speakers },
+                onMissing: { shop.order($0) }, onConfiguration: { configurations.video($0) },
+                onFrame: onFrame, onFailure: onFailure),
+            logger: logger)
         // What could not be had at once, because Studio was away, is asked for again.
         refill = Task {
             while !Task.isCancelled {
@@ -219,7 +221,7 @@ public final class EventProgram: Sendable {
         }
         guard let look = board.look(for: scene) else { throw ProgramError.unknownLayout(scene.layout) }
         _ = await library.load(look, keeping: board.look, waitingAtMost: 1000)
-        return try await shop.still(operations(look, newest.sources), frames: newest.sources, width: 1280)
+        return try await shop.still(operations(look, newest.sources), frames: newest.sources.pictures, width: 1280)
     }
 
     /// The mean colours of areas of the newest picture, as the encoder gets it.
@@ -232,9 +234,12 @@ public final class EventProgram: Sendable {
 
     private var now: ProgramTime { clock.programTime(at: SystemClock.monotonic()) }
 
-    private func operations(_ look: ProgramLook, _ sources: [SceneSource: VideoFrame]) -> [DrawOperation] {
-        SceneResolver.resolve(
-            look.scene, layout: look.layout, present: look.present(sources, store), time: now, canvas: format.canvas)
+    private func operations(_ asked: ProgramLook, _ sources: ProgramLine.Sources) -> [DrawOperation] {
+        let look = asked.directed(by: sources.direction)
+        return SceneResolver.resolve(
+            look.scene, layout: look.layout, present: look.present(sources.pictures, store, sources.direction),
+            time: now,
+            canvas: format.canvas)
     }
 
     /// Draws the graphics of a look before it is shown; says whether no card stands in for anything.

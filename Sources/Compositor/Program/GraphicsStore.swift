@@ -126,6 +126,15 @@ public final class GraphicsStore: Sendable {
 
     func card(_ key: Key) -> VideoFrame? { contents.withLock { $0.cards.take(key) } }
 
+    /// A card that says the same, of whatever size.
+    func anyCard(name: String, key: String) -> VideoFrame? {
+        contents.withLock { contents in
+            contents.cards.first {
+                if case .card(name, key, _, _) = $0.key { true } else { false }
+            }?.value.value
+        }
+    }
+
     func add(_ key: Key, overlay: Overlay) {
         // Luma and alpha at full size; chroma, chroma, and its alpha at a quarter.
         contents.withLock { $0.overlays.put(key, overlay, bytes: overlay.width * overlay.height * 11 / 4) }
@@ -155,7 +164,7 @@ extension GraphicsStore {
             [.countdown(time: time, title: title, width: rect.width, height: rect.height)]
         case .comment(let comment, let rect): [.comment(comment, width: rect.width, height: rect.height)]
         case .poll(let poll, let rect): [.poll(poll, width: rect.width, height: rect.height)]
-        case .background, .tile, .slide, .image: []
+        case .background, .tile, .backdrop, .border, .slide, .image: []
         }
     }
 

@@ -17,6 +17,7 @@ final class ProgramArtist: @unchecked Sendable {
     private var last: VideoFrame
     /// The stamps of the pictures that were drawn last.
     private var drawn: [SceneSource: Int64] = [:]
+    private var director = ProgramDirector()
 
     init(
         clock: ProgramClock, format: ProgramFormat, board: ProgramBoard, store: GraphicsStore,
@@ -49,13 +50,17 @@ final class ProgramArtist: @unchecked Sendable {
             return line.put(.init(picture: last, frame: frame), sources: nil, until: startedAt)
         }
         let sources = callbacks.pictures(schedule.due(frame.index))
-        if let picture = draw(look, transition, sources, frame.programTime) {
+        let direction = director.follow(
+            look, heard: callbacks.speakers(), pictures: sources, at: frame.programTime)
+        if let picture = draw(look, transition, direction, sources, frame.programTime) {
             last = picture
         } else {
             line.repeated()
         }
         line.drawn(nanoseconds: SystemClock.monotonic().nanoseconds(since: startedAt))
-        line.put(.init(picture: last, frame: frame, arrival: oldestNew(sources)), sources: sources, until: deadline)
+        line.put(
+            .init(picture: last, frame: frame, arrival: oldestNew(sources)),
+            sources: ProgramLine.Sources(pictures: sources, direction: direction), until: deadline)
     }
 
     /// When the oldest of those pictures had come that were not drawn before.
@@ -70,18 +75,37 @@ final class ProgramArtist: @unchecked Sendable {
     }
 
     private func draw(
-        _ look: ProgramLook, _ transition: ProgramTransition?, _ sources: [SceneSource: VideoFrame],
-        _ time: ProgramTime
+        _ asked: ProgramLook, _ transition: ProgramTransition?, _ direction: ProgramDirection,
+        _ sources: [SceneSource: VideoFrame], _ time: ProgramTime
     ) -> VideoFrame? {
-        let operations = operations(look, sources, time)
-        guard let transition, transition.kind != .cut else {
-            second = nil
-            return draw(operations, with: renderer, sources)
+        let look = asked.directed(by: direction), present = look.present(sources, store, direction)
+        let operations = operations(look, present, time)
+        let glide = director.glide(
+            look, asked: asked,
+            places: SceneResolver.places(look.scene, layout: look.layout, present: present, canvas: format.canvas),
+            operations: operations, pictures: sources, mayGlide: transition == nil, at: time)
+        if let transition, transition.kind != .cut {
+            let from = transition.from.directed(by: direction)
+            let before = self.operations(from, from.present(sources, store, direction), time)
+            return draw(before, operations, transition.kind, transition.weight, sources)
         }
+        if let glide {
+            // Overlays have nothing to do with who changes places: they are those of now, from the first frame on.
+            let before = glide.from + operations.filter(\.isOverlay)
+            return draw(before, operations, glide.kind, glide.weight, sources.merging(glide.pictures) { now, _ in now })
+        }
+        second = nil
+        return draw(operations, with: renderer, sources)
+    }
+
+    /// Draws one frame of the way from one picture to another.
+    private func draw(
+        _ before: [DrawOperation], _ operations: [DrawOperation], _ kind: ProgramChange.Transition.Kind,
+        _ weight: UInt8, _ sources: [SceneSource: VideoFrame]
+    ) -> VideoFrame? {
         if second == nil { second = ProgramRenderer(canvas: format.canvas, store: store, framesInUse: 4) }
         guard let second else { return draw(operations, with: renderer, sources) }
-        let before = self.operations(transition.from, sources, time), weight = transition.weight
-        if transition.kind == .move {
+        if kind == .move {
             let plan = MovePlan(from: before, to: operations, weight: weight)
             guard let left = draw(plan.leaving, with: second, sources),
                 let right = draw(plan.arriving, with: renderer, sources)
@@ -90,7 +114,7 @@ final class ProgramArtist: @unchecked Sendable {
         }
         guard let picture = draw(operations, with: renderer, sources) else { return nil }
         guard let before = draw(before, with: second, sources) else { return picture }
-        switch transition.kind {
+        switch kind {
         case .cut, .move: return picture
         case .fade: return renderer.mix(before, picture, weight: weight)
         case .wipe: return renderer.wipe(before, picture, weight: weight)
@@ -102,11 +126,9 @@ final class ProgramArtist: @unchecked Sendable {
         }
     }
 
-    private func operations(
-        _ look: ProgramLook, _ sources: [SceneSource: VideoFrame], _ time: ProgramTime
-    ) -> [DrawOperation] {
+    private func operations(_ look: ProgramLook, _ present: SourcesPresent, _ time: ProgramTime) -> [DrawOperation] {
         SceneResolver.resolve(
-            look.scene, layout: look.layout, present: look.present(sources, store), time: time, canvas: format.canvas)
+            look.scene, layout: look.layout, present: present, time: time, canvas: format.canvas)
     }
 
     private func draw(
@@ -124,7 +146,10 @@ extension ProgramLook {
     /// - Parameters:
     ///   - pictures: the newest picture of each source.
     ///   - store: stills and slides.
-    func present(_ pictures: [SceneSource: VideoFrame], _ store: GraphicsStore) -> SourcesPresent {
+    ///   - direction: what follows from who speaks.
+    func present(
+        _ pictures: [SceneSource: VideoFrame], _ store: GraphicsStore, _ direction: ProgramDirection
+    ) -> SourcesPresent {
         func size(_ source: SceneSource) -> PixelSize? {
             pictures[source]?.displaySize
         }
@@ -139,7 +164,7 @@ extension ProgramLook {
         }
         return SourcesPresent(
             participants: people, slide: scene.slides.flatMap { store.size(of: $0) }, images: store.imageSizes,
-            ingests: ingests)
+            ingests: ingests, direction: direction)
     }
 
     /// The cameras and screens that may be seen: everybody's on stage, and those that the scene names.

@@ -99,6 +99,15 @@ public final class ProgramAudio: Sendable {
         set { state.listeners.withLock { $0 = newValue } }
     }
 
+    /// The level in dBFS of each participant who speaks into their microphone now; for any thread.
+    var speakers: [String: Float] {
+        levels.reduce(into: [:]) { speakers, entry in
+            if case .participant(let id) = entry.key, entry.value.isSpeaking {
+                speakers[id] = entry.value.rmsDecibels
+            }
+        }
+    }
+
     /// Ends the thread and waits for it; at most 100 ms.
     public func stop() {
         state.isStopped.store(true, ordering: .releasing)

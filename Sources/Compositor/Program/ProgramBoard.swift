@@ -10,6 +10,8 @@ public struct ProgramLook: Sendable {
     public var scene: Scene, layout: Layout
     /// Who is in the room, those on stage in the order of the stage.
     public var cast: [CastMember]
+    /// The layout that takes over while somebody on stage shares a screen.
+    public var share: Layout?
 }
 
 /// A transition in its course.
@@ -41,6 +43,13 @@ public final class ProgramBoard: Sendable {
         var castOnEnd: [@Sendable () -> Void] = []
         var isClosed = false
         var transition: (from: ProgramLook, ProgramChange.Transition, start: ProgramTime)?
+
+        /// What a scene looks like; nil when its layout is not known.
+        func look(_ scene: Scene, _ cast: [CastMember]) -> ProgramLook? {
+            layouts[scene.layout].map { layout in
+                ProgramLook(scene: scene, layout: layout, cast: cast, share: layout.share.flatMap { layouts[$0] })
+            }
+        }
     }
 
     /// The most changes that wait for their time.
@@ -56,7 +65,9 @@ public final class ProgramBoard: Sendable {
         guard let layout = layouts[setup.scene.layout] ?? setup.layouts.first else { return nil }
         contents = Mutex(
             Contents(
-                layouts: layouts, look: ProgramLook(scene: setup.scene, layout: layout, cast: setup.cast),
+                layouts: layouts,
+                look: ProgramLook(
+                    scene: setup.scene, layout: layout, cast: setup.cast, share: layout.share.flatMap { layouts[$0] }),
                 version: setup.version))
     }
 
@@ -77,8 +88,8 @@ public final class ProgramBoard: Sendable {
                 sources.formUnion(look.wanted)
             }
             for change in contents.waiting.map(\.change) {
-                guard let layout = contents.layouts[change.scene.layout] else { continue }
-                sources.formUnion(ProgramLook(scene: change.scene, layout: layout, cast: contents.look.cast).wanted)
+                guard let look = contents.look(change.scene, contents.look.cast) else { continue }
+                sources.formUnion(look.wanted)
             }
             return sources
         }
@@ -88,9 +99,7 @@ public final class ProgramBoard: Sendable {
     func look(for scene: Scene, layouts: [Layout]? = nil) -> ProgramLook? {
         contents.withLock { contents in
             if let layouts { contents.layouts = Self.byName(layouts) }
-            guard let layout = contents.layouts[scene.layout] else { return nil }
-            return ProgramLook(
-                scene: scene, layout: layout, cast: contents.castWaiting?.cast ?? contents.look.cast)
+            return contents.look(scene, contents.castWaiting?.cast ?? contents.look.cast)
         }
     }
 
@@ -168,7 +177,7 @@ public final class ProgramBoard: Sendable {
                 }
                 if isTold {
                     // The same scene again, whose time has not come: only layouts may be others.
-                    contents.look.layout = contents.layouts[contents.look.scene.layout] ?? contents.look.layout
+                    contents.look = contents.look(contents.look.scene, contents.look.cast) ?? contents.look
                 } else {
                     Self.apply(waiting.change, at: time, to: &contents)
                 }
@@ -181,10 +190,9 @@ public final class ProgramBoard: Sendable {
     }
 
     private static func apply(_ change: ProgramChange, at time: ProgramTime, to contents: inout Contents) {
-        guard change.version >= contents.version, let layout = contents.layouts[change.scene.layout] else { return }
         let before = contents.look, isSame = change.version == contents.version && change.scene == before.scene
-        contents.look.scene = change.scene
-        contents.look.layout = layout
+        guard change.version >= contents.version, let look = contents.look(change.scene, before.cast) else { return }
+        contents.look = look
         contents.version = change.version
         // Another shape of the layout that is shown breaks no transition off.
         guard !isSame else { return }

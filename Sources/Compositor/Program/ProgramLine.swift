@@ -14,8 +14,14 @@ final class ProgramLine: Sendable {
         var arrival: MonotonicTime?
     }
 
+    /// What the newest picture was made from.
+    struct Sources: Sendable {
+        var pictures: [SceneSource: VideoFrame] = [:]
+        var direction = ProgramDirection()
+    }
+
     private let queue: BoundedQueue<Job>
-    private let seen = Mutex<(program: VideoFrame?, sources: [SceneSource: VideoFrame])>((nil, [:]))
+    private let seen = Mutex<(program: VideoFrame?, sources: Sources)>((nil, Sources()))
     private let droppedFrames = Atomic<UInt64>(0), repeatedFrames = Atomic<UInt64>(0)
     private let drawnFrames = Atomic<UInt64>(0), drawnNanoseconds = Atomic<UInt64>(0)
     private let encodedFrames = Atomic<UInt64>(0), encodedNanoseconds = Atomic<UInt64>(0)
@@ -25,13 +31,13 @@ final class ProgramLine: Sendable {
 
     init(capacity: Int) { queue = BoundedQueue(capacity: capacity) }
 
-    var newest: (program: VideoFrame?, sources: [SceneSource: VideoFrame]) { seen.withLock { $0 } }
+    var newest: (program: VideoFrame?, sources: Sources) { seen.withLock { $0 } }
 
     /// Frames that the encoder had no room for.
     var dropped: UInt64 { droppedFrames.load(ordering: .relaxed) }
 
     /// Puts a picture in and waits for room until a deadline; for an IDR, which must never be left out, without end.
-    func put(_ job: Job, sources: [SceneSource: VideoFrame]?, until deadline: MonotonicTime) {
+    func put(_ job: Job, sources: Sources?, until deadline: MonotonicTime) {
         seen.withLock { seen in
             seen.program = job.picture
             if let sources { seen.sources = sources }

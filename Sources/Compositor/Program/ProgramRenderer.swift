@@ -23,6 +23,8 @@ public final class ProgramRenderer {
 
     private let store: GraphicsStore
     private let rasterizer = Rasterizer()
+    private let backdrops: BackdropPainter
+    private let borders: BorderPainter
     private let pool: VideoFramePool
     private let base: VideoFrame
     private var baseSteps: [CanvasStep] = []
@@ -46,6 +48,8 @@ public final class ProgramRenderer {
     public init(canvas: PixelSize, store: GraphicsStore, framesInUse: Int = 8) {
         self.canvas = canvas
         self.store = store
+        backdrops = BackdropPainter(rasterizer: rasterizer)
+        borders = BorderPainter(rasterizer: rasterizer)
         pool = VideoFramePool(width: canvas.width, height: canvas.height, capacity: framesInUse)
         base = VideoFrame(width: canvas.width, height: canvas.height)
     }
@@ -58,6 +62,7 @@ public final class ProgramRenderer {
     /// - Returns: a picture that is not to be changed, or nil when no frame is free (send the last one again).
     public func render(_ operations: [DrawOperation], frames: [SceneSource: VideoFrame]) -> VideoFrame? {
         missingGraphics = 0
+        backdrops.begin()
         var still: [CanvasStep] = [], moving: [CanvasStep] = []
         for operation in operations {
             for step in steps(operation, frames) {
@@ -199,13 +204,28 @@ public final class ProgramRenderer {
             return picture(image, .init(crop: inside, rect: whole), isMoving: false)
         case .tile(let source, let placement):
             return frames[source].map { picture($0, placement, isMoving: true) } ?? []
+        case .backdrop(let source, let placement):
+            guard let step = frames[source].map({ picture($0, placement, isMoving: true) })?.first,
+                case .picture(let frame, let crop, let radius, let isMirrored) = step.what,
+                let backdrop = backdrops.picture(source, frame, crop: crop)
+            else { return [] }
+            let whole = PixelRect(width: backdrop.width, height: backdrop.height)
+            return [
+                CanvasStep(
+                    what: .picture(backdrop, crop: whole, radius: radius, isMirrored: isMirrored), rect: step.rect,
+                    isMoving: true)
+            ]
+        case .border(_, let rect, let width, let color, let radius):
+            return [CanvasStep(what: .border(color, width: width, radius: radius), rect: rect, isMoving: false)]
         case .slide(let slides, let placement):
             return store.slide(slides).map { picture($0, placement, isMoving: false) } ?? []
         case .image(let asset, let placement):
             return store.image(asset).map { picture($0, placement, isMoving: false) } ?? []
-        case .card(_, let key, let rect, let radius):
-            guard let graphic = GraphicsStore.keys(operation).first, let card = store.card(graphic) else {
-                missingGraphics += 1
+        case .card(let name, let key, let rect, let radius):
+            let drawn = GraphicsStore.keys(operation).first.flatMap(store.card)
+            if drawn == nil { missingGraphics += 1 }
+            // One of another size is better than none: on its way to another place a card has a size of its own in each frame.
+            guard let card = drawn ?? store.anyCard(name: name, key: key) else {
                 return fill(GraphicsPainter.color(of: key), rect)
             }
             let crop = PixelRect(width: card.width, height: card.height)
@@ -246,6 +266,8 @@ public final class ProgramRenderer {
                 picture, crop: crop, on: frame, in: step.rect, cornerRadius: radius, isMirrored: isMirrored)
         case .overlay(let overlay, let opacity, let clip):
             overlay.draw(on: frame, x: step.rect.x, y: step.rect.y, opacity: opacity, clip: clip)
+        case .border(let color, let width, let radius):
+            borders.draw(on: frame, in: step.rect, width: width, color: color, cornerRadius: radius)
         }
     }
 }

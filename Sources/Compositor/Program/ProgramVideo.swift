@@ -44,6 +44,8 @@ public final class ProgramVideo: Sendable {
     public struct Callbacks: Sendable {
         /// The newest picture of each source that is due at a moment of the monotonic clock; on the program's thread.
         public var pictures: @Sendable (MonotonicTime) -> [SceneSource: VideoFrame]
+        /// The level in dBFS of each participant who speaks now; on the program's thread.
+        public var speakers: @Sendable () -> [String: Float]
         /// Told on the program's thread what to draw when graphics are missing.
         public var onMissing: @Sendable ([DrawOperation]) -> Void
         /// Gets the AVC decoder configuration record, once, on the encoder's thread.
@@ -57,11 +59,13 @@ public final class ProgramVideo: Sendable {
         /// Creates callbacks.
         public init(
             pictures: @escaping @Sendable (MonotonicTime) -> [SceneSource: VideoFrame],
+            speakers: @escaping @Sendable () -> [String: Float] = { [:] },
             onMissing: @escaping @Sendable ([DrawOperation]) -> Void,
             onConfiguration: @escaping @Sendable (ByteBlock) -> Void,
             onFrame: @escaping @Sendable (EncodedFrame) -> Void, onFailure: @escaping @Sendable () -> Void = {}
         ) {
             self.pictures = pictures
+            self.speakers = speakers
             self.onMissing = onMissing
             self.onConfiguration = onConfiguration
             self.onFrame = onFrame
@@ -103,8 +107,8 @@ public final class ProgramVideo: Sendable {
         driver = ProgramDriver(clock: clock, frameRate: format.frameRate) { frame in artist.put(frame, into: line) }
     }
 
-    /// The newest picture of the program, and those of the sources at that moment.
-    public var newest: (program: VideoFrame?, sources: [SceneSource: VideoFrame]) { line.newest }
+    /// The newest picture of the program, and what it was made from.
+    var newest: (program: VideoFrame?, sources: ProgramLine.Sources) { line.newest }
 
     /// Counters by Prometheus name.
     public var counters: [String: Double] {

@@ -8,6 +8,10 @@ public enum DrawOperation: Hashable, Sendable, Encodable {
     case background(Background, crop: PixelRect?)
     /// A moving picture: a camera, a screen, a roll, an ingest.
     case tile(source: SceneSource, placement: Placement)
+    /// The blurred and darkened picture of a source, behind its tile.
+    case backdrop(source: SceneSource, placement: Placement)
+    /// A line just inside the edge of a place.
+    case border(source: SceneSource, rect: PixelRect, width: Int, color: RGBColor, cornerRadius: Int)
     /// A page of slides.
     case slide(Slides, placement: Placement)
     /// A still picture.
@@ -49,7 +53,7 @@ public enum DrawOperation: Hashable, Sendable, Encodable {
 
     private enum CodingKeys: String, CodingKey {
         case op, source, crop, rect, cornerRadius, isMirrored, deck, page, asset, name, key, title, opacity, text
-        case programTime, time, comment, poll, background
+        case programTime, time, comment, poll, background, width, color
     }
 
     /// Writes an object whose `op` names the step; for tests and for looking at.
@@ -70,6 +74,17 @@ public enum DrawOperation: Hashable, Sendable, Encodable {
             try out.encode("tile", forKey: .op)
             try out.encode(source, forKey: .source)
             try place(placement)
+        case .backdrop(let source, let placement):
+            try out.encode("backdrop", forKey: .op)
+            try out.encode(source, forKey: .source)
+            try place(placement)
+        case .border(let source, let rect, let width, let color, let cornerRadius):
+            try out.encode("border", forKey: .op)
+            try out.encode(source, forKey: .source)
+            try out.encode(rect, forKey: .rect)
+            try out.encode(width, forKey: .width)
+            try out.encode(color, forKey: .color)
+            try out.encode(cornerRadius, forKey: .cornerRadius)
         case .slide(let slides, let placement):
             try out.encode("slide", forKey: .op)
             try out.encode(slides.deck, forKey: .deck)

@@ -47,7 +47,7 @@ struct MovePlan: Equatable {
 
     /// What makes a thing the same in two scenes.
     private enum Identity: Hashable {
-        case tile(SceneSource), slide(Slides), image(String)
+        case tile(SceneSource), backdrop(SceneSource), border(SceneSource), slide(Slides), image(String), card(String)
     }
 
     private static func identity(_ operation: DrawOperation) -> Identity? {
@@ -55,6 +55,9 @@ struct MovePlan: Equatable {
         case .tile(let source, _): .tile(source)
         case .slide(let slides, _): .slide(slides)
         case .image(let asset, _): .image(asset)
+        case .backdrop(let source, _): .backdrop(source)
+        case .border(let source, _, _, _, _): .border(source)
+        case .card(_, let key, _, _): .card(key)
         default: nil
         }
     }
@@ -62,16 +65,19 @@ struct MovePlan: Equatable {
 
 extension DrawOperation {
     /// Whether it lies over the pictures.
-    fileprivate var isOverlay: Bool {
+    var isOverlay: Bool {
         switch self {
         case .lowerThird, .logo, .ticker, .countdown, .comment, .poll: true
-        case .background, .tile, .slide, .image, .card: false
+        case .background, .tile, .backdrop, .border, .slide, .image, .card: false
         }
     }
 
     private var placement: Placement? {
         switch self {
-        case .tile(_, let placement), .slide(_, let placement), .image(_, let placement): placement
+        case .tile(_, let placement), .backdrop(_, let placement), .slide(_, let placement), .image(_, let placement):
+            placement
+        case .card(_, _, let rect, let radius): Placement(crop: rect, rect: rect, cornerRadius: radius)
+        case .border(_, let rect, _, _, let radius): Placement(crop: rect, rect: rect, cornerRadius: radius)
         default: nil
         }
     }
@@ -86,6 +92,12 @@ extension DrawOperation {
         case .tile(let source, _): return .tile(source: source, placement: placement)
         case .slide(let slides, _): return .slide(slides, placement: placement)
         case .image(let asset, _): return .image(asset: asset, placement: placement)
+        case .backdrop(let source, _): return .backdrop(source: source, placement: placement)
+        case .card(let name, let key, _, _):
+            return .card(name: name, key: key, rect: placement.rect, cornerRadius: placement.cornerRadius)
+        case .border(let source, _, let width, let color, _):
+            return .border(
+                source: source, rect: placement.rect, width: width, color: color, cornerRadius: placement.cornerRadius)
         default: return nil
         }
     }

@@ -25,18 +25,37 @@ public enum SceneResolver {
     ) -> [DrawOperation] {
         let geometry = SlotGeometry(canvas: canvas)
         var operations = [background(scene.background ?? layout.background, layout, present, canvas)]
-        var casting = Casting(scene: scene, layout: layout, present: present)
-        for slot in layout.slots {
-            let rect = geometry.rect(slot.rect)
-            let sources = casting.sources(of: slot)
-            let places = slot.flow.map { geometry.tiles(sources.count, in: rect, flow: $0) } ?? [rect]
-            for (source, place) in zip(sources, places) {
-                operations.append(
-                    operation(source, slot: slot, in: place, radius: geometry.radius(slot.corner), scene, present))
-            }
+        for place in places(scene, layout: layout, present: present, canvas: canvas) {
+            operations += self.operations(place, geometry, scene, present)
         }
         operations += overlays(scene.overlays, layout, present, time, geometry)
         return operations
+    }
+
+    /// A source and where it is shown, before its picture is fitted in.
+    struct Place: Equatable {
+        var source: SceneSource
+        var slot: Layout.Slot
+        var rect: PixelRect
+    }
+
+    /// Says who is shown where, back to front; the same whatever the pictures are like.
+    static func places(
+        _ scene: Scene, layout: Layout, present: SourcesPresent, canvas: PixelSize
+    ) -> [Place] {
+        let geometry = SlotGeometry(canvas: canvas)
+        var casting = Casting(scene: scene, layout: layout, present: present)
+        let cast = layout.slots.map { casting.sources(of: $0) }
+        let isAlone = cast.count { !$0.isEmpty } == 1
+        return zip(layout.slots, cast).flatMap { slot, sources -> [Place] in
+            let grid = isAlone ? slot.alone ?? slot.rect : slot.rect
+            guard let flow = slot.flow else {
+                return sources.prefix(1).map { Place(source: $0, slot: slot, rect: geometry.rect(grid)) }
+            }
+            let tiles = geometry.tiles(
+                sources.count, in: geometry.rect(grid.clipped(to: layout.safeArea)), flow: flow)
+            return zip(sources, tiles).map { Place(source: $0, slot: slot, rect: $1) }
+        }
     }
 
     private static func background(
@@ -53,42 +72,65 @@ public enum SceneResolver {
             background, crop: SlotGeometry.place(size, in: whole, fit: .fill, anchor: .middle, zoom: 1).crop)
     }
 
-    private static func operation(
-        _ source: SceneSource, slot: Layout.Slot, in rect: PixelRect, radius: Int, _ scene: Scene,
-        _ present: SourcesPresent
-    ) -> DrawOperation {
+    /// What shows one source in its place: what lies behind its picture, the picture, and what lies around it.
+    private static func operations(
+        _ place: Place, _ geometry: SlotGeometry, _ scene: Scene, _ present: SourcesPresent
+    ) -> [DrawOperation] {
+        let (source, slot, rect) = (place.source, place.slot, place.rect)
+        // What fills the canvas has no corners that could be round.
+        let radius = rect == geometry.whole ? 0 : geometry.radius(slot.corner)
         func placed(
             _ size: PixelSize, _ fit: Layout.Fit, zoom: Double = 1, isMirrored: Bool = false
         ) -> DrawOperation.Placement {
             let place = SlotGeometry.place(size, in: rect, fit: fit, anchor: slot.anchor, zoom: zoom)
             return .init(crop: place.crop, rect: place.rect, cornerRadius: radius, isMirrored: isMirrored)
         }
-        func card(_ name: String, _ key: String) -> DrawOperation {
-            .card(name: name, key: key, rect: rect, cornerRadius: radius)
+        func bordered(_ operations: [DrawOperation], _ rect: PixelRect) -> [DrawOperation] {
+            let border = geometry.border(slot.border, of: source, speaking: present.direction.speaking)
+            return operations
+                + (border.map {
+                    [.border(source: source, rect: rect, width: $0.width, color: $0.color, cornerRadius: radius)]
+                } ?? [])
+        }
+        func card(_ name: String, _ key: String) -> [DrawOperation] {
+            bordered([.card(name: name, key: key, rect: rect, cornerRadius: radius)], rect)
+        }
+        func tile(_ placement: DrawOperation.Placement) -> [DrawOperation] {
+            bordered([.tile(source: source, placement: placement)], placement.rect)
         }
         switch source {
         case .participant(let id):
             let person = present.participants.first { $0.id == id }
             guard let person, let size = person.camera else { return card(person?.name ?? "", id) }
-            return .tile(
-                source: source,
-                placement: placed(size, person.fit ?? slot.fit, zoom: person.zoom, isMirrored: person.isMirrored))
+            let isUpright = size.height > size.width && rect.width > rect.height
+            let portrait: Layout.Portrait =
+                isUpright && person.fit == nil ? slot.portrait ?? (slot.fit == .fill ? .blurFill : .fit) : .fill
+            let fit = person.fit ?? (isUpright && portrait != .fill ? .fit : slot.fit)
+            var picture = placed(size, fit, zoom: person.zoom, isMirrored: person.isMirrored)
+            guard portrait == .blurFill else { return tile(picture) }
+            // The round corners are those of what lies behind; the picture itself ends in straight edges.
+            if picture.rect != rect { picture.cornerRadius = 0 }
+            let behind = placed(size, .fill, isMirrored: person.isMirrored)
+            return bordered(
+                [.backdrop(source: source, placement: behind), .tile(source: source, placement: picture)], rect)
         case .screen(let id):
             let person = present.participants.first { $0.id == id }
             guard let size = person?.screen else { return card(person?.name ?? "", id) }
-            return .tile(source: source, placement: placed(size, .fit))
+            return tile(placed(size, .fit))
         case .slides:
             guard let slides = scene.slides, let size = present.slide else { return card("", "slides") }
-            return .slide(slides, placement: placed(size, .fit))
+            let placement = placed(size, .fit)
+            return bordered([.slide(slides, placement: placement)], placement.rect)
         case .image(let asset):
             guard let size = present.images[asset] else { return card("", asset) }
-            return .image(asset: asset, placement: placed(size, slot.fit))
+            let placement = placed(size, slot.fit)
+            return bordered([.image(asset: asset, placement: placement)], placement.rect)
         case .media(let asset):
             guard let size = present.media[asset] else { return card("", asset) }
-            return .tile(source: source, placement: placed(size, slot.fit))
+            return tile(placed(size, slot.fit))
         case .ingest(let name):
             guard let size = present.ingests[name] else { return card(name, name) }
-            return .tile(source: source, placement: placed(size, slot.fit))
+            return tile(placed(size, slot.fit))
         case .auto, .none:
             return card("", "none")
         }
@@ -97,41 +139,48 @@ public enum SceneResolver {
     private static func overlays(
         _ overlays: Overlays, _ layout: Layout, _ present: SourcesPresent, _ time: ProgramTime, _ geometry: SlotGeometry
     ) -> [DrawOperation] {
-        let grid = layout.canvas.grid
+        let safe = layout.safeArea
         var operations: [DrawOperation] = []
         if let logo = overlays.logo, let size = present.images[logo.asset] {
             let isRight = logo.corner == .topRight || logo.corner == .bottomRight
             let isLow = logo.corner == .bottomLeft || logo.corner == .bottomRight
             let box = geometry.rect(
-                GridRect(x: isRight ? grid.width - 9 : 1, y: isLow ? grid.height - 5 : 1, width: 8, height: 4))
+                GridRect(
+                    x: isRight ? safe.x + safe.width - 9 : safe.x + 1, y: isLow ? safe.bottom - 5 : safe.y + 1,
+                    width: 8,
+                    height: 4))
             var rect = SlotGeometry.place(size, in: box, fit: .fit, anchor: .middle, zoom: 1).rect
             rect.x = isRight ? box.right - rect.width : box.x
             rect.y = isLow ? box.bottom - rect.height : box.y
             operations.append(.logo(asset: logo.asset, rect: rect))
         }
         if let countdown = overlays.countdown {
-            let width = min(24, grid.width - 2)
+            let width = min(24, safe.width - 2), height = min(10, safe.height)
+            let middle = GridRect(
+                x: safe.x + (safe.width - width) / 2, y: safe.y + (safe.height - height) / 2, width: width,
+                height: height)
             operations.append(
                 .countdown(
                     time: countdown.text(at: time.milliseconds), title: countdown.title,
-                    rect: geometry.rect(
-                        GridRect(x: (grid.width - width) / 2, y: grid.height / 2 - 5, width: width, height: 10))))
+                    rect: geometry.rect((layout.countdown ?? middle).moved(into: safe))))
         }
         if let poll = overlays.poll {
-            let width = min(24, grid.width - 2), height = min(5 + 3 * Double(poll.options.count), grid.height - 4)
+            let width = min(24, safe.width - 2), height = min(5 + 3 * Double(poll.options.count), safe.height - 4)
             operations.append(
                 .poll(
-                    poll, rect: geometry.rect(GridRect(x: grid.width - width - 1, y: 2, width: width, height: height))))
+                    poll,
+                    rect: geometry.rect(
+                        GridRect(x: safe.x + safe.width - width - 1, y: safe.y + 2, width: width, height: height))))
         }
         let step = layout.lowerThird.height + 0.5
-        var lower = layout.lowerThird
+        var lower = layout.lowerThird.moved(into: safe)
         if let comment = overlays.comment {
             operations.append(.comment(comment, rect: geometry.rect(lower)))
             lower.y -= step
         }
         for third in overlays.lowerThirds {
             let opacity = opacity(third, at: time.milliseconds)
-            guard lower.y >= 0 else { break }
+            guard lower.y >= safe.y else { break }
             if opacity > 0 {
                 operations.append(
                     .lowerThird(name: third.name, title: third.title, rect: geometry.rect(lower), opacity: opacity))
@@ -139,7 +188,7 @@ public enum SceneResolver {
             }
         }
         if let ticker = overlays.ticker {
-            let rect = geometry.rect(GridRect(x: 0, y: grid.height - 2, width: grid.width, height: 2))
+            let rect = geometry.rect(GridRect(x: safe.x, y: safe.bottom - 2, width: safe.width, height: 2))
             operations.append(.ticker(text: ticker.text, rect: rect, programTime: time.milliseconds))
         }
         return operations
@@ -159,91 +208,5 @@ public enum SceneResolver {
             opacity = min(opacity, left >= fadeMilliseconds ? 255 : ramp(max(0, left)))
         }
         return UInt8(clamping: opacity)
-    }
-}
-
-/// Decides who plays in which slot.
-private struct Casting {
-    let scene: Scene, present: SourcesPresent
-    private var waiting: [SceneSource]
-    private var waitingScreens: [SceneSource]
-
-    init(scene: Scene, layout: Layout, present: SourcesPresent) {
-        self.scene = scene
-        self.present = present
-        let named = Set(layout.slots.flatMap { (scene.slots[$0.id] ?? $0.content).sources })
-        let onStage = present.participants.filter(\.isOnStage)
-        waiting = onStage.map { .participant($0.id) }.filter { !named.contains($0) }
-        waitingScreens = onStage.filter { $0.screen != nil }.map { .screen($0.id) }.filter { !named.contains($0) }
-    }
-
-    /// The sources that a slot shows, none twice by `auto`.
-    mutating func sources(of slot: Layout.Slot) -> [SceneSource] {
-        let wanted = (scene.slots[slot.id] ?? slot.content).sources
-        let limit = slot.flow?.max ?? 1
-        let lastAuto = wanted.lastIndex(of: .auto)
-        var chosen: [SceneSource] = [], absent: SceneSource?
-        for (index, source) in wanted.enumerated() where chosen.count < limit {
-            if source == .auto {
-                let takesRest = slot.flow != nil && index == lastAuto
-                // The ones named after this `auto` keep their places.
-                let room = limit - chosen.count - (takesRest ? min(limit - chosen.count, wanted.count - index - 1) : 0)
-                for _ in 0..<(takesRest ? max(0, room) : 1) {
-                    guard let next = takeNext(for: slot) else { break }
-                    chosen.append(next)
-                }
-            } else if let kind = source.kind, slot.accepts.contains(kind) {
-                if slot.flow != nil || isPresent(source) {
-                    if isKnown(source) { chosen.append(source) }
-                } else if absent == nil, isKnown(source) {
-                    absent = source
-                }
-            }
-        }
-        return chosen.isEmpty ? absent.map { [$0] } ?? [] : chosen
-    }
-
-    private mutating func takeNext(for slot: Layout.Slot) -> SceneSource? {
-        if slot.accepts.contains(.participant) { return waiting.isEmpty ? nil : waiting.removeFirst() }
-        if slot.accepts.contains(.screen) { return waitingScreens.isEmpty ? nil : waitingScreens.removeFirst() }
-        return nil
-    }
-
-    /// Whether there is a picture, or somebody whose name can stand for it.
-    private func isPresent(_ source: SceneSource) -> Bool {
-        switch source {
-        case .participant(let id): present.participants.contains { $0.id == id }
-        case .screen(let id): present.participants.contains { $0.id == id && $0.screen != nil }
-        case .slides: scene.slides != nil
-        case .image(let asset): present.images[asset] != nil
-        case .media(let asset): present.media[asset] != nil
-        case .ingest(let name): present.ingests[name] != nil
-        case .auto, .none: false
-        }
-    }
-
-    /// Whether a card makes sense while it is not there: for slides only once a deck is named, for people only in the room.
-    private func isKnown(_ source: SceneSource) -> Bool {
-        switch source {
-        case .participant(let id), .screen(let id): present.participants.contains { $0.id == id }
-        case .slides: scene.slides != nil
-        case .image, .media, .ingest: true
-        case .auto, .none: false
-        }
-    }
-}
-
-extension SceneSource {
-    /// The kind that layouts accept; nil for `auto` and `none`.
-    var kind: Layout.Kind? {
-        switch self {
-        case .participant: .participant
-        case .screen: .screen
-        case .slides: .slides
-        case .media: .media
-        case .image: .image
-        case .ingest: .ingest
-        case .auto, .none: nil
-        }
     }
 }

@@ -14,11 +14,25 @@ struct SlotGeometry {
         func even(_ units: Double) -> Int { Int((pixels(units) / 2).rounded()) * 2 }
         let x = even(grid.x), y = even(grid.y)
         return PixelRect(x: x, y: y, width: even(grid.x + grid.width) - x, height: even(grid.y + grid.height) - y)
-            .clipped(to: PixelRect(width: canvas.width & ~1, height: canvas.height & ~1))
+            .clipped(to: whole)
     }
+
+    /// The canvas, as far as it is even.
+    var whole: PixelRect { PixelRect(width: canvas.width & ~1, height: canvas.height & ~1) }
 
     /// The radius in whole even pixels.
     func radius(_ units: Double) -> Int { Int((pixels(units) / 2).rounded()) * 2 }
+
+    /// Width and colour of a slot's border around a source; nil for none.
+    func border(
+        _ border: Layout.Border?, of source: SceneSource, speaking: Set<String>
+    ) -> (width: Int, color: RGBColor)? {
+        guard let border else { return nil }
+        var isSpeaking = false
+        if case .participant(let id) = source { isSpeaking = speaking.contains(id) }
+        guard let color = isSpeaking ? border.active ?? border.color : border.color else { return nil }
+        return (max(2, Int((pixels(border.width) / 2).rounded()) * 2), color)
+    }
 
     /// The rectangles of `count` tiles in a slot, in reading order.
     func tiles(_ count: Int, in slot: PixelRect, flow: Layout.Flow) -> [PixelRect] {

@@ -58,6 +58,8 @@ public struct SourcesPresent: Hashable, Sendable {
 
     /// Everybody in the room, those on stage in the order of the stage.
     public var participants: [Participant]
+    /// What follows from who speaks.
+    public var direction: ProgramDirection
     /// The size of the page that the scene shows, once it is drawn.
     public var slide: PixelSize?
     /// The sizes of the stills, rolls and ingests that are ready.
@@ -66,9 +68,11 @@ public struct SourcesPresent: Hashable, Sendable {
     /// Creates a description of what there is.
     public init(
         participants: [Participant] = [], slide: PixelSize? = nil, images: [String: PixelSize] = [:],
-        media: [String: PixelSize] = [:], ingests: [String: PixelSize] = [:]
+        media: [String: PixelSize] = [:], ingests: [String: PixelSize] = [:],
+        direction: ProgramDirection = ProgramDirection()
     ) {
         self.participants = participants
+        self.direction = direction
         self.slide = slide
         self.images = images
         self.media = media

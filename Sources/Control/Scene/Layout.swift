@@ -17,6 +17,14 @@ public struct Layout: Hashable, Sendable, Codable {
     public var slots: [Slot]
     /// Where lower thirds lie: the first one at the lower edge, more above it.
     public var lowerThird: GridRect
+    /// Where a countdown lies; nil for the middle.
+    public var countdown: GridRect?
+    /// The edges that overlays, and tiles that are laid out by a flow, stay out of.
+    public var safe: Insets
+    /// The layout that takes over while somebody on stage shares a screen; nil for none.
+    public var share: String?
+    /// How a take comes that does not say it, and how tiles change their places by themselves; nil for a cut.
+    public var transition: Transition?
 
     /// The shape of the canvas, such as `[16, 9]`.
     public struct Aspect: Hashable, Sendable, Codable {
@@ -52,7 +60,7 @@ public struct Layout: Hashable, Sendable, Codable {
     }
 
     /// How a picture of another shape fills its rectangle.
-    public enum Fit: String, Sendable, Codable, Hashable {
+    public enum Fit: String, Sendable, Codable, Hashable, CaseIterable {
         /// It covers the rectangle; what does not fit is cropped.
         case fill
         /// It is seen whole; the background shows beside it.
@@ -78,7 +86,7 @@ public struct Layout: Hashable, Sendable, Codable {
     /// How several sources share a slot.
     public struct Flow: Hashable, Sendable, Codable {
         /// The way they are laid out; `grid` takes the rows and columns that make the tiles largest.
-        public enum Direction: String, Sendable, Codable { case row, column, grid }
+        public enum Direction: String, Sendable, Codable, CaseIterable { case row, column, grid }
         /// The way they are laid out.
         public var direction: Direction
         /// How many are shown at most, 1…64; the rest is left out.
@@ -102,9 +110,9 @@ public struct Layout: Hashable, Sendable, Codable {
         public init(from decoder: any Decoder) throws {
             try decoder.refuseUnknownKeys(CodingKeys.self)
             let values = try decoder.container(keyedBy: CodingKeys.self)
-            let text = try values.decode(String.self, forKey: .direction)
-            guard let direction = Direction(rawValue: text) else {
-                throw values.invalid(.direction, "row, column or grid")
+            guard let direction = try values.choice(Direction.self, .direction) else {
+                throw DecodingError.keyNotFound(
+                    CodingKeys.direction, .init(codingPath: values.codingPath, debugDescription: ""))
             }
             self.direction = direction
             max = try values.decode(Int.self, forKey: .max)
@@ -133,12 +141,21 @@ public struct Layout: Hashable, Sendable, Codable {
         public var corner: Double
         /// How several sources share it; nil for one.
         public var flow: Flow?
+        /// In which order `auto` takes people.
+        public var order: Order
+        /// Where it lies while no other slot shows anything; nil for `rect`.
+        public var alone: GridRect?
+        /// How the picture of an upright phone fills a place that is wider than high; nil for `blurFill` where `fit` is `fill`.
+        public var portrait: Portrait?
+        /// A line around each tile; nil for none.
+        public var border: Border?
 
         private enum CodingKeys: String, CodingKey, CaseIterable {
-            case id, rect, accepts, content = "default", fit, anchor, corner, flow
+            case id, rect, accepts, content = "default", fit, anchor, corner, flow, order, alone, portrait, border
         }
 
-        /// Reads a slot; `accepts` everything, `default` nothing, `fit` fill, `anchor` the middle, `corner` 0 when missing.
+        /// Reads a slot; `accepts` everything, `default` nothing, `fit` fill, `anchor` the middle, `corner` 0, `order` stage when
+        /// missing.
         public init(from decoder: any Decoder) throws {
             try decoder.refuseUnknownKeys(CodingKeys.self)
             let values = try decoder.container(keyedBy: CodingKeys.self)
@@ -162,13 +179,15 @@ public struct Layout: Hashable, Sendable, Codable {
                 }
             }
             content = try values.decodeIfPresent(SlotSources.self, forKey: .content) ?? SlotSources([])
-            let fit = try values.decodeIfPresent(String.self, forKey: .fit) ?? Fit.fill.rawValue
-            guard let fit = Fit(rawValue: fit) else { throw values.invalid(.fit, "fill or fit") }
-            self.fit = fit
+            fit = try values.choice(Fit.self, .fit) ?? .fill
             anchor = try values.decodeIfPresent(Anchor.self, forKey: .anchor) ?? .middle
             corner = try values.decodeIfPresent(Double.self, forKey: .corner) ?? 0
             guard (0...18).contains(corner) else { throw values.invalid(.corner, "outside 0…18") }
             flow = try values.decodeIfPresent(Flow.self, forKey: .flow)
+            order = try values.choice(Order.self, .order) ?? .stage
+            alone = try values.decodeIfPresent(GridRect.self, forKey: .alone)
+            portrait = try values.choice(Portrait.self, .portrait)
+            border = try values.decodeIfPresent(Border.self, forKey: .border)
         }
 
         /// Writes a slot; `accepts` in a fixed order.
@@ -182,10 +201,16 @@ public struct Layout: Hashable, Sendable, Codable {
             try values.encode(anchor, forKey: .anchor)
             try values.encode(corner, forKey: .corner)
             try values.encodeIfPresent(flow, forKey: .flow)
+            try values.encode(order, forKey: .order)
+            try values.encodeIfPresent(alone, forKey: .alone)
+            try values.encodeIfPresent(portrait, forKey: .portrait)
+            try values.encodeIfPresent(border, forKey: .border)
         }
     }
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case name, title, canvas, background, slots, lowerThird }
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case name, title, canvas, background, slots, lowerThird, countdown, safe, share, transition
+    }
 
     /// Reads a layout and checks it: slots lie on the canvas, have different names, and are not more than 32.
     public init(from decoder: any Decoder) throws {
@@ -208,16 +233,31 @@ public struct Layout: Hashable, Sendable, Codable {
                 throw DecodingError.dataCorrupted(
                     .init(codingPath: place + [AnyKey("id")], debugDescription: "a second slot \"\(slot.id)\""))
             }
-            guard slot.rect.isInside(grid) else {
+            for (key, rect) in [("rect", slot.rect), ("alone", slot.alone ?? slot.rect)] where !rect.isInside(grid) {
                 throw DecodingError.dataCorrupted(
-                    .init(codingPath: place + [AnyKey("rect")], debugDescription: Self.outside(grid)))
+                    .init(codingPath: place + [AnyKey(key)], debugDescription: Self.outside(grid)))
             }
+        }
+        safe = try values.decodeIfPresent(Insets.self, forKey: .safe) ?? Insets()
+        let area = safe.area(of: grid)
+        guard area.width >= 16, area.height >= 9 else {
+            throw values.invalid(.safe, "leaves less than 16 × 9 units")
         }
         lowerThird =
             try values.decodeIfPresent(GridRect.self, forKey: .lowerThird)
-            ?? GridRect(x: 1.5, y: grid.height - 6, width: min(32, grid.width - 3), height: 4.5)
+            ?? GridRect(x: area.x + 1.5, y: area.bottom - 6, width: min(32, area.width - 3), height: 4.5)
         guard lowerThird.isInside(grid) else { throw values.invalid(.lowerThird, Self.outside(grid)) }
+        countdown = try values.decodeIfPresent(GridRect.self, forKey: .countdown)
+        if let countdown, !countdown.isInside(grid) { throw values.invalid(.countdown, Self.outside(grid)) }
+        share = try values.textIfPresent(.share, limit: 64)
+        if let share, !Self.isSlug(share) || share == name {
+            throw values.invalid(.share, "the name of another layout")
+        }
+        transition = try values.decodeIfPresent(Transition.self, forKey: .transition)
     }
+
+    /// What overlays, and tiles that are laid out by a flow, stay inside, in grid units.
+    package var safeArea: GridRect { safe.area(of: canvas.grid) }
 
     private static func outside(_ grid: (width: Double, height: Double)) -> String {
         func short(_ value: Double) -> String { value == value.rounded() ? String(Int(value)) : String(value) }
@@ -257,6 +297,9 @@ public struct GridRect: Hashable, Sendable, Codable {
         var container = encoder.singleValueContainer()
         try container.encode([x, y, width, height])
     }
+
+    /// The edge below.
+    package var bottom: Double { y + height }
 
     func isInside(_ grid: (width: Double, height: Double)) -> Bool {
         x >= 0 && y >= 0 && x + width <= grid.width + 1e-9 && y + height <= grid.height + 1e-9

@@ -41,6 +41,17 @@ extension KeyedDecodingContainer {
         return text
     }
 
+    /// Decodes one of a few words, when it is there; the error names them all.
+    func choice<Value: RawRepresentable & CaseIterable>(_ type: Value.Type, _ key: Key) throws -> Value?
+    where Value.RawValue == String {
+        guard contains(key), !(try decodeNil(forKey: key)) else { return nil }
+        guard let value = Value(rawValue: try decode(String.self, forKey: key)) else {
+            let words = Value.allCases.map(\.rawValue)
+            throw invalid(key, words.dropLast().joined(separator: ", ") + " or " + (words.last ?? ""))
+        }
+        return value
+    }
+
     /// Decodes a text of at most `limit` bytes of UTF-8, when it is there.
     func textIfPresent(_ key: Key, limit: Int) throws -> String? {
         guard contains(key), !(try decodeNil(forKey: key)) else { return nil }
