@@ -8,6 +8,8 @@ public enum CompositorCommand: Sendable, Codable, Hashable {
     case run(ProgramSetup)
     /// Show a scene; → `.shown`.
     case show(ProgramChange)
+    /// The take that waits, instead of the one before; nil for none. → `.prepared`.
+    case putTake(PendingTake?)
     /// Who is in the room, those on stage first and in the order of the stage; → `.shown`.
     case putCast([CastMember])
     /// Answer an offer of the SFU; an unknown session starts a new connection in place of the old one; → `.answer`.
@@ -26,6 +28,8 @@ public enum CompositorReply: Sendable, Codable, Hashable {
     case running(ClockAnchor)
     /// The change is seen from this program time on; `isReady` is false when cards stand in for something.
     case shown(programTime: ProgramTime, isReady: Bool)
+    /// A take is kept for its moment; `isReady` is false while cards would stand in for something.
+    case prepared(isReady: Bool)
     /// An SDP answer.
     case answer(String)
     /// A JPEG file in base64.
@@ -52,11 +56,13 @@ public struct ProgramSetup: Sendable, Codable, Hashable {
     public var version: Int64
     /// Who is in the room.
     public var cast: [CastMember]
+    /// The take that waits.
+    public var take: PendingTake?
 
     /// Creates a setup.
     public init(
         event: String, org: String, publishURL: String, clock: ClockAnchor?, layouts: [Layout], scene: Scene,
-        version: Int64, cast: [CastMember]
+        version: Int64, cast: [CastMember], take: PendingTake? = nil
     ) {
         self.event = event
         self.org = org
@@ -66,6 +72,7 @@ public struct ProgramSetup: Sendable, Codable, Hashable {
         self.scene = scene
         self.version = version
         self.cast = cast
+        self.take = take
     }
 }
 
@@ -109,19 +116,16 @@ public struct ProgramChange: Sendable, Codable, Hashable {
     public var layouts: [Layout]?
     /// How it comes; a cut by default.
     public var transition: Transition
-    /// When; nil for as soon as its sources are ready.
-    public var at: ProgramTime?
 
     /// Creates a change.
     public init(
         scene: Scene, version: Int64, layouts: [Layout]? = nil,
-        transition: Transition = Transition(kind: .cut, milliseconds: 0), at: ProgramTime? = nil
+        transition: Transition = Transition(kind: .cut, milliseconds: 0)
     ) {
         self.scene = scene
         self.version = version
         self.layouts = layouts
         self.transition = transition
-        self.at = at
     }
 }
 
@@ -162,6 +166,8 @@ public struct CastMember: Sendable, Codable, Hashable {
 public enum CompositorEvent: Sendable, Codable, Hashable {
     /// The connection to the SFU has ended: offer a new session.
     case connectionLost(session: String)
+    /// A take that waited is shown from this program time on.
+    case taken(id: String, programTime: ProgramTime)
     /// The program reaches the pipeline, or does not.
     case publishing(isConnected: Bool)
     /// How the outputs are doing, all of them: when one changes, and each second while one is live.

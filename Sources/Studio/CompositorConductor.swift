@@ -94,7 +94,13 @@ actor CompositorConductor: ProgramControl {
         do {
             wanted = try await parts.events.composed()
         } catch {
-            return parts.logger.error("the events can't be read", metadata: ["error": "\(error)"])
+            parts.logger.error("the events can't be read", metadata: ["error": "\(error)"])
+            // Nobody else may have a reason to look for a long time.
+            Task { [weak self] in
+                try await Task.sleep(for: .seconds(1))
+                await self?.refresh()
+            }
+            return
         }
         let ids = Set(wanted.map(\.id))
         var ended: [CompositorLink] = []
@@ -236,6 +242,7 @@ actor CompositorConductor: ProgramControl {
     func follow(_ news: CompositorEvent, event: String) async {
         switch news {
         case .connectionLost(let session): await programs[event]?.link?.connectionLost(session)
+        case .taken(let id, _): await programs[event]?.link?.taken(id)
         case .publishing(let isConnected):
             parts.logger.info(
                 "a program reaches its output, or does not",
@@ -278,6 +285,24 @@ actor CompositorConductor: ProgramControl {
 
     /// How the outputs of an event are doing, by id; empty while no compositor runs.
     func outputStates(of event: String) -> [String: OutputState] { programs[event]?.outputs ?? [:] }
+
+    func layoutsChanged(event: String) async { await programs[event]?.link?.layoutsChanged() }
+
+    /// The built-in layouts have changed: every compositor is told.
+    func layoutsChanged() async {
+        for event in programs.keys.sorted() { await layoutsChanged(event: event) }
+    }
+
+    func takeChanged(event: String) async -> Bool? { await programs[event]?.link?.takeChanged() }
+
+    /// Makes takes the program whose moment has passed while no compositor was there to show them.
+    ///
+    /// - Parameter time: what lies before is late.
+    func finishTakes(before time: ProgramTime) async throws {
+        for (event, take) in try await parts.source.takes(before: time) where programs[event]?.link == nil {
+            _ = try await parts.source.finishTake(take.id, of: event)
+        }
+    }
 
     func castChanged(event: String) async -> ShownAt? { await programs[event]?.link?.castChanged() }
 

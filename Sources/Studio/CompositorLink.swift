@@ -9,8 +9,8 @@ internal import Web
 
 /// Speaks to the compositor of one event from its registration until it leaves or is not needed any more.
 ///
-/// Setups and casts are told one after the other, because the compositor takes the last one; scenes carry a version and
-/// are told at once.
+/// Setups, casts, layouts and takes that wait are told one after the other, because the compositor takes the last one;
+/// scenes carry a version and are told at once.
 actor CompositorLink {
     /// What the link works with.
     struct Parts: Sendable {
@@ -140,7 +140,7 @@ actor CompositorLink {
             .run(
                 ProgramSetup(
                     event: event, org: org, publishURL: url, clock: program.clock, layouts: program.layouts,
-                    scene: program.scene, version: program.version, cast: cast)))
+                    scene: program.scene, version: program.version, cast: cast, take: program.take)))
         guard case .running(let anchor) = reply else { throw Self.unexpected }
         guard !isEnded else { return }
         if anchor != program.clock { try await parts.source.setClock(anchor, of: event) }
@@ -155,7 +155,58 @@ actor CompositorLink {
             _ = try await show(
                 ProgramChange(scene: newer.scene, version: newer.version, layouts: newer.layouts))
         }
+        if newer.take != program.take { _ = try await tell(.putTake(newer.take)) }
         try await tellCast(isAsked: false)
+    }
+
+    /// Tells the layouts, always the newest; two who change them at once are told in order.
+    func layoutsChanged() async {
+        _ = await inTurn("its layouts") {
+            let program = try await self.parts.source.setup(for: self.event)
+            return try await self.show(
+                ProgramChange(scene: program.scene, version: program.version, layouts: program.layouts))
+        }
+    }
+
+    /// Tells the take that waits, or that there is none, always the newest.
+    ///
+    /// - Returns: whether everything that it names is there; nil when it could not be told.
+    func takeChanged() async -> Bool? {
+        await inTurn("its take") {
+            let program = try await self.parts.source.setup(for: self.event)
+            guard case .prepared(let isReady) = try await self.tell(.putTake(program.take)) else {
+                throw Self.unexpected
+            }
+            return isReady
+        }
+    }
+
+    /// A take that waited is shown: from now on it is the program's scene.
+    func taken(_ id: String) async {
+        _ = await inTurn("what it shows") {
+            guard let program = try await self.parts.source.finishTake(id, of: self.event) else { return ShownAt?.none }
+            return try await self.show(ProgramChange(scene: program.scene, version: program.version))
+        }
+    }
+
+    /// Says something after what was to be said before; nil while the program does not run, or when it can't be said.
+    private func inTurn<Value: Sendable>(
+        _ what: String, _ body: @escaping @Sendable () async throws -> Value?
+    ) async -> Value? {
+        let saying = Task { [previous = last, event, parts] () -> Value? in
+            await previous?.value
+            guard isRunning else { return nil }
+            do {
+                return try await body()
+            } catch {
+                // One that does not answer dials again, and is told everything then.
+                parts.logger.warning(
+                    "a compositor could not be told \(what)", metadata: ["event": "\(event)", "error": "\(error)"])
+                return nil
+            }
+        }
+        last = Task { _ = await saying.value }
+        return await saying.value
     }
 
     /// Shows a scene.

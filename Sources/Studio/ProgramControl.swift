@@ -29,6 +29,17 @@ public protocol ProgramControl: Sendable {
     /// - Throws: `Problem` when the compositor refuses it or does not answer.
     func show(_ change: ProgramChange, event: String) async throws -> ShownAt?
 
+    /// Tells the compositor the event's layouts, in turn, with the scene that it shows already.
+    ///
+    /// - Parameter event: the event's slug.
+    func layoutsChanged(event: String) async
+
+    /// Tells the compositor the take that waits, or that there is none any more.
+    ///
+    /// - Parameter event: the event's slug.
+    /// - Returns: whether everything that it names is there; nil when no compositor runs, which is told later.
+    func takeChanged(event: String) async -> Bool?
+
     /// Tells the compositor that participants, their names or levels, or the stage have changed.
     ///
     /// - Parameter event: the event's slug.

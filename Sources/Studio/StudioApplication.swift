@@ -65,7 +65,7 @@ public struct StudioApplication {
             await timelines.deliver($0)
         }
         let speakers = SpeakerRooms(registry: registry, logger: logger)
-        let builtIn = try BuiltInLayouts.load(folder: configuration.layouts, logger: logger)
+        let builtIn = try BuiltInLayouts(folder: configuration.layouts, logger: logger)
         let programs = ProgramStore(database: database, builtIn: builtIn), media = MediaStore(programs: programs)
         let files = MediaFiles(root: configuration.dataDirectory.appending(path: "media"))
         files.sweep(known: try await media.known())
@@ -113,6 +113,7 @@ public struct StudioApplication {
         MeterRoutes(events: events, control: control).add(to: book)
         StageRoutes(programs: programs, speakers: speakers, control: control).add(to: book)
         LayoutRoutes(programs: programs, control: control).add(to: book)
+        PresetRoutes(programs: programs).add(to: book)
         let mediaRoutes = MediaRoutes(media: media, files: files, decoder: decoder ?? ChildDecoder(logger: logger))
         mediaRoutes.add(to: book)
         interactivity.addRoutes(to: book)
@@ -170,7 +171,7 @@ public struct StudioApplication {
         ]
         followers = Followers(
             conductor: conductor, interactivity: interactivity, registry: registry, speakers: speakers,
-            nowSeconds: nowSeconds)
+            compositors: compositors, layouts: builtIn, nowSeconds: nowSeconds, logger: logger)
         routes = book.entries
     }
 }
@@ -181,11 +182,18 @@ public struct Followers: Service {
     let interactivity: InteractivityService
     let registry: WorkerRegistry
     let speakers: SpeakerRooms
+    let compositors: CompositorConductor
+    let layouts: BuiltInLayouts
     let nowSeconds: @Sendable () -> Int64
+    let logger: Logger
+
+    /// How long after its moment a take is made the program without having been shown.
+    static let lateTakeMs: Int64 = 3000
 
     /// Runs until cancelled; readers are told to come back before the process ends.
     public func run() async throws {
-        try await cancelWhenGracefulShutdown { [conductor, interactivity, speakers, nowSeconds] in
+        try await cancelWhenGracefulShutdown {
+            [conductor, interactivity, speakers, compositors, layouts, nowSeconds, logger] in
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await conductor.run() }
                 group.addTask { try await interactivity.run() }
@@ -194,6 +202,18 @@ public struct Followers: Service {
                     while true {
                         try await Task.sleep(for: .seconds(1))
                         await speakers.endExpired(nowSeconds: nowSeconds())
+                    }
+                }
+                group.addTask {
+                    while true {
+                        try await Task.sleep(for: .seconds(1))
+                        if layouts.refresh() { await compositors.layoutsChanged() }
+                        do {
+                            let late = ProgramTime(milliseconds: SystemClock.wallMilliseconds() - Self.lateTakeMs)
+                            try await compositors.finishTakes(before: late)
+                        } catch {
+                            logger.error("takes that wait can't be read", metadata: ["error": "\(error)"])
+                        }
                     }
                 }
                 try await group.next()

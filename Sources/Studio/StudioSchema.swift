@@ -73,5 +73,16 @@ public enum StudioSchema {
                     CREATE INDEX outputByEvent ON output (event);
                     """)
         }
+        migrator.registerMigration("studio-scenes") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE preset (
+                        event TEXT NOT NULL REFERENCES event (id) ON DELETE CASCADE, org TEXT NOT NULL,
+                        name TEXT NOT NULL, scene TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (event, name));
+                    CREATE TABLE pendingTake (
+                        event TEXT PRIMARY KEY REFERENCES event (id) ON DELETE CASCADE, org TEXT NOT NULL,
+                        id TEXT NOT NULL, take TEXT NOT NULL, at INTEGER NOT NULL);
+                    """)
+        }
     }
 }

@@ -8,7 +8,7 @@ struct Proscenium: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "proscenium", abstract: "A virtual-event production studio.",
         subcommands: [
-            Serve.self, Token.self, Studio.self, SFU.self, Compositor.self, Output.self, Decode.self, Demo.self,
-            BenchCompositor.self,
+            Serve.self, Token.self, Layouts.self, Studio.self, SFU.self, Compositor.self, Output.self, Decode.self,
+            Demo.self, BenchCompositor.self,
         ])
 }

@@ -258,6 +258,79 @@ struct CompositorLinkTests {
         try fixture.end()
     }
 
+    @Test("a take ahead of its moment; when it was shown, it is the program's scene and told under its version")
+    func take() async throws {
+        let fixture = try await ConductorFixture()
+        let others = try await started(fixture)
+        let cut = ProgramChange.Transition(kind: .cut, milliseconds: 0)
+        try await fixture.programs.update("e") { state, _ in state.preview = Scene(layout: "grid") }
+        let at = ProgramTime(milliseconds: 4_000_000_000_000)
+        let early = try await fixture.programs.schedule("e", at: at) { _, _ in cut }
+        #expect(await fixture.compositors.takeChanged(event: "e") == nil)
+        let first = try await fixture.compositor("e")
+        try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
+        #expect(first.setups.first?.take == early)
+        let later = try await fixture.programs.schedule("e", at: at) { _, _ in cut }
+        #expect(await fixture.compositors.takeChanged(event: "e") == true)
+        #expect(first.program.contains(.putTake(later)))
+        first.leave()
+        try await eventually("it is gone") { fixture.registry.compositor(of: "e") == nil }
+        let second = try await fixture.compositor("e")
+        try await eventually("the next one has it too") { second.setups.first?.take == later }
+        try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
+        second.report(.compositor(event: "e", .taken(id: early.id, programTime: at)))
+        second.report(.compositor(event: "e", .taken(id: later.id, programTime: at)))
+        try await eventually("it is the program's scene") {
+            try await fixture.programs.state(of: "e").scene.layout == "grid"
+        }
+        try await eventually("it is told") {
+            second.program.contains(.show(ProgramChange(scene: Scene(layout: "grid"), version: 2)))
+        }
+        #expect(try await fixture.programs.pendingTake(of: "e") == nil)
+        for worker in others + [second] { worker.leave() }
+        try fixture.end()
+    }
+
+    @Test("nothing of a take whose moment passed while none was there: it is the program's scene by then")
+    func lateTake() async throws {
+        let fixture = try await ConductorFixture()
+        try await fixture.add("e")
+        try await fixture.programs.update("e") { state, _ in state.preview = Scene(layout: "grid") }
+        let cut = ProgramChange.Transition(kind: .cut, milliseconds: 0)
+        _ = try await fixture.programs.schedule("e", at: ProgramTime(milliseconds: 100)) { _, _ in cut }
+        try await fixture.compositors.finishTakes(before: ProgramTime(milliseconds: 100))
+        #expect(try await fixture.programs.state(of: "e").scene.layout == "full")
+        try await fixture.compositors.finishTakes(before: ProgramTime(milliseconds: 101))
+        #expect(try await fixture.programs.state(of: "e").scene.layout == "grid")
+        try fixture.end()
+    }
+
+    @Test("layouts one after the other, always the newest")
+    func layouts() async throws {
+        let fixture = try await ConductorFixture()
+        let others = try await started(fixture)
+        let compositor = try await fixture.compositor("e")
+        try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<8 {
+                group.addTask {
+                    let json = #"{"name":"own-\#(number)","slots":[{"id":"a","rect":[0,0,9,9]}]}"#
+                    _ = try await fixture.programs.put(Layout(json: Data(json.utf8)), event: "e") { _ in }
+                    await fixture.compositors.layoutsChanged(event: "e")
+                }
+            }
+            try await group.waitForAll()
+        }
+        let told = compositor.program.compactMap { command -> Int? in
+            guard case .show(let change) = command else { return nil }
+            return change.layouts.map { $0.count { $0.name.hasPrefix("own-") } }
+        }
+        #expect(told.count == 8 && told == told.sorted() && told.last == 8, "\(told)")
+        await fixture.compositors.layoutsChanged()
+        for worker in others + [compositor] { worker.leave() }
+        try fixture.end()
+    }
+
     @Test("what has changed while it was set up")
     func race() async throws {
         let fixture = try await ConductorFixture()

@@ -142,7 +142,7 @@ struct ConductorFixture: Sendable {
         ingests = IngestStore(database: database)
         outputs = OutputStore(database: database, keys: keys)
         let layouts = try Layout.load(folder: StudioFixture.repository.appending(path: "layouts")).layouts
-        programs = ProgramStore(database: database, builtIn: layouts)
+        programs = ProgramStore(database: database, builtIn: BuiltInLayouts(layouts))
         speakers = SpeakerRooms(registry: registry, logger: logger)
         compositors = CompositorConductor(
             parts: .init(
@@ -228,6 +228,7 @@ struct ConductorFixture: Sendable {
             return switch command {
             case .run(let setup): .compositor(.running(setup.clock ?? Self.anchor))
             case .show, .putCast: .compositor(shown)
+            case .putTake: .compositor(.prepared(isReady: true))
             case .offer: .compositor(.answer(Self.compositorAnswer))
             case .connect: .compositor(.connected)
             case .still: .compositor(.still(Data("picture".utf8).base64EncodedString()))

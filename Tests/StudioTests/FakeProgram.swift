@@ -15,11 +15,15 @@ final class FakeProgram: ProgramControl {
         var changes: [ProgramChange] = []
         var casts = 0
         var stills: [Scene?] = []
+        var layouts: [String] = [], takes: [String] = []
     }
 
     let state = Mutex(State())
 
     var changes: [ProgramChange] { state.withLock { $0.changes } }
+    /// The events whose layouts, and whose takes, it was told to read.
+    var layouts: [String] { state.withLock { $0.layouts } }
+    var takes: [String] { state.withLock { $0.takes } }
     var casts: Int { state.withLock { $0.casts } }
     var stills: [Scene?] { state.withLock { $0.stills } }
 
@@ -31,6 +35,15 @@ final class FakeProgram: ProgramControl {
             if let failure = state.failure { throw failure }
             guard state.isThere else { return nil }
             return ShownAt(programTime: ProgramTime(milliseconds: 1000 + change.version), isReady: true)
+        }
+    }
+
+    func layoutsChanged(event: String) async { state.withLock { $0.layouts.append(event) } }
+
+    func takeChanged(event: String) async -> Bool? {
+        state.withLock { state in
+            state.takes.append(event)
+            return state.isThere ? true : nil
         }
     }
 

@@ -57,8 +57,7 @@ struct LayoutRouteTests {
             let path = "/v1/events/e/layouts/duo"
             let made = try await client.call(.put, path, producer, Self.layout())
             #expect(made.status == .created)
-            let told = try #require(fixture.control.changes.last)
-            #expect(told.version == 1 && told.layouts?.map(\.name).prefix(4) == ["active-speaker", "countdown", "duo", "full"])
+            #expect(fixture.control.layouts == ["e"])
             #expect(names(try await client.call(.get, "/v1/events/e/layouts", producer)).contains("duo"))
             #expect(!names(try await client.call(.get, "/v1/events/f/layouts", admin)).contains("duo"))
             #expect(!names(try await client.call(.get, "/v1/layouts", producer)).contains("duo"))
@@ -103,6 +102,7 @@ struct LayoutRouteTests {
                 (Self.layout("other"), "/name"), (Self.layout(slots: ["a", "a"]), "/slots/1/id"),
                 (#"{"name":"duo","slots":[],"color":1}"#, "/color"),
                 (#"{"name":"duo","slots":[{"id":"a","rect":[60,0,10,10]}]}"#, "/slots/0/rect"),
+                (#"{"name":"duo","share":"nowhere","slots":[{"id":"a","rect":[0,0,1,1]}]}"#, "/share"),
                 (#"{"name":"duo","background":"image:x","slots":[{"id":"a","rect":[0,0,1,1]}]}"#, "/background"),
                 (#"{"name":"duo","slots":[{"id":"a","rect":[0,0,1,1],"default":"image:x"}]}"#, "/slots/0/default"),
             ] {
@@ -112,6 +112,46 @@ struct LayoutRouteTests {
             }
             #expect(try await client.call(.get, "\(path)/duo", admin).status == .notFound)
         }
+    }
+
+    @Test("one that another lets take over stays")
+    func share() async throws {
+        try await withEvent { client, admin, _ in
+            let path = "/v1/events/e/layouts"
+            _ = try await client.call(.put, "\(path)/wide", admin, Self.layout("wide"))
+            let duo = #"{"name":"duo","share":"wide","slots":[{"id":"a","rect":[0,0,9,9]}]}"#
+            #expect(try await client.call(.put, "\(path)/duo", admin, duo).status == .created)
+            #expect(try await client.call(.delete, "\(path)/wide", admin).status == .conflict)
+            #expect(try await client.call(.delete, "\(path)/duo", admin).status == .noContent)
+            #expect(try await client.call(.delete, "\(path)/wide", admin).status == .noContent)
+        }
+    }
+
+    @Test("files are read again when they change; what a bad one said before stays, and one that is gone stays too")
+    func reloaded() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "layouts-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func write(_ name: String, _ text: String) throws {
+            try Data(text.utf8).write(to: folder.appending(path: name + ".json"), options: .atomic)
+        }
+        try write("duo", Self.layout("duo"))
+        let log = LogLines(), layouts = try BuiltInLayouts(folder: folder, logger: log.logger)
+        #expect(layouts.all.keys.sorted() == ["duo"] && !layouts.refresh() && log.lines.isEmpty)
+        try write("duo", Self.layout("duo", slots: ["left", "right", "middle"]))
+        #expect(layouts.refresh() && layouts.all["duo"]?.slots.count == 3)
+        try write("duo", #"{"name":"duo","slots":[{"id":"a","rect":[0,0,99,1]}]}"#)
+        #expect(!layouts.refresh() && layouts.all["duo"]?.slots.count == 3)
+        #expect(log.lines.count == 1)
+        #expect(log.lines.first?.contains("duo.json") == true && log.lines.first?.contains("/slots/0/rect") == true)
+        #expect(!layouts.refresh() && log.lines.count == 1, "it is said once")
+        try write("duo", #"{"name":"duo","share":"none","slots":[{"id":"a","rect":[0,0,9,1]}]}"#)
+        #expect(!layouts.refresh() && log.lines.last?.contains("/share") == true)
+        try write("none", Self.layout("none"))
+        try write("duo", #"{"name":"duo","share":"none","slots":[{"id":"a","rect":[0,0,9,1]}]}"#)
+        #expect(layouts.refresh() && layouts.all["duo"]?.share == "none")
+        try FileManager.default.removeItem(at: folder.appending(path: "none.json"))
+        #expect(!layouts.refresh() && layouts.all["none"] != nil && log.lines.last?.contains("none.json") == true)
     }
 
     @Test("a bad file of the folder is left out, and without a good one Studio does not start")

@@ -206,6 +206,12 @@ private final class Walk: @unchecked Sendable {
             "putProgram", "deleteDeck", "changeProgram", "getProgram", "putPreview", "changePreview", "getPreview",
             "take",
         ] { try await call(name, admin) }
+        parameters["preset"] = "opening"
+        for name in ["putPreset", "putPreset", "getPreset", "listPresets", "recallPreset", "deletePreset"] {
+            try await call(name, admin)
+        }
+        try await call("take", admin, replacing: ["at": Int(Date().timeIntervalSince1970 * 1000) + 60_000])
+        for name in ["getTake", "cancelTake"] { try await call(name, admin) }
     }
 
     @discardableResult

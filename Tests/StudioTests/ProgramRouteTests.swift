@@ -39,7 +39,7 @@ struct ProgramRouteTests {
             #expect(put.object["ready"] as? Bool == true)
             let change = try #require(fixture.control.changes.last)
             #expect(change.scene.layout == "grid" && change.version == 2)
-            #expect(change.transition == .init(kind: .cut, milliseconds: 0) && change.at == nil)
+            #expect(change.transition == .init(kind: .cut, milliseconds: 0))
             let now = try await client.call(.get, "/v1/events/e/program", admin)
             #expect(now.headers[.eTag] == put.headers[.eTag])
             #expect(now.headers[.eTag] != first.headers[.eTag])
@@ -149,22 +149,59 @@ struct ProgramRouteTests {
         }
     }
 
+    @Test("of producers who change the same version at once, one succeeds and the others hear of it")
+    func several() async throws {
+        try await withEvent { client, admin, fixture in
+            for place in ["program", "preview"] {
+                let path = "/v1/events/e/\(place)"
+                let etag = try #require(try await client.call(.get, path, admin).headers[.eTag])
+                let answers = try await withThrowingTaskGroup(of: (Int, HTTPResponse.Status).self) { group in
+                    for number in 0..<12 {
+                        group.addTask {
+                            let body = #"{"layout":"grid","overlays":{"ticker":{"text":"\#(number)"}}}"#
+                            let answer = try await client.call(.put, path, admin, body, headers: [.ifMatch: etag])
+                            return (number, answer.status)
+                        }
+                    }
+                    return try await group.reduce(into: []) { $0.append($1) }
+                }
+                let winners = answers.filter { $0.1 == .ok }.map(\.0)
+                #expect(winners.count == 1 && answers.allSatisfy { [.ok, .preconditionFailed].contains($0.1) })
+                let now = try await client.call(.get, path, admin)
+                let ticker = (now.object["overlays"] as? [String: Any])?["ticker"] as? [String: Any]
+                #expect(ticker?["text"] as? String == winners.first.map(String.init))
+            }
+            #expect(fixture.control.changes.count == 1)
+            // A take names the version of the preview that it means.
+            let seen = try #require(try await client.call(.get, "/v1/events/e/preview", admin).headers[.eTag])
+            _ = try await client.call(.patch, "/v1/events/e/preview", admin, #"{"layout":"full"}"#)
+            for body in ["{}", #"{"at":\#(SystemClock.wallMilliseconds() + 60_000)}"#] {
+                let stale = try await client.call(.post, "/v1/events/e/take", admin, body, headers: [.ifMatch: seen])
+                #expect(stale.status == .preconditionFailed)
+            }
+        }
+    }
+
     @Test("a take makes the preview the program, with its transition and moment")
     func take() async throws {
         try await withEvent { client, admin, fixture in
             _ = try await client.call(.put, "/v1/events/e/preview", admin, #"{"layout":"grid"}"#)
-            let at = SystemClock.wallMilliseconds() + 5000
             let taken = try await client.call(
-                .post, "/v1/events/e/take", admin, #"{"transition":"fade","durationMs":700,"at":\#(at)}"#)
+                .post, "/v1/events/e/take", admin, #"{"transition":"fade","durationMs":700}"#)
             #expect(taken.status == .ok)
             #expect(taken.object["layout"] as? String == "grid")
             #expect(taken.object["ready"] as? Bool == true)
             let change = try #require(fixture.control.changes.last)
             #expect(change.transition == .init(kind: .fade, milliseconds: 700))
-            #expect(change.at == ProgramTime(milliseconds: at))
-            let cut = try await client.call(.post, "/v1/events/e/take", admin, "{}")
-            #expect(cut.status == .ok)
+            let own = try await client.call(.post, "/v1/events/e/take", admin, "{}")
+            #expect(own.status == .ok)
+            #expect(
+                fixture.control.changes.last?.transition == .init(kind: .move, milliseconds: 300), "the layout's own")
+            _ = try await client.call(.put, "/v1/events/e/preview", admin, #"{"layout":"full"}"#)
+            _ = try await client.call(.post, "/v1/events/e/take", admin, "{}")
             #expect(fixture.control.changes.last?.transition == .init(kind: .cut, milliseconds: 0))
+            _ = try await client.call(.put, "/v1/events/e/preview", admin, #"{"layout":"grid"}"#)
+            _ = try await client.call(.post, "/v1/events/e/take", admin, #"{"at":1}"#)
             let program = try await client.call(.get, "/v1/events/e/program", admin)
             #expect(program.object["layout"] as? String == "grid")
         }

@@ -14,7 +14,12 @@ export class Problem extends Error {
  * Sends a request with the session's cookie; returns the answer's JSON, or null where it has none. A `Blob` goes as it
  * is, with the content type that `headers` say; anything else as JSON.
  */
-export async function request(method, path, body, headers = {}) {
+export async function request(method, path, body, headers) {
+    return (await requestTagged(method, path, body, headers)).json;
+}
+
+/** Like `request`, with the entity tag of the answer: `{json, etag}`. */
+export async function requestTagged(method, path, body, headers = {}) {
     let response;
     try {
         response = await fetch(path, {
@@ -30,7 +35,7 @@ export async function request(method, path, body, headers = {}) {
     const text = await response.text();
     let json = null;
     try { json = text ? JSON.parse(text) : null; } catch { /* a proxy's page: the status says enough */ }
-    if (response.ok) return json;
+    if (response.ok) return { json, etag: response.headers.get("ETag") };
     const seconds = Number(response.headers.get("Retry-After"));
     throw new Problem(response.status, json ?? {}, json?.retryAfterMs ?? (seconds > 0 ? seconds * 1000 : undefined));
 }

@@ -1,12 +1,12 @@
 // The program on the producer's desk: its picture, layout, lower third and background, and the preview that becomes it.
 
-import { Problem, request } from "/assets/client.js";
+import { Problem, request, requestTagged } from "/assets/client.js";
 import { $, announce, attempt, base, repeat } from "/assets/console.js";
 import { element } from "/assets/polls.js";
 
 /** What the program shows, as the studio said last; null before. */
 export let program = null;
-let layouts = [], pictures = [], preview = null;
+let layouts = [], pictures = [], preview = null, previewTag = null;
 const followers = [];
 
 /** Calls a function with each scene that the program shows from now on. */
@@ -228,7 +228,7 @@ async function putPreview() {
     if (picked) scene.background = picked;
     if (program?.slides) scene.slides = program.slides;
     if (program?.audio) scene.audio = program.audio;
-    preview = await request("PUT", `${base}/preview`, scene);
+    ({ json: preview, etag: previewTag } = await requestTagged("PUT", `${base}/preview`, scene));
     stills.preview.look();
 }
 
@@ -245,7 +245,9 @@ $("next").onchange = ({ target }) => {
 $("take").onclick = () => attempt($("next-error"), async () => {
     await putPreview();
     const transition = $("transition").value;
-    const answer = await request("POST", `${base}/take`, { transition, durationMs: transition === "cut" ? 0 : 500 });
+    // What is taken is what was put there just now, and not what another producer has put there since.
+    const body = { transition, durationMs: transition === "cut" ? 0 : 500 };
+    const answer = await request("POST", `${base}/take`, body, { "If-Match": previewTag });
     tellShown(answer);
     await refreshProgram();
     announce("The preview is the program now.");

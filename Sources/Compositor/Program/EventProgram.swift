@@ -29,6 +29,7 @@ public final class EventProgram: Sendable {
     private let audio: ProgramAudio
     private let logger: Logger
     private let refill: Task<Void, Never>
+    private let report: @Sendable (CompositorEvent) -> Void
     /// What a change needs whose sources are still being brought.
     private let coming: Coming
 
@@ -48,7 +49,8 @@ public final class EventProgram: Sendable {
         group: any EventLoopGroup, logger: Logger, report: @escaping @Sendable (CompositorEvent) -> Void,
         onFailure: @escaping @Sendable () -> Void
     ) throws {
-        guard let board = ProgramBoard(setup) else { throw ProgramError.noLayout }
+        let board = ProgramBoard(setup) { take, time in report(.taken(id: take.id, programTime: time)) }
+        guard let board else { throw ProgramError.noLayout }
         let room = try StageRoom(bind: configuration.bindAddress, logger: logger) { session in
             report(.connectionLost(session: session))
         }
@@ -94,6 +96,7 @@ public final class EventProgram: Sendable {
         self.logger = logger
         let coming = Coming()
         self.coming = coming
+        self.report = report
         publishURL = setup.publishURL
         // A picture waits for the next frame of the program, half a frame in the mean: the sound waits as long.
         let halfFrame = Int64(500_000_000 / format.frameRate.perSecond)
@@ -113,7 +116,9 @@ public final class EventProgram: Sendable {
         // What could not be had at once, because Studio was away, is asked for again.
         refill = Task {
             while !Task.isCancelled {
-                _ = await library.load(board.look, waitingAtMost: 5000)
+                let look = board.look, ahead = board.ahead(withinMs: 60_000)
+                _ = await library.load(look, keeping: ahead, waitingAtMost: 5000)
+                if let ahead { _ = await library.load(ahead, keeping: look, waitingAtMost: 1000) }
                 sources.setVisible(board.wanted.union(coming.sources))
                 try? await Task.sleep(for: .seconds(2))
             }
@@ -141,10 +146,31 @@ public final class EventProgram: Sendable {
 
     /// Takes what Studio tells when it has registered us anew.
     public func update(_ setup: ProgramSetup) async {
-        if setup.version >= board.version {
+        if let take = setup.take, take.id == board.taken?.id {
+            // Studio has not heard of it: what it takes for the program's scene is the one before.
+            report(.taken(id: take.id, programTime: take.at))
+        } else if setup.version >= board.version {
             _ = try? await show(ProgramChange(scene: setup.scene, version: setup.version, layouts: setup.layouts))
         }
         _ = try? await put(cast: setup.cast)
+        _ = try? await put(take: setup.take)
+    }
+
+    /// Keeps a take for its moment, and brings what it needs.
+    ///
+    /// - Parameter take: nil for none.
+    /// - Throws: `ProgramError` when its layout is unknown.
+    public func put(take: PendingTake?) async throws(ProgramError) -> CompositorReply {
+        guard let take else {
+            board.put(take: nil)
+            return .prepared(isReady: true)
+        }
+        guard let look = board.look(for: take.scene), board.put(take: take) else {
+            throw .unknownLayout(take.scene.layout)
+        }
+        let isComplete = await library.load(look, keeping: board.look, waitingAtMost: 1000)
+        let isDrawn = await prepare(look)
+        return .prepared(isReady: isComplete && isDrawn)
     }
 
     /// Shows a scene, when its sources are ready, or after a second with cards in their places.
@@ -164,10 +190,6 @@ public final class EventProgram: Sendable {
         let isComplete = await library.load(look, keeping: board.look, waitingAtMost: 1000)
         await ingests.bring(look.wanted, waitingAtMost: 1000)
         let isDrawn = await prepare(look)
-        if let at = change.at, at.milliseconds(since: now) > 1000 {
-            guard board.add(change, onShown: { _ in }) else { throw .outdated }
-            return .shown(programTime: at, isReady: isComplete && isDrawn)
-        }
         let board = board
         let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
             let isTaken = board.add(

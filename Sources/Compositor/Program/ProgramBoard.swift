@@ -24,7 +24,7 @@ public struct ProgramTransition: Sendable {
     public var weight: UInt8
 }
 
-/// The scene that is shown, and the changes that wait for their frame.
+/// The scene that is shown, the changes that wait for their frame, and the take that waits for its moment.
 ///
 /// Changes are applied by the thread that draws, between two frames, so that a change is seen whole or not at all.
 public final class ProgramBoard: Sendable {
@@ -41,8 +41,19 @@ public final class ProgramBoard: Sendable {
         var waiting: [Waiting] = []
         var castWaiting: (cast: [CastMember], onShown: [@Sendable (ProgramTime) -> Void])?
         var castOnEnd: [@Sendable () -> Void] = []
+        var take: PendingTake?
+        /// The last take that was shown.
+        var taken: PendingTake?
+        /// The program time of the last frame.
+        var now: ProgramTime?
         var isClosed = false
         var transition: (from: ProgramLook, ProgramChange.Transition, start: ProgramTime)?
+
+        /// What the take that waits will look like, when it comes within some time.
+        func ahead(withinMs milliseconds: Int64) -> ProgramLook? {
+            guard let take, let now, take.at.milliseconds(since: now) < milliseconds else { return nil }
+            return look(take.scene, look.cast)
+        }
 
         /// What a scene looks like; nil when its layout is not known.
         func look(_ scene: Scene, _ cast: [CastMember]) -> ProgramLook? {
@@ -52,15 +63,20 @@ public final class ProgramBoard: Sendable {
         }
     }
 
-    /// The most changes that wait for their time.
+    /// The most changes that wait for one frame.
     static let waitingLimit = 64
     private let contents: Mutex<Contents>
+    private let onTaken: @Sendable (PendingTake, ProgramTime) -> Void
 
     /// Creates a board.
     ///
-    /// - Parameter setup: the first scene; one whose layout is missing gets the first layout there is.
+    /// - Parameters:
+    ///   - setup: the first scene; one whose layout is missing gets the first layout there is.
+    ///   - onTaken: is told on the program's thread of a take that waited and is shown, from which program time on.
     /// - Returns: nil when there is no layout at all.
-    public init?(_ setup: ProgramSetup) {
+    public init?(
+        _ setup: ProgramSetup, onTaken: @escaping @Sendable (PendingTake, ProgramTime) -> Void = { _, _ in }
+    ) {
         let layouts = Self.byName(setup.layouts)
         guard let layout = layouts[setup.scene.layout] ?? setup.layouts.first else { return nil }
         contents = Mutex(
@@ -68,7 +84,8 @@ public final class ProgramBoard: Sendable {
                 layouts: layouts,
                 look: ProgramLook(
                     scene: setup.scene, layout: layout, cast: setup.cast, share: layout.share.flatMap { layouts[$0] }),
-                version: setup.version))
+                version: setup.version, take: setup.take))
+        self.onTaken = onTaken
     }
 
     /// What is shown now.
@@ -87,6 +104,7 @@ public final class ProgramBoard: Sendable {
                 look.cast = cast
                 sources.formUnion(look.wanted)
             }
+            if let ahead = contents.ahead(withinMs: Self.aheadMs) { sources.formUnion(ahead.wanted) }
             for change in contents.waiting.map(\.change) {
                 guard let look = contents.look(change.scene, contents.look.cast) else { continue }
                 sources.formUnion(look.wanted)
@@ -101,6 +119,34 @@ public final class ProgramBoard: Sendable {
             if let layouts { contents.layouts = Self.byName(layouts) }
             return contents.look(scene, contents.castWaiting?.cast ?? contents.look.cast)
         }
+    }
+
+    /// How long before a take its cameras and screens are decoded.
+    static let aheadMs: Int64 = 10_000
+
+    /// Keeps a take for its moment, instead of the one before.
+    ///
+    /// - Parameter take: nil for none; one that was shown already is not taken again.
+    /// - Returns: false when its layout is not known.
+    @discardableResult
+    func put(take: PendingTake?) -> Bool {
+        contents.withLock { contents in
+            guard let take else {
+                contents.take = nil
+                return true
+            }
+            guard contents.layouts[take.scene.layout] != nil else { return false }
+            contents.take = take.id == contents.taken?.id ? nil : take
+            return true
+        }
+    }
+
+    /// The last take that was shown.
+    var taken: PendingTake? { contents.withLock { $0.taken } }
+
+    /// What the take that waits will look like, when it comes within some time.
+    func ahead(withinMs milliseconds: Int64) -> ProgramLook? {
+        contents.withLock { $0.ahead(withinMs: milliseconds) }
     }
 
     /// Lets a change wait for its frame.
@@ -165,24 +211,15 @@ public final class ProgramBoard: Sendable {
                 contents.castOnEnd = []
                 shown += onShown
             }
-            var later: [Waiting] = []
             for waiting in contents.waiting {
-                guard waiting.change.at.map({ $0 <= time }) ?? true else {
-                    later.append(waiting)
-                    continue
-                }
                 shown.append(waiting.onShown)
-                let isTold = contents.waiting.contains {
-                    $0.change.at != nil && waiting.change.at == nil && $0.change.version == waiting.change.version
-                }
-                if isTold {
-                    // The same scene again, whose time has not come: only layouts may be others.
-                    contents.look = contents.look(contents.look.scene, contents.look.cast) ?? contents.look
-                } else {
-                    Self.apply(waiting.change, at: time, to: &contents)
-                }
+                Self.apply(waiting.change, at: time, to: &contents)
             }
-            contents.waiting = later
+            contents.waiting = []
+            if let take = Self.applyTake(at: time, to: &contents) {
+                shown.append { [onTaken] in onTaken(take, $0) }
+            }
+            contents.now = time
             return (contents.look, Self.transition(at: time, &contents))
         }
         for tell in shown { tell(time) }
@@ -190,14 +227,28 @@ public final class ProgramBoard: Sendable {
     }
 
     private static func apply(_ change: ProgramChange, at time: ProgramTime, to contents: inout Contents) {
-        let before = contents.look, isSame = change.version == contents.version && change.scene == before.scene
+        let before = contents.look, isSame = change.scene == before.scene
         guard change.version >= contents.version, let look = contents.look(change.scene, before.cast) else { return }
         contents.look = look
         contents.version = change.version
-        // Another shape of the layout that is shown breaks no transition off.
+        // The same again, in another shape of its layout or under another version, breaks no transition off.
         guard !isSame else { return }
         let takes = change.transition.kind != .cut && change.transition.milliseconds > 0
         contents.transition = takes ? (before, change.transition, time) : nil
+    }
+
+    /// Shows the take that waits, when its moment has come.
+    private static func applyTake(at time: ProgramTime, to contents: inout Contents) -> PendingTake? {
+        guard let take = contents.take, take.at <= time, let look = contents.look(take.scene, contents.look.cast) else {
+            return nil
+        }
+        let before = contents.look, transition = take.transition
+        (contents.look, contents.take, contents.taken) = (look, nil, take)
+        // Where a program starts anew after its moment, there is nothing to come from.
+        let isLate = time.milliseconds(since: take.at) >= max(100, transition.milliseconds)
+        let takes = transition.kind != .cut && transition.milliseconds > 0 && !isLate
+        contents.transition = takes ? (before, transition, time) : nil
+        return take
     }
 
     private static func transition(at time: ProgramTime, _ contents: inout Contents) -> ProgramTransition? {

@@ -36,6 +36,7 @@ actor CompositorWorker {
             switch command {
             case .run: return .done
             case .show(let change): return .compositor(try await program.show(change))
+            case .putTake(let take): return .compositor(try await program.put(take: take))
             case .putCast(let cast): return .compositor(try await program.put(cast: cast))
             case .offer(let session, let offer):
                 return .compositor(.answer(try await program.answer(session: session, offer: offer)))

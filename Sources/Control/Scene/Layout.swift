@@ -264,7 +264,7 @@ public struct Layout: Hashable, Sendable, Codable {
         return "outside the canvas of \(short(grid.width)) × \(short(grid.height)) units"
     }
 
-    static func isSlug(_ text: String) -> Bool {
+    package static func isSlug(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.first != UInt8(ascii: "-")
             && text.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == UInt8(ascii: "-") }
     }

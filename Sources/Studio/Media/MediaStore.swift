@@ -67,7 +67,7 @@ struct MediaStore: Sendable {
         try await database.write { [builtIn = programs.builtIn] database in
             let state = try ProgramStore.read(database, event, builtIn)
             let layouts = try SceneReferences(database, event, builtIn).layouts.values
-            guard !state.scene.shows(picture: id), !state.preview.shows(picture: id),
+            guard try !ProgramStore.scenes(state, database, event).contains(where: { $0.shows(picture: id) }),
                 !layouts.contains(where: { $0.shows(picture: id) })
             else { throw Problem.conflict("in-use", "A scene or a layout shows the asset.") }
             try database.execute(sql: "DELETE FROM asset WHERE id = ? AND event = ?", arguments: [id, event])
@@ -115,7 +115,7 @@ struct MediaStore: Sendable {
     func removeDeck(_ id: String, event: String) async throws {
         try await database.write { [builtIn = programs.builtIn] database in
             let state = try ProgramStore.read(database, event, builtIn)
-            guard state.scene.slides?.deck != id, state.preview.slides?.deck != id else {
+            guard try !ProgramStore.scenes(state, database, event).contains(where: { $0.slides?.deck == id }) else {
                 throw Problem.conflict("in-use", "A scene names the deck.")
             }
             try database.execute(sql: "DELETE FROM deck WHERE id = ? AND event = ?", arguments: [id, event])

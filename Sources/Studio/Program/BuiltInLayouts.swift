@@ -1,8 +1,9 @@
-// The layouts that every event has: read once, checked, and refused by file.
+// The layouts that every event has: read, checked, read again when a file changes, and refused by file.
 
-internal import Control
+public import Control
 public import Foundation
-internal import Logging
+public import Logging
+internal import Synchronization
 
 /// Why the built-in layouts can't be used.
 public struct LayoutFolderError: Error, CustomStringConvertible {
@@ -13,18 +14,95 @@ public struct LayoutFolderError: Error, CustomStringConvertible {
     public var description: String { "there is no good layout in \(folder.path)" }
 }
 
-enum BuiltInLayouts {
+/// The layouts that every event has, as their files say them.
+public final class BuiltInLayouts: Sendable {
+    /// What tells one state of a file from another.
+    private struct Stamp: Equatable {
+        var changedAt: Date?, bytes: Int?, number: Int?
+    }
+
+    private struct Contents {
+        var layouts: [String: Layout]
+        var stamps: [String: Stamp] = [:]
+    }
+
+    private let folder: URL?
+    private let logger: Logger
+    private let contents: Mutex<Contents>
+
+    /// Creates layouts that no file changes.
+    public init(_ layouts: [String: Layout]) {
+        folder = nil
+        logger = Logger(label: "layouts") { _ in SwiftLogNoOpLogHandler() }
+        contents = Mutex(Contents(layouts: layouts))
+    }
+
     /// Reads a folder of layouts; a file that does not fit is named in the log and left out.
     ///
     /// - Throws: `LayoutFolderError` when none is left.
-    static func load(folder: URL, logger: Logger) throws -> [String: Layout] {
-        guard let (layouts, errors) = try? Layout.load(folder: folder) else { throw LayoutFolderError(folder: folder) }
-        for (file, error) in errors.sorted(by: { $0.key < $1.key }) {
-            logger.error(
-                "a layout is left out",
-                metadata: ["path": "\(folder.appending(path: file).path)", "reason": "\(error)"])
+    public init(folder: URL, logger: Logger) throws {
+        self.folder = folder
+        self.logger = logger
+        contents = Mutex(Contents(layouts: [:]))
+        _ = refresh()
+        guard !all.isEmpty else { throw LayoutFolderError(folder: folder) }
+    }
+
+    /// All of them, by name.
+    public var all: [String: Layout] { contents.withLock { $0.layouts } }
+
+    /// Reads the files that have changed since they were read last.
+    ///
+    /// A bad file is named in the log, with the place in it, and what it said before stays. A file that is gone takes its
+    /// layout along only when Studio starts anew: scenes may name it.
+    ///
+    /// - Returns: whether any layout is another now.
+    public func refresh() -> Bool {
+        guard let folder,
+            let files = try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+        else { return false }
+        return contents.withLock { contents in
+            let before = contents.layouts
+            var stamps: [String: Stamp] = [:], read: [String: Layout] = [:]
+            for file in files where file.pathExtension == "json" {
+                let name = file.lastPathComponent, stamp = Self.stamp(file)
+                stamps[name] = stamp
+                guard contents.stamps[name] != stamp else { continue }
+                do throws(SceneError) {
+                    let layout = try Layout.read(file)
+                    read[layout.name] = layout
+                } catch {
+                    refuse(file, error)
+                }
+            }
+            for name in contents.stamps.keys.filter({ stamps[$0] == nil }).sorted() {
+                logger.warning(
+                    "a layout's file is gone; the layout stays until Studio starts anew",
+                    metadata: ["path": "\(folder.appending(path: name).path)"])
+            }
+            contents.stamps = stamps
+            // One that is left out may be the one that another lets take over.
+            while let (name, error) = read.values.compactMap({ layout in
+                layout.missingShare(among: before.merging(read) { $1 }).map { (layout.name, $0) }
+            }).first {
+                read[name] = nil
+                refuse(folder.appending(path: name + ".json"), error)
+            }
+            contents.layouts = before.merging(read) { $1 }
+            return contents.layouts != before
         }
-        guard !layouts.isEmpty else { throw LayoutFolderError(folder: folder) }
-        return layouts
+    }
+
+    private func refuse(_ file: URL, _ error: SceneError) {
+        logger.error(
+            "a layout is refused",
+            metadata: ["path": "\(file.path)", "pointer": "\(error.pointer)", "reason": "\(error.reason)"])
+    }
+
+    private static func stamp(_ file: URL) -> Stamp {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: file.path)
+        return Stamp(
+            changedAt: attributes?[.modificationDate] as? Date, bytes: (attributes?[.size] as? NSNumber)?.intValue,
+            number: (attributes?[.systemFileNumber] as? NSNumber)?.intValue)
     }
 }

@@ -65,7 +65,7 @@ extension ProgramStore {
             let references = try SceneReferences(database, event, builtIn)
             try references.check(layout)
             let state = try Self.read(database, event, builtIn)
-            for scene in [state.scene, state.preview] where scene.layout == layout.name {
+            for scene in try Self.scenes(state, database, event) where scene.layout == layout.name {
                 do throws(Problem) {
                     try references.check(scene)
                 } catch {
@@ -92,12 +92,19 @@ extension ProgramStore {
             }
             try check(Self.etag(row["version"]))
             let state = try Self.read(database, event, builtIn)
-            guard state.scene.layout != name, state.preview.layout != name else {
-                throw Problem.conflict("in-use", "Program or preview use the layout.")
+            guard try !Self.scenes(state, database, event).contains(where: { $0.layout == name }) else {
+                throw Problem.conflict("in-use", "Program, preview or the take that waits use the layout.")
             }
+            guard try !SceneReferences(database, event, builtIn).layouts.values.contains(where: { $0.share == name })
+            else { throw Problem.conflict("in-use", "Another layout lets it take over.") }
             try database.execute(
                 sql: "DELETE FROM layout WHERE event = ? AND name = ?", arguments: [event, name])
         }
+    }
+
+    /// The scenes that must stay whole: those of program and preview, and that of the take that waits.
+    static func scenes(_ state: ProgramState, _ database: Database, _ event: String) throws -> [Scene] {
+        [state.scene, state.preview] + (try take(database, event).map { [$0.scene] } ?? [])
     }
 
     private static var isBuiltIn: Problem { .conflict("built-in", "A built-in layout can't be changed.") }

@@ -62,6 +62,8 @@ public struct ProgramParts: Sendable, Hashable {
     public var stage: [StagePlace]
     /// The program clock of an earlier run.
     public var clock: ClockAnchor?
+    /// The take that waits for its moment.
+    public var take: PendingTake?
 }
 
 extension ProgramState {

@@ -9,17 +9,18 @@ public struct ProgramStore: Sendable {
     /// How many places a stage has.
     static let stageLimit = 64
     let database: DatabasePool
+    private let files: BuiltInLayouts
     /// The layouts that every event has, by name.
-    let builtIn: [String: Layout]
+    var builtIn: [String: Layout] { files.all }
 
     /// Creates a store.
     ///
     /// - Parameters:
     ///   - database: the tables.
-    ///   - builtIn: the layouts that every event has, by name.
-    public init(database: DatabasePool, builtIn: [String: Layout]) {
+    ///   - builtIn: the layouts that every event has.
+    public init(database: DatabasePool, builtIn: BuiltInLayouts) {
         self.database = database
-        self.builtIn = builtIn
+        files = builtIn
     }
 
     /// Returns what an event's program is made of.
@@ -38,21 +39,26 @@ public struct ProgramStore: Sendable {
     public func update(
         _ event: String, _ change: @escaping @Sendable (inout ProgramState, SceneReferences) throws -> Void
     ) async throws -> ProgramState {
-        try await database.write { [builtIn] database in
-            let before = try Self.read(database, event, builtIn)
-            var state = before
-            try change(&state, SceneReferences(database, event, builtIn))
-            if state.scene != before.scene { state.version = before.version + 1 }
-            if state.preview != before.preview { state.previewVersion = before.previewVersion + 1 }
-            let org = try Self.org(of: event, database)
-            try database.execute(
-                sql: """
-                    INSERT OR REPLACE INTO program
-                        (event, org, scene, version, preview, previewVersion, stage, clock)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                    """, arguments: [event, org] + state.columns())
-            return state
-        }
+        try await database.write { [builtIn] in try Self.update($0, event, builtIn, change) }
+    }
+
+    static func update(
+        _ database: Database, _ event: String, _ builtIn: [String: Layout],
+        _ change: (inout ProgramState, SceneReferences) throws -> Void
+    ) throws -> ProgramState {
+        let before = try Self.read(database, event, builtIn)
+        var state = before
+        try change(&state, SceneReferences(database, event, builtIn))
+        if state.scene != before.scene { state.version = before.version + 1 }
+        if state.preview != before.preview { state.previewVersion = before.previewVersion + 1 }
+        let org = try Self.org(of: event, database)
+        try database.execute(
+            sql: """
+                INSERT OR REPLACE INTO program
+                    (event, org, scene, version, preview, previewVersion, stage, clock)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """, arguments: [event, org] + state.columns())
+        return state
     }
 
     /// Returns the program clock of an earlier run; nil when there was none.
@@ -70,7 +76,8 @@ public struct ProgramStore: Sendable {
             let layouts = try SceneReferences(database, event, builtIn).layouts
             return ProgramParts(
                 scene: state.scene, version: state.version,
-                layouts: layouts.values.sorted { $0.name < $1.name }, stage: state.stage, clock: state.clock)
+                layouts: layouts.values.sorted { $0.name < $1.name }, stage: state.stage, clock: state.clock,
+                take: try Self.take(database, event))
         }
     }
 
@@ -112,7 +119,7 @@ public struct ProgramStore: Sendable {
         let (stage, settings) = try await database.read { [builtIn] database in
             (try Self.read(database, event, builtIn).stage, try Self.settings(database, event))
         }
-        let order = Dictionary(uniqueKeysWithValues: stage.enumerated().map { ($1.participant, $0) })
+        let order = Dictionary(stage.enumerated().map { ($1.participant, $0) }) { first, _ in first }
         let ordered = present.sorted {
             (order[$0.id] ?? .max, $0.id) < (order[$1.id] ?? .max, $1.id)
         }

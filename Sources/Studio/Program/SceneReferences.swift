@@ -50,11 +50,12 @@ public struct SceneReferences: Sendable {
         }
     }
 
-    /// Checks that the pictures that a layout names are there.
+    /// Checks that the pictures and the layout that a layout names are there.
     ///
     /// - Throws: `Problem` 422 with a pointer to what is not.
     public func check(_ layout: Layout) throws(Problem) {
         if case .image(let asset) = layout.background { try check(picture: asset, "/background") }
+        if let error = layout.missingShare(among: layouts) { throw .invalid(error.reason, pointer: error.pointer) }
         for (index, slot) in layout.slots.enumerated() { try check(slot.content, "/slots/\(index)/default") }
     }
 

@@ -29,7 +29,7 @@ struct LayoutRoutes: Sendable {
                 throw Problem.invalid("The name is that of the path.", pointer: "/name")
             }
             let (etag, isNew) = try await programs.put(layout, event: event) { try request.checkIfMatch($0) }
-            try await tell(event)
+            await control.layoutsChanged(event: event)
             return try .json(layout, status: isNew ? .created : .ok, headers: [.eTag: etag])
         }
         book.add(.delete, "/v1/events/{event}/layouts/{layout}", .permission(.changeEvents)) { request, context in
@@ -37,15 +37,8 @@ struct LayoutRoutes: Sendable {
             try await programs.removeLayout(try context.pathParameter("layout"), event: event) {
                 try request.checkIfMatch($0)
             }
-            try await tell(event)
+            await control.layoutsChanged(event: event)
             return .empty()
         }
-    }
-
-    /// Gives the compositor the new layouts, with the scene that it shows already.
-    private func tell(_ event: String) async throws {
-        let parts = try await programs.setup(for: event)
-        _ = try await control.showIfThere(
-            ProgramChange(scene: parts.scene, version: parts.version, layouts: parts.layouts), event: event)
     }
 }

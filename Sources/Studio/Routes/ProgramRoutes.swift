@@ -10,8 +10,8 @@ internal import NIOCore
 internal import Web
 
 struct ProgramRoutes: Sendable {
-    /// How far ahead of now a take may be asked for: what changes meanwhile changes the scene that is to come.
-    static let aheadLimitMs: Int64 = 10_000
+    /// How far ahead of now a take may be asked for.
+    static let aheadLimitMs: Int64 = 86_400_000
     static let transitionLimitMs: Int64 = 5000
     static let transitionStandardMs: Int64 = 500
 
@@ -23,6 +23,18 @@ struct ProgramRoutes: Sendable {
 
     struct TakeRequest: Decodable {
         let transition: String?, durationMs: Int64?, at: Int64?
+    }
+
+    /// The take that waits.
+    struct PendingView: Encodable {
+        let at: Int64, transition: String, durationMs: Int64, scene: Scene
+
+        init(_ take: PendingTake) {
+            at = take.at.milliseconds
+            transition = take.transition.kind.rawValue
+            durationMs = take.transition.milliseconds
+            scene = take.scene
+        }
     }
 
     struct Turn: Decodable {
@@ -61,6 +73,18 @@ struct ProgramRoutes: Sendable {
         }
         book.add(.post, "/v1/events/{event}/take", .permission(.controlProgram)) { request, context in
             try await take(request, context)
+        }
+        book.add(.get, "/v1/events/{event}/take", .permission(.seeStudio)) { _, context in
+            guard let take = try await programs.pendingTake(of: try context.requireEvent().id) else {
+                throw Problem.notFound("No take waits.")
+            }
+            return try .json(PendingView(take), headers: [.eTag: take.etag])
+        }
+        book.add(.delete, "/v1/events/{event}/take", .permission(.controlProgram)) { request, context in
+            let event = try context.requireEvent().id
+            try await programs.removeTake(of: event) { try request.checkIfMatch($0) }
+            _ = await control.takeChanged(event: event)
+            return .empty()
         }
         book.add(.get, "/v1/events/{event}/slides", .permission(.turnSlides)) { _, context in
             let event = try context.requireEvent().id
@@ -115,26 +139,40 @@ struct ProgramRoutes: Sendable {
 
     private func take(_ request: Request, _ context: WebContext) async throws -> Response {
         let event = try context.requireEvent().id, body = try await request.json(TakeRequest.self, context)
-        let transition = try Self.transition(body)
-        let latest = nowMs() + Self.aheadLimitMs
-        if let at = body.at, !(0...latest).contains(at) {
-            throw Problem.invalid("at is a program time within the next ten seconds.", pointer: "/at")
+        let now = nowMs()
+        if let at = body.at, !(0...(now + Self.aheadLimitMs)).contains(at) {
+            throw Problem.invalid("at is a program time within the next 24 hours.", pointer: "/at")
         }
-        let state = try await programs.update(event) { state, references in
+        if let at = body.at, at > now {
+            let take = try await programs.schedule(event, at: ProgramTime(milliseconds: at)) { state, references in
+                try request.checkIfMatch(state.previewETag)
+                try references.check(state.preview)
+                return try Self.transition(body, references.layouts[state.preview.layout])
+            }
+            let isReady = await control.takeChanged(event: event) ?? false
+            return try .json(
+                Shown(take.scene, ShownAt(programTime: take.at, isReady: isReady)), status: .accepted,
+                headers: [.eTag: take.etag])
+        }
+        let (state, transition) = try await programs.takePreview(event) { state, references in
             try request.checkIfMatch(state.previewETag)
             try references.check(state.preview)
-            state.scene = state.preview
+            return try Self.transition(body, references.layouts[state.preview.layout])
         }
-        let at = body.at.map { ProgramTime(milliseconds: $0) }
-        return try answer(state, try await show(state, event, transition, at: at))
+        return try answer(state, try await show(state, event, transition))
     }
 
-    private static func transition(_ body: TakeRequest) throws(Problem) -> ProgramChange.Transition {
-        let name = body.transition ?? "cut"
-        guard let kind = ProgramChange.Transition.Kind(rawValue: name) else {
+    /// How a take comes: as it says, else as the layout to come says, else as a cut.
+    private static func transition(
+        _ body: TakeRequest, _ layout: Layout?
+    ) throws(Problem) -> ProgramChange.Transition {
+        let standard = layout?.transition ?? .init(kind: .cut, durationMs: transitionStandardMs)
+        let kind = body.transition.map(ProgramChange.Transition.Kind.init(rawValue:)) ?? standard.kind
+        guard let kind else {
             throw .invalid("A transition is cut, fade, move, dip or wipe.", pointer: "/transition")
         }
-        let duration = body.durationMs ?? transitionStandardMs
+        let duration =
+            body.durationMs ?? (body.transition == nil ? standard.durationMs : transitionStandardMs)
         guard (0...transitionLimitMs).contains(duration) else {
             throw .invalid("durationMs is 0 to \(transitionLimitMs).", pointer: "/durationMs")
         }
@@ -142,12 +180,12 @@ struct ProgramRoutes: Sendable {
     }
 
     private func show(
-        _ state: ProgramState, _ event: String, _ transition: ProgramChange.Transition? = nil, at: ProgramTime? = nil
+        _ state: ProgramState, _ event: String, _ transition: ProgramChange.Transition? = nil
     ) async throws -> ShownAt? {
         try await control.showIfThere(
             ProgramChange(
                 scene: state.scene, version: state.version,
-                transition: transition ?? .init(kind: .cut, milliseconds: 0), at: at), event: event)
+                transition: transition ?? .init(kind: .cut, milliseconds: 0)), event: event)
     }
 
     private func answer(_ state: ProgramState, _ shown: ShownAt?) throws -> Response {

@@ -36,13 +36,52 @@ struct ProgramBoardTests {
         #expect(board.version == 2)
     }
 
-    @Test("keeps a change for its time, and shows later ones on top of it")
+    private func take(_ layout: String, at: Int64, _ kind: ProgramChange.Transition.Kind = .cut) -> PendingTake {
+        PendingTake(
+            id: "take-\(at)", scene: Scene(layout: layout),
+            transition: .init(kind: kind, milliseconds: kind == .cut ? 0 : 300), at: time(at))
+    }
+
+    @Test("shows a take with the first frame of its moment, and tells it")
     func later() throws {
-        let board = try #require(ProgramBoard(try Self.setup())), told = Told()
-        #expect(board.add(.init(scene: Scene(layout: "grid"), version: 2, at: time(5000))) { told.note($0) })
+        let told = Told()
+        let board = try #require(ProgramBoard(try Self.setup()) { _, time in told.note(time) })
+        #expect(board.put(take: take("grid", at: 5000, .fade)))
         #expect(board.advance(to: time(4967)).look.layout.name == "full")
-        #expect(board.advance(to: time(5000)).look.layout.name == "grid")
-        #expect(told.times == [5000])
+        let (look, transition) = board.advance(to: time(5000))
+        #expect(look.layout.name == "grid" && transition?.weight == 0 && transition?.from.layout.name == "full")
+        #expect(told.times == [5000] && board.taken?.id == "take-5000")
+        // Studio tells it under its version then, and the fade goes on.
+        #expect(board.add(.init(scene: Scene(layout: "grid"), version: 2)) { _ in })
+        #expect(board.advance(to: time(5100)).transition?.weight == 85)
+        #expect(board.version == 2)
+        #expect(board.put(take: take("grid", at: 5000)), "told again")
+        #expect(board.advance(to: time(9000)).look.layout.name == "grid" && told.times == [5000])
+    }
+
+    @Test("a take lasts through changes before its moment; another replaces it, and it can be taken back")
+    func takesWait() throws {
+        let told = Told()
+        let board = try #require(ProgramBoard(try Self.setup()) { _, time in told.note(time) })
+        #expect(board.put(take: take("grid", at: 5000)))
+        #expect(board.add(.init(scene: Scene(layout: "share-with-speakers"), version: 2)) { _ in })
+        #expect(board.advance(to: time(1000)).look.layout.name == "share-with-speakers")
+        #expect(board.put(take: take("grid", at: 7000)))
+        #expect(board.advance(to: time(5000)).look.layout.name == "share-with-speakers")
+        #expect(board.put(take: nil))
+        #expect(board.advance(to: time(7000)).look.layout.name == "share-with-speakers")
+        #expect(!board.put(take: take("nowhere", at: 8000)))
+        #expect(told.times.isEmpty)
+    }
+
+    @Test("a program that starts after the moment of a take begins with it, without a transition")
+    func lateTake() throws {
+        var setup = try Self.setup()
+        setup.take = take("grid", at: 1000, .fade)
+        let told = Told()
+        let board = try #require(ProgramBoard(setup) { _, time in told.note(time) })
+        let (look, transition) = board.advance(to: time(60_000))
+        #expect(look.layout.name == "grid" && transition == nil && told.times == [60_000])
     }
 
     @Test("takes nothing older than what is shown, and no unknown layout")
@@ -52,16 +91,6 @@ struct ProgramBoardTests {
         #expect(!board.add(.init(scene: Scene(layout: "nowhere"), version: 8)) { _ in })
         #expect(board.advance(to: time(0)).look.layout.name == "full")
         #expect(board.look(for: Scene(layout: "nowhere")) == nil)
-    }
-
-    @Test("a scheduled change that is overtaken is told, and does not come back")
-    func overtaken() throws {
-        let board = try #require(ProgramBoard(try Self.setup())), told = Told()
-        #expect(board.add(.init(scene: Scene(layout: "grid"), version: 2, at: time(9000))) { told.note($0) })
-        #expect(board.add(.init(scene: Scene(layout: "share-with-speakers"), version: 3)) { told.note($0) })
-        #expect(board.advance(to: time(1000)).look.layout.name == "share-with-speakers")
-        #expect(board.advance(to: time(9000)).look.layout.name == "share-with-speakers")
-        #expect(told.times == [1000, 9000])
     }
 
     @Test("everybody who waits is told when the program ends, and nothing is taken after that")
@@ -81,31 +110,32 @@ struct ProgramBoardTests {
         #expect(!takesMore)
     }
 
-    @Test("a scheduled scene that is told again comes at its time, not at once")
-    func toldAgain() throws {
-        let board = try #require(ProgramBoard(try Self.setup())), told = Told()
-        #expect(board.add(.init(scene: Scene(layout: "grid"), version: 2, at: time(5000))) { _ in })
-        #expect(board.add(.init(scene: Scene(layout: "grid"), version: 2)) { told.note($0) })
-        #expect(board.advance(to: time(1000)).look.layout.name == "full")
-        #expect(told.times == [1000])
-        #expect(board.advance(to: time(5000)).look.layout.name == "grid")
-    }
-
-    @Test("what waits, and what a fade leaves behind, may be seen")
+    @Test("what waits, what is taken soon, and what a fade leaves behind, may be seen")
     func wantedSoon() throws {
+        func scene(_ id: String) -> Scene {
+            var scene = Scene(layout: "full")
+            scene.slots = ["main": SlotSources([.participant(id)])]
+            return scene
+        }
         var setup = try Self.setup()
-        setup.scene.slots = ["main": SlotSources([.participant("before")])]
+        setup.scene = scene("before")
         let board = try #require(ProgramBoard(setup))
-        var next = Scene(layout: "full")
-        next.slots = ["main": SlotSources([.participant("after")])]
         #expect(
-            board.add(.init(scene: next, version: 2, transition: .init(kind: .fade, milliseconds: 500), at: time(900)))
-            { _ in })
+            board.add(.init(scene: scene("after"), version: 2, transition: .init(kind: .fade, milliseconds: 500))) {
+                _ in
+            })
+        var next = take("full", at: 20_000)
+        next.scene = scene("taken")
+        #expect(board.put(take: next))
         #expect(board.wanted == [.participant("before"), .participant("after")])
         _ = board.advance(to: time(900))
         #expect(board.wanted == [.participant("before"), .participant("after")])
         _ = board.advance(to: time(1500))
         #expect(board.wanted == [.participant("after")])
+        #expect(board.ahead(withinMs: 10_000) == nil)
+        _ = board.advance(to: time(10_100))
+        #expect(board.wanted == [.participant("after"), .participant("taken")])
+        #expect(board.ahead(withinMs: 10_000)?.scene == next.scene)
     }
 
     @Test("a fade goes from nothing to all over its length, then ends")

@@ -1,0 +1,23 @@
+// A take that waits for its moment.
+
+public import Media
+
+/// A scene that becomes the program's at a program time.
+public struct PendingTake: Sendable, Codable, Hashable {
+    /// Names this take.
+    public var id: String
+    /// What the program will show: the preview as it was when the take was asked for.
+    public var scene: Scene
+    /// How it comes.
+    public var transition: ProgramChange.Transition
+    /// The program time of the first frame of the transition.
+    public var at: ProgramTime
+
+    /// Creates a take.
+    public init(id: String, scene: Scene, transition: ProgramChange.Transition, at: ProgramTime) {
+        self.id = id
+        self.scene = scene
+        self.transition = transition
+        self.at = at
+    }
+}
