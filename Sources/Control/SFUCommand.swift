@@ -1,5 +1,7 @@
 // What Studio says to a shard and hears from it, as plain values that travel over any wire.
 
+public import Media
+
 /// What a track shows or plays.
 public enum TrackSource: String, Sendable, Codable, Hashable, CaseIterable {
     case camera, screen, microphone, screenAudio
@@ -18,15 +20,20 @@ public struct TrackInfo: Sendable, Codable, Hashable {
     public var session: String
     /// What it is.
     public var source: TrackSource
+    /// How it is encoded; nil from a shard that does not say.
+    public var codec: Codec?
     /// Whether the shard holds it back.
     public var isMuted: Bool
 
     /// Creates a description.
-    public init(id: String, participant: String, session: String, source: TrackSource, isMuted: Bool) {
+    public init(
+        id: String, participant: String, session: String, source: TrackSource, codec: Codec? = nil, isMuted: Bool
+    ) {
         self.id = id
         self.participant = participant
         self.session = session
         self.source = source
+        self.codec = codec
         self.isMuted = isMuted
     }
 }
@@ -103,6 +110,8 @@ public enum SFUEvent: Sendable, Codable, Hashable {
 public struct SFUStatistics: Sendable, Codable, Hashable {
     /// What there is now.
     public var rooms = 0, sessions = 0, producers = 0, consumers = 0
+    /// Of those, tracks that a subscriber does not get because it does not have their codec.
+    public var consumersWithoutCodec = 0
     /// Packets since the start.
     public var packetsIn: UInt64 = 0, packetsForwarded: UInt64 = 0, packetsRetransmitted: UInt64 = 0
     /// Packets that publishers sent again because the shard asked.

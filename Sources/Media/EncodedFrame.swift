@@ -3,6 +3,9 @@
 /// A codec that the pipeline carries.
 public enum Codec: String, Sendable, Codable, Hashable {
     case h264, vp8, vp9, aac, opus
+
+    /// Whether it carries pictures.
+    public var isVideo: Bool { self == .h264 || self == .vp8 || self == .vp9 }
 }
 
 /// One encoded picture (an access unit) or one encoded audio frame.

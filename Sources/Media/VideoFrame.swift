@@ -17,7 +17,7 @@ public struct ColorDescription: Hashable, Sendable {
 
     /// What the program is: BT.709, limited range.
     public static let program = ColorDescription(matrix: .bt709, isFullRange: false)
-    /// What browsers send in VP8 unless they say otherwise: BT.601, limited range.
+    /// What browsers send in VP8, and in other codecs unless they say otherwise: BT.601, limited range.
     public static let vp8 = ColorDescription(matrix: .bt601, isFullRange: false)
 }
 

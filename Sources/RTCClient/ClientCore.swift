@@ -142,9 +142,10 @@ final class ClientCore: PacketHandler {
     }
 
     private func makeOffer(_ tracks: [LocalTrack], stream: String) -> Result<String, RTCClientError> {
-        guard incoming.isEmpty, tracks.count <= 8, tracks.allSatisfy({ $0.codec == .vp8 || $0.codec == .opus }) else {
+        guard incoming.isEmpty, tracks.count <= 8, tracks.allSatisfy({ $0.codec != .aac }) else {
             return .failure(
-                RTCClientError(description: "A client publishes up to 8 tracks of VP8 and Opus, or it receives."))
+                RTCClientError(
+                    description: "A client publishes up to 8 tracks of VP8, VP9, H.264 and Opus, or it receives."))
         }
         for track in tracks where !outgoing.contains(where: { $0.track == track }) {
             outgoing.append(OutgoingTrack(track, mid: String(outgoing.count)))
@@ -157,7 +158,8 @@ final class ClientCore: PacketHandler {
             var (kind, source) = track.section
             source.cname = stream
             return MediaSection.offer(
-                kind: kind, mid: track.mid, transport: local, stream: stream, track: track.track.name, source: source)
+                kind: kind, mid: track.mid, transport: local, stream: stream, track: track.track.name, source: source,
+                codecs: MediaSection.offered(track.track.codec))
         }
         offer.bundle = offer.media.map(\.mid)
         return .success(offer.text())
@@ -190,7 +192,7 @@ final class ClientCore: PacketHandler {
         var answer = SessionDescription()
         answer.version = version
         answer.media = offer.media.map { section in
-            var answer = section.answer(local, receives: true)
+            var answer = section.answer(local, receives: true, takesAll: true)
             if !answer.isRejected { answer.setup = remote.setup == .active ? .passive : .active }
             return answer
         }
@@ -207,8 +209,10 @@ final class ClientCore: PacketHandler {
             guard let source = section.sources.first, let media = section.acceptedCodecs().first else { continue }
             current.insert(source.ssrc)
             guard !incoming.contains(where: { $0.ssrc == source.ssrc }) else { continue }
+            // The SFU writes the codec of the track first.
             let track = RemoteTrack(
-                participant: section.stream, id: section.track, codec: section.kind == .audio ? .opus : .vp8)
+                participant: section.stream, id: section.track,
+                codec: media.carried ?? (section.kind == .audio ? .opus : .vp8))
             incoming.append(
                 IncomingTrack(
                     track: track, section: index, source: source, payloadType: media.payloadType,
@@ -248,6 +252,8 @@ final class ClientCore: PacketHandler {
             counters.framesReceived &+= 1
             onEvent(.frame(track.track, frame))
         }
+        let discarded = track.takeDiscarded()
+        if discarded != DiscardedPackets() { onEvent(.discarded(track.track, discarded)) }
     }
 
     private func send(_ name: String, _ frame: EncodedFrame, _ signal: PictureSignal, now: MonotonicTime) {

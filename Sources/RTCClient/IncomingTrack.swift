@@ -16,6 +16,7 @@ final class IncomingTrack {
     private var sequence = SequenceUnwrapper(), timestamps = TimestampUnwrapper()
     private var assembler: FrameAssembler
     private var signals: PictureSignals
+    private var told = DiscardedPackets()
     private var reportUnixNanoseconds: Int64?, reportTimestamp: UInt32 = 0
     private let usesNack: Bool
 
@@ -31,7 +32,7 @@ final class IncomingTrack {
         self.signals = signals
         self.rtxPayloadType = rtxPayloadType
         clockRate = track.codec == .opus ? 48_000 : 90_000
-        usesNack = track.codec == .vp8
+        usesNack = track.codec.isVideo
         statistics = ReceiveStatistics(clockRate: Int(clockRate))
         // Lost sound is not sent again: waiting only mends the order, and longer than this it makes the rest late.
         assembler = FrameAssembler(codec: track.codec, maximumWaitMs: track.codec == .opus ? 40 : 500)
@@ -39,7 +40,7 @@ final class IncomingTrack {
 
     /// Whether a keyframe should be asked for now.
     func needsKeyframe(now: MonotonicTime) -> Bool {
-        guard track.codec == .vp8, assembler.needsKeyframe else { return false }
+        guard track.codec.isVideo, assembler.needsKeyframe else { return false }
         return lastKeyframeRequest.map { now.milliseconds(since: $0) >= 500 } ?? true
     }
 
@@ -62,6 +63,16 @@ final class IncomingTrack {
         assembler.insert(
             sequence: unwrapped, timestamp: header.timestamp, marker: header.marker, payload: payload, now: now)
         return nil
+    }
+
+    /// The packets that became part of no frame since this was asked last.
+    func takeDiscarded() -> DiscardedPackets {
+        let all = DiscardedPackets(
+            damaged: assembler.damaged, late: assembler.late, abandoned: assembler.abandoned)
+        defer { told = all }
+        return DiscardedPackets(
+            damaged: all.damaged &- told.damaged, late: all.late &- told.late,
+            abandoned: all.abandoned &- told.abandoned)
     }
 
     /// Takes the next whole frame.

@@ -16,13 +16,14 @@ final class OutgoingTrack {
     let clockRate: Int64
     private let timestampBase = SecureRandom.u32()
     private var next = Int64(SecureRandom.u32() & 0x7FFF), nextRTX = Int64(SecureRandom.u32() & 0x7FFF)
-    private var packetizer = VP8Packetizer(pictureID: UInt16(truncatingIfNeeded: SecureRandom.u32()))
+    private var packetizer: FramePacketizer
     private let store = PacketStore(capacity: 1024)
 
     init(_ track: LocalTrack, mid: String) {
         self.track = track
         self.mid = mid
         clockRate = track.codec == .opus ? 48_000 : 90_000
+        packetizer = FramePacketizer(codec: track.codec, pictureID: UInt16(truncatingIfNeeded: SecureRandom.u32()))
     }
 
     var section: (MediaSection.Kind, MediaSection.Source) {
@@ -40,10 +41,8 @@ final class OutgoingTrack {
         guard isAccepted, frame.timescale > 0, frame.codec == track.codec else { return }
         let scaled = frame.pts.multipliedFullWidth(by: clockRate)
         let (ticks, _) = Int64(frame.timescale).dividingFullWidthClamped(scaled)
-        let payloads = frame.payload.withBytes { bytes in
-            track.codec == .opus ? [Array(bytes)] : packetizer.packetize(bytes)
-        }
-        let told = track.codec == .opus ? [] : signals.elements(signal, isKeyframe: frame.isKeyframe)
+        let payloads = frame.payload.withBytes { packetizer.packetize($0) }
+        let told = track.codec.isVideo ? signals.elements(signal, isKeyframe: frame.isKeyframe) : []
         for (index, payload) in payloads.enumerated() {
             let sequence = next
             next += 1
@@ -53,8 +52,8 @@ final class OutgoingTrack {
             let elements = isLast ? told : []
             var header = RTPHeader(
                 payloadType: payloadType, sequenceNumber: UInt16(truncatingIfNeeded: sequence),
-                timestamp: timestamp(ticks), ssrc: ssrc, marker: track.codec == .vp8 && isLast)
-            if track.codec == .vp8 {
+                timestamp: timestamp(ticks), ssrc: ssrc, marker: track.codec.isVideo && isLast)
+            if track.codec.isVideo {
                 var entry = PacketStore.Entry()
                 entry.sequence = sequence
                 entry.header = header

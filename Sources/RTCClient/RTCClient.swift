@@ -60,7 +60,9 @@ public final class RTCClient: Sendable {
         try await ask { .acceptOffer(offer, reply: $0) }
     }
 
-    /// Sends a frame: VP8 frames or Opus packets, with `pts` on one timeline for all tracks.
+    /// Sends a frame of a track's codec, with `pts` on one timeline for all tracks.
+    ///
+    /// H.264 comes as access units with 4-byte lengths, parameter sets in those that are keyframes.
     ///
     /// - Parameters:
     ///   - frame: the frame.

@@ -6,7 +6,7 @@ public import Media
 public struct LocalTrack: Sendable, Hashable {
     /// The track's name in the description: `camera`, `screen`, `microphone` or `screenAudio`.
     public var name: String
-    /// `.vp8` or `.opus`.
+    /// `.vp8`, `.vp9`, `.h264` or `.opus`.
     public var codec: Codec
 
     /// Creates a track.
@@ -22,7 +22,7 @@ public struct RemoteTrack: Sendable, Hashable {
     public var participant: String
     /// The track part of `a=msid`; towards subscribers the SFU writes `SOURCE.SESSION.MID`.
     public var id: String
-    /// `.vp8` or `.opus`.
+    /// `.vp8`, `.vp9`, `.h264` or `.opus`.
     public var codec: Codec
 
     /// Creates a track.
@@ -50,6 +50,16 @@ public struct ReceivedFrame: Sendable {
     public var signal = PictureSignal()
 }
 
+/// Packets of a track that became part of no frame.
+public struct DiscardedPackets: Sendable, Hashable {
+    /// They are none of the codec's, or parts of frames that can't be put together.
+    public var damaged: UInt64 = 0
+    /// They came too late, or once more.
+    public var late: UInt64 = 0
+    /// They lay between a gap and the keyframe behind it, or never came.
+    public var abandoned: UInt64 = 0
+}
+
 /// What a client tells, on its loop's thread.
 public enum RTCClientEvent: Sendable {
     /// Media can flow.
@@ -62,6 +72,8 @@ public enum RTCClientEvent: Sendable {
     case trackEnded(RemoteTrack)
     /// A frame arrived.
     case frame(RemoteTrack, ReceivedFrame)
+    /// So many packets of a track became part of no frame.
+    case discarded(RemoteTrack, DiscardedPackets)
     /// Somebody needs a keyframe of our track.
     case keyframeRequested(track: String)
 }

@@ -22,6 +22,8 @@ final class Consumer {
     let ssrc = SecureRandom.u32(), rtxSSRC = SecureRandom.u32()
     let timestampOffset = SecureRandom.u32()
     var isAccepted = false, usesRTX = false
+    /// Whether the subscriber has answered that it does not have the track's codec: it gets no picture, and keeps the rest.
+    var lacksCodec = false
     var payloadType: UInt8 = 0, rtxPayloadType: UInt8 = 0
     var midExtension: UInt8 = 0
     var extensions = ExtensionIDs()

@@ -12,6 +12,9 @@ final class Producer {
     var track: TrackInfo
     let mid: String
     let isVideo: Bool
+    /// How the publisher sends it.
+    let media: MediaSection.Codec
+    let codec: Media.Codec
     let payloadType: UInt8, rtxPayloadType: UInt8?
     let midExtension: UInt8?
     let extensions: ExtensionIDs
@@ -36,6 +39,8 @@ final class Producer {
         self.session = session
         mid = section.mid
         isVideo = track.source.isVideo
+        self.media = media
+        codec = media.carried ?? (track.source.isVideo ? .vp8 : .opus)
         payloadType = media.payloadType
         rtxPayloadType = rtx?.payloadType
         midExtension = section.extensionID(RTPExtensionURI.mid)

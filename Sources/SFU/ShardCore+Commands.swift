@@ -73,6 +73,7 @@ extension ShardCore {
         for session in sessions.values {
             result.producers += session.producers.count
             result.consumers += session.consumers.count
+            result.consumersWithoutCodec += session.consumers.reduce(0) { $0 + ($1.lacksCodec ? 1 : 0) }
             result.packetsRecovered += session.producers.reduce(0) { $0 + $1.nack.recovered }
         }
         result.sendDropped = socket.statistics.sendDropped
@@ -149,7 +150,10 @@ extension ShardCore {
             throw SFUError(.badRequest, "A session may publish \(configuration.maximumTracks) tracks.")
         }
         guard !sending.isEmpty || sessions[id] != nil else {
-            throw SFUError(.badRequest, "The offer sends neither VP8 nor Opus.")
+            throw SFUError(
+                .badRequest,
+                "The offer sends nothing that is carried here: VP8, VP9 in profile 0, H.264 in a baseline profile with packetization-mode=1, and Opus."
+            )
         }
         if let known = sessions[id], !known.isPublisher || known.participant != participant || known.room !== room {
             throw SFUError(.conflict, "The session \(id) is somebody else's.")
@@ -169,6 +173,14 @@ extension ShardCore {
         answer.bundle = answer.media.filter { !$0.isRejected }.map(\.mid)
         let current = Set(sending.map(\.mid))
         for producer in session.producers where !current.contains(producer.mid) { end(producer, now: now) }
+        for section in sending {
+            // Another codec in the same section is another track: what was sent before does not go on.
+            guard let known = session.producers.first(where: { $0.mid == section.mid }),
+                let media = section.acceptedCodecs().first,
+                known.codec != media.carried || known.payloadType != media.payloadType
+            else { continue }
+            end(known, now: now)
+        }
         for section in sending where !session.producers.contains(where: { $0.mid == section.mid }) {
             addProducer(section, source: source(of: section, session, sources), to: session)
         }
@@ -187,7 +199,7 @@ extension ShardCore {
         let track = TrackInfo(
             id: "\(source.rawValue).\(session.id).\(section.mid)", participant: session.participant,
             session: session.id,
-            source: source, isMuted: false)
+            source: source, codec: media.carried, isMuted: false)
         let producer = Producer(
             track: track, section: section, media: media, rtx: codecs.count > 1 ? codecs[1] : nil, session: session)
         session.producers.append(producer)
@@ -277,7 +289,9 @@ extension ShardCore {
                 track: consumer?.producer.track.id ?? "",
                 source: .init(
                     ssrc: consumer?.ssrc ?? 0, rtx: element.kind == .video ? consumer?.rtxSSRC : nil,
-                    cname: consumer?.producer.track.participant ?? ""))
+                    cname: consumer?.producer.track.participant ?? ""),
+                codecs: MediaSection.offered(
+                    carrying: consumer?.producer.codec ?? (element.kind == .video ? .vp8 : .opus)))
             if consumer == nil {
                 section.direction = .inactive
                 section.sources = []
@@ -306,9 +320,10 @@ extension ShardCore {
         guard remote.setup != .actpass else { throw SFUError(.badRequest, "An answer says a=setup:active or passive.") }
         session.offerIsOpen = false
         for (index, section) in answer.media.enumerated() {
-            guard let consumer = session.sections[index].consumer, !consumer.isAccepted, !section.isRejected,
-                section.direction.receives, let media = section.acceptedCodecs().first
-            else { continue }
+            guard let consumer = session.sections[index].consumer, !consumer.isAccepted else { continue }
+            let media = section.isRejected ? nil : section.codec(for: consumer.producer.media)
+            consumer.lacksCodec = media == nil
+            guard section.direction.receives, let media else { continue }
             consumer.payloadType = media.payloadType
             if let rtx = section.rtx(for: media.payloadType) {
                 consumer.rtxPayloadType = rtx.payloadType

@@ -152,10 +152,9 @@ final class ShardCore: PacketHandler {
         if !isRTX { producer.statistics.note(sequence: entry.sequence, timestamp: header.timestamp, now: now) }
         if producer.isVideo {
             if !producer.nack.note(entry.sequence, now: now) { requestKeyframe(producer, now: now) }
-            if length > 0,
-                let descriptor = VP8Descriptor(UnsafeRawBufferPointer(rebasing: packet[offset..<offset + length]))
-            {
-                entry.startsKeyframe = descriptor.startsFrame && descriptor.isKeyframe
+            if length > 0 {
+                let payload = UnsafeRawBufferPointer(rebasing: packet[offset..<offset + length])
+                entry.startsKeyframe = VideoPayload(payload, codec: producer.codec)?.startsKeyframe ?? false
             }
         }
         guard length > 0 else {

@@ -4,6 +4,7 @@ internal import Control
 internal import Foundation
 internal import HTTPTypes
 internal import Logging
+internal import Media
 internal import Web
 
 /// Who is told what happens in a room.
@@ -19,7 +20,7 @@ protocol RoomListener: AnyObject, Sendable {
 /// A participant as others see it.
 struct SpeakerView: Encodable, Sendable, Hashable {
     struct Track: Encodable, Sendable, Hashable {
-        let id: String, kind: String, source: TrackSource, muted: Bool
+        let id: String, kind: String, source: TrackSource, codec: Codec?, muted: Bool
     }
 
     struct Connection: Encodable, Sendable, Hashable {
@@ -182,7 +183,8 @@ actor SpeakerRooms {
         (rooms[event]?.members ?? [:]).sorted { $0.key < $1.key }.map { id, member in
             let tracks = member.tracks.values.sorted { $0.id < $1.id }.map {
                 SpeakerView.Track(
-                    id: $0.id, kind: $0.source.isVideo ? "video" : "audio", source: $0.source, muted: $0.isMuted)
+                    id: $0.id, kind: $0.source.isVideo ? "video" : "audio", source: $0.source, codec: $0.codec,
+                    muted: $0.isMuted)
             }
             let state = member.connected.isEmpty ? "connecting" : "connected"
             return SpeakerView(

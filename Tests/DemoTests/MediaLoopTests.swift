@@ -32,7 +32,7 @@ struct MediaLoopTests {
     }
 
     private func decode(_ pictures: [MediaLoop.Picture], _ body: (Int, VideoFrame) throws -> Void) throws {
-        var decoder = try VP8Decoder()
+        var decoder = try VPXDecoder(codec: .vp8)
         for (index, picture) in pictures.enumerated() {
             let decoded = try picture.payload.withBytes { try decoder.decode($0, timestampNanoseconds: 0) }
             try body(index, try #require(decoded))
@@ -45,9 +45,9 @@ struct MediaLoopTests {
         #expect(loop.beats == 40 && loop.pictures.count == 120 && loop.packets.count == 200)
         #expect(loop.keyBeats.contains(0) && loop.keyBeats.contains(20))
         for (index, picture) in loop.pictures.enumerated() {
-            let size = picture.payload.withBytes { VP8Decoder.keyframeSize($0) }
+            let size = picture.payload.withBytes { VP8FrameHeader.size($0) }
             #expect((size != nil) == picture.isKeyframe, "picture \(index)")
-            if let size { #expect(size == (640, 360)) }
+            if let size { #expect(size == PictureSize(width: 640, height: 360)) }
         }
         #expect(loop.keyBeat(from: 1) == loop.keyBeats[1] && loop.keyBeat(from: 39) == 0)
         // A small machine has to carry it: well below a megabit.

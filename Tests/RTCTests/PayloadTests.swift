@@ -80,6 +80,29 @@ struct PayloadTests {
         #expect(!assembler.needsKeyframe)
     }
 
+    @Test("after a keyframe that stays incomplete the next whole one is shown at once")
+    func lossOfKeyframe() {
+        var packetizer = VP8Packetizer(pictureID: 0), assembler = FrameAssembler(codec: .vp8, maximumWaitMs: 100)
+        var now = MonotonicTime(milliseconds: 0), sequence: Int64 = 0, got: [Int64] = []
+        for index in 0..<20 {
+            let frame = Self.frame(index, size: 3000, isKeyframe: [0, 5, 12].contains(index))
+            let payloads = frame.withUnsafeBytes { packetizer.packetize($0) }
+            for (position, payload) in payloads.enumerated() {
+                if index != 5 || position != 1 {
+                    payload.withUnsafeBytes {
+                        assembler.insert(
+                            sequence: sequence, timestamp: UInt32(index), marker: position == payloads.count - 1,
+                            payload: $0, now: now)
+                    }
+                }
+                sequence += 1
+            }
+            while let out = assembler.pop(now: now) { got.append(out.timestamp) }
+            now = now.advanced(byMilliseconds: 33)
+        }
+        #expect(got == [0, 1, 2, 3, 4] + (12..<20).map(Int64.init))
+    }
+
     @Test("a lost packet that comes in time costs nothing")
     func lateInVideo() {
         var packetizer = VP8Packetizer(pictureID: 0), assembler = FrameAssembler(codec: .vp8, maximumWaitMs: 200)

@@ -66,6 +66,63 @@ struct SDPTests {
         #expect(read.media[0].candidates.first?.address.port == 7882)
     }
 
+    private func answered(_ rtpmaps: [String], all: Bool = false) throws -> [MediaSection.Codec] {
+        let head = Self.browserOffer.components(before: "m=video")
+        let types = rtpmaps.compactMap { $0.split(separator: " ").first.map(String.init) }
+        let lines = rtpmaps.map { line -> String in
+            let parts = line.split(separator: " ", maxSplits: 2).map(String.init)
+            return "a=rtpmap:\(parts[0]) \(parts[1])/90000\r\n"
+                + (parts.count > 2 ? "a=fmtp:\(parts[0]) \(parts[2])\r\n" : "") + "a=rtcp-fb:\(parts[0]) nack pli\r\n"
+        }
+        let text = head + "m=video 9 UDP/TLS/RTP/SAVPF \(types.joined(separator: " "))\r\n" + lines.joined()
+        let offer = try SessionDescription(parsing: text)
+        return try #require(offer.media.last).acceptedCodecs(all: all)
+    }
+
+    @Test("of what a publisher offers the first is taken that we carry, with its RTX and nothing else")
+    func codecs() throws {
+        let offered = [
+            "45 AV1", "46 rtx apt=45", "98 VP9 profile-id=2", "99 rtx apt=98", "100 VP9 profile-id=0",
+            "101 rtx apt=100",
+            "96 VP8", "97 rtx apt=96",
+        ]
+        #expect(try answered(offered).map(\.payloadType) == [100, 101])
+        #expect(try answered(offered)[0].parameters == "profile-id=0")
+        #expect(try answered(offered)[0].feedback == ["nack pli"])
+        #expect(try answered(offered, all: true).map(\.payloadType) == [100, 101, 96, 97])
+        let h264 = [
+            "102 H264 level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42e01f",
+            "104 H264 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=64001f",
+            "106 H264 level-asymmetry-allowed=1; packetization-mode=1; profile-level-id=42E02A", "107 rtx apt=106",
+        ]
+        let taken = try answered(h264)
+        #expect(taken.map(\.payloadType) == [106, 107] && taken[0].carried == .h264)
+        #expect(taken[0].parameters == "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42E02A")
+        #expect(try answered(["102 H264", "104 AV1"]).isEmpty, "mode 0 is the default")
+        #expect(try answered(["102 H264 packetization-mode=1"])[0].h264Profile == .baseline)
+        #expect(try answered(["98 VP9"])[0].carried == .vp9)
+    }
+
+    @Test("a subscriber takes a track by its codec, in H.264 by its profile first, and keeps VP8 without it")
+    func subscriberCodecs() throws {
+        func section(_ codecs: [MediaSection.Codec]) -> MediaSection {
+            var section = MediaSection(kind: .video, mid: "0")
+            section.codecs = codecs
+            return section
+        }
+        let all = MediaSection.offered(carrying: .h264)
+        #expect(all.map(\.payloadType) == [102, 103, 104, 105, 96, 97])
+        #expect(all.compactMap(\.carried) == [.h264, .h264, .vp8])
+        let constrained = all[0], baseline = all[2], vp8 = all[4]
+        #expect(section(all).codec(for: constrained)?.payloadType == 102)
+        #expect(section(all).codec(for: baseline)?.payloadType == 104)
+        #expect(section([vp8, constrained]).codec(for: baseline)?.payloadType == 102)
+        #expect(section([vp8]).codec(for: constrained) == nil)
+        #expect(MediaSection.offered(carrying: .vp8).map(\.payloadType) == [96, 97])
+        #expect(MediaSection.offered(carrying: .vp9).map(\.payloadType) == [98, 99, 96, 97])
+        #expect(MediaSection.offered(carrying: .opus).map(\.payloadType) == [111])
+    }
+
     @Test("a section without a codec of ours is refused, and keeps its place")
     func refusedSection() throws {
         let text = Self.browserOffer.replacing("VP8/90000", with: "AV1/90000")
@@ -147,5 +204,13 @@ struct SDPTests {
             }
         }
         #expect(parsed > 500)
+    }
+}
+
+extension String {
+    /// What lies before a mark.
+    fileprivate func components(before mark: String) -> String {
+        guard let range = firstRange(of: mark) else { return self }
+        return String(self[..<range.lowerBound])
     }
 }

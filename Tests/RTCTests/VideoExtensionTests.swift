@@ -66,7 +66,7 @@ struct VideoExtensionTests {
             isLite: true)
         var section = MediaSection.offer(
             kind: .video, mid: "0", transport: local, stream: "anna", track: "camera",
-            source: .init(ssrc: 1, rtx: 2, cname: "anna"))
+            source: .init(ssrc: 1, rtx: 2, cname: "anna"), codecs: MediaSection.offered(.vp8))
         #expect(section.extensionID(RTPExtensionURI.videoOrientation) == OfferedIDs.videoOrientation)
         #expect(section.extensionID(RTPExtensionURI.colorSpace) == OfferedIDs.colorSpace)
         section.extensions = [
@@ -77,7 +77,7 @@ struct VideoExtensionTests {
         #expect(section.answer(local, receives: true).extensions == Array(section.extensions.prefix(2)))
         let sound = MediaSection.offer(
             kind: .audio, mid: "1", transport: local, stream: "anna", track: "microphone",
-            source: .init(ssrc: 3, cname: "anna"))
+            source: .init(ssrc: 3, cname: "anna"), codecs: MediaSection.offered(.opus))
         #expect(sound.extensionID(RTPExtensionURI.videoOrientation) == nil)
     }
 }

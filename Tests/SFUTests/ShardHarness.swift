@@ -21,7 +21,7 @@ final class Harness: Sendable {
 
     let shard: Shard
     let events: BoundedQueue<SFUEvent>
-    private let subscribers: Mutex<[String: RTCClient]>
+    private let subscribers: Mutex<[String: (client: RTCClient, without: String?)]>
 
     private final class Box: Sendable {
         let harness = Mutex<(@Sendable (SFUEvent) -> Void)?>(nil)
@@ -44,11 +44,18 @@ final class Harness: Sendable {
     }
 
     private func renegotiate(_ session: String, _ offer: String) {
-        let client = subscribers.withLock { $0[session] }
+        let known = subscribers.withLock { $0[session] }
         Task { [shard] in
-            guard let client, let answer = try? await client.accept(offer: offer) else { return }
+            guard let (client, without) = known,
+                let answer = try? await client.accept(offer: Self.strip(without, offer))
+            else { return }
             _ = try? await shard.send(.answer(session: session, answer: answer))
         }
+    }
+
+    /// An offer as somebody reads it who has never heard of a codec.
+    private static func strip(_ codec: String?, _ offer: String) -> String {
+        codec.map { offer.replacing("\($0)/90000", with: "unheard-of/90000") } ?? offer
     }
 
     func publisher(
@@ -69,15 +76,16 @@ final class Harness: Sendable {
     }
 
     func subscriber(
-        _ participant: String, loss: LossModel = LossModel(seed: 0), editing: (String) -> String = { $0 }
+        _ participant: String, without codec: String? = nil, loss: LossModel = LossModel(seed: 0),
+        editing: (String) -> String = { $0 }
     ) async throws -> (RTCClient, ClientLog) {
         let log = ClientLog(), session = "\(participant)-down"
         let client = try RTCClient(name: "sub-\(participant)", bind: Self.loopback, loss: loss) { log.events.push($0) }
-        subscribers.withLock { $0[session] = client }
+        subscribers.withLock { $0[session] = (client, codec) }
         let reply = try await shard.send(.subscribe(room: "room", participant: participant, session: session))
         guard case .offer(let offer) = reply else { throw RTCTestError() }
         if let offer {
-            let answer = editing(try await client.accept(offer: offer))
+            let answer = editing(try await client.accept(offer: Self.strip(codec, offer)))
             _ = try await shard.send(.answer(session: session, answer: answer))
         }
         return (client, log)
@@ -125,6 +133,35 @@ enum TestFrames {
         return EncodedFrame(
             codec: .vp8, pts: Int64(index) * 33, dts: Int64(index) * 33, timescale: 1000, isKeyframe: isKeyframe,
             payload: ByteBlock(bytes))
+    }
+
+    /// A frame whose last four bytes tell its number.
+    static func numbered(_ codec: Codec, _ index: Int, isKeyframe: Bool, size: Int) -> EncodedFrame {
+        let body = (0..<max(0, size)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ index) & 0x3F }
+        let number = (0..<4).map { UInt8(truncatingIfNeeded: index >> (18 - $0 * 6)) & 0x3F }
+        let bytes: [UInt8]
+        switch codec {
+        case .h264:
+            let sets: [[UInt8]] = isKeyframe ? [[0x67, 0x42, 0xC0, 0x1F, 0x95, 0xA0], [0x68, 0xCE, 0x3C, 0x80]] : []
+            let units = sets + [[isKeyframe ? 0x65 : 0x61] + body + number]
+            bytes = units.flatMap { unit in
+                (0..<4).map { UInt8(truncatingIfNeeded: unit.count >> (24 - 8 * $0)) } + unit
+            }
+        case .vp9:
+            let head: [UInt8] =
+                isKeyframe ? [0x82, 0x49, 0x83, 0x42, 0x00, 0x27, 0xF0, 0x16, 0x70] : [0x86, 0x00, 0x40, 0x92, 0x00]
+            bytes = head + body + number
+        default:
+            bytes = vp8(index, isKeyframe: isKeyframe, size: 0).payload.array + body + number
+        }
+        return EncodedFrame(
+            codec: codec, pts: Int64(index) * 33, dts: Int64(index) * 33, timescale: 1000, isKeyframe: isKeyframe,
+            payload: ByteBlock(bytes))
+    }
+
+    /// The number that a frame of any codec ends with.
+    static func lastNumber(_ frame: ReceivedFrame) -> Int {
+        frame.frame.payload.array.suffix(4).reduce(0) { $0 << 6 | Int($1) }
     }
 
     static func opus(_ index: Int) -> EncodedFrame {

@@ -26,8 +26,8 @@ window.proscenium = {
     get participant() { return room?.me?.participant ?? null; },
     get participants() { return room?.participants ?? []; },
     get received() {
-        return (room?.received ?? []).map(({ mid, participant, source, id, track }) => ({
-            mid, participant, source, id, trackId: track.id,
+        return (room?.received ?? []).map(({ mid, participant, source, id, track, lacks }) => ({
+            mid, participant, source, id, trackId: track.id, lacks,
         }));
     },
     get joins() { return room?.joins ?? 0; },
@@ -192,7 +192,7 @@ function enter() {
     $("screen").hidden = !navigator.mediaDevices?.getDisplayMedia;
     show("room");
     beginSlides();
-    room = new Room(session.event, { onState, onChange });
+    room = new Room(session.event, { onState, onChange }, new URLSearchParams(location.search).get("codec") ?? "vp8");
     room.start({ camera: trackOf("camera"), microphone: trackOf("microphone") });
 }
 
@@ -248,16 +248,17 @@ function onChange() {
     }
     const others = room.participants.filter(({ id }) => id !== mine);
     for (const { id, name, tracks } of others) {
+        const shown = (source) => (received(source)?.lacks ? null : received(source)?.track);
         const received = (source) => room.received.find((track) => track.participant === id && track.source === source);
         const isMuted = (source) => tracks.some((track) => track.source === source && track.muted);
         wanted.push({
-            participant: id, kind: "person", isMine: false, label: name || "Speaker", picture: received("camera")?.track,
+            participant: id, kind: "person", isMine: false, label: name || "Speaker", picture: shown("camera"), lacks: received("camera")?.lacks,
             audio: received("microphone"), isDark: isMuted("camera"), isMuted: isMuted("microphone"), isMirrored: false,
         });
         if (tracks.some(({ source }) => source === "screen")) {
             wanted.push({
                 participant: id, kind: "screen", isMine: false, label: `Screen of ${name || "a speaker"}`,
-                picture: received("screen")?.track, audio: received("screenAudio"), isDark: isMuted("screen"),
+                picture: shown("screen"), lacks: received("screen")?.lacks, audio: received("screenAudio"), isDark: isMuted("screen"),
                 isMuted: isMuted("screenAudio"), isMirrored: false,
             });
         }

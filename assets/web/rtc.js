@@ -20,10 +20,24 @@ export function tracksOf(sdp) {
     return tracks;
 }
 
-function preferVP8(transceiver) {
+/** The names of the codecs that a description's sections list, in their order, by mid. */
+function codecsOf(sdp) {
+    const codecs = new Map();
+    for (const section of sdp.split(/^m=/m).slice(1)) {
+        const mid = section.match(/^a=mid:(\S+)/m)?.[1];
+        const names = new Map([...section.matchAll(/^a=rtpmap:(\d+) ([^/\s]+)/gm)].map(([, type, name]) => [type, name.toLowerCase()]));
+        const types = section.match(/^\w+ (\d+) \S+ ([\d ]+)/);
+        if (mid && types && types[1] !== "0") codecs.set(mid, types[2].split(" ").map((type) => names.get(type)));
+    }
+    return codecs;
+}
+
+/** Puts a codec before the others, and VP8, which everybody has, right behind it. */
+function prefer(transceiver, wanted) {
     const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
-    const isVP8 = (codec) => codec.mimeType.toLowerCase() === "video/vp8";
-    const sorted = [...codecs.filter(isVP8), ...codecs.filter((codec) => !isVP8(codec))];
+    const names = [`video/${wanted}`, "video/vp8"];
+    const rank = ({ mimeType }) => (names.indexOf(mimeType.toLowerCase()) + names.length + 1) % (names.length + 1);
+    const sorted = [...codecs].sort((one, other) => rank(one) - rank(other));
     if (sorted.length) transceiver.setCodecPreferences?.(sorted);
 }
 
@@ -35,15 +49,17 @@ function preferVP8(transceiver) {
  * or received tracks have changed.
  */
 export class Room {
-    #event; #handlers; #signalling = null; #round = 0; #attempts = 0; #retry; #subscribedIn = 0;
+    #event; #handlers; #codec; #signalling = null; #round = 0; #attempts = 0; #retry; #subscribedIn = 0;
     #sent = new Map(); #muted = new Set(); #transceivers = new Map();
     #publishing = Promise.resolve(); #answering = Promise.resolve();
     state = "joining"; joins = 0;
     me = null; participants = []; received = [];
     publishConnection = null; subscribeConnection = null;
 
-    constructor(event, handlers) {
+    /** `codec` is how pictures are sent where the browser can: `vp8` (what everybody can show), `vp9` or `h264`. */
+    constructor(event, handlers, codec = "vp8") {
         this.#event = event;
+        this.#codec = codec;
         this.#handlers = handlers;
     }
 
@@ -214,7 +230,7 @@ export class Room {
                 direction: "sendonly", streams: [new MediaStream([track])],
                 sendEncodings: isVideo ? [{ maxBitrate: BITRATES[source], maxFramerate: 30 }] : undefined,
             });
-            if (isVideo) preferVP8(transceiver);
+            if (isVideo) prefer(transceiver, this.#codec);
             this.#transceivers.set(source, transceiver);
         }
     }
@@ -225,9 +241,14 @@ export class Room {
         await connection.setRemoteDescription({ type: "offer", sdp });
         await connection.setLocalDescription(await connection.createAnswer());
         if (round !== this.#round) return;
-        const tracks = tracksOf(sdp);
+        const tracks = tracksOf(sdp), offered = codecsOf(sdp), taken = codecsOf(connection.localDescription.sdp);
+        // The studio names a track's own codec first; without it nothing of the track comes.
+        const lacks = (mid) => {
+            const codec = offered.get(mid)?.[0];
+            return codec && !taken.get(mid)?.includes(codec) ? codec : null;
+        };
         this.received = connection.getTransceivers().filter(({ mid }) => tracks.has(mid))
-            .map(({ mid, receiver }) => ({ ...tracks.get(mid), receiver, track: receiver.track }));
+            .map(({ mid, receiver }) => ({ ...tracks.get(mid), receiver, track: receiver.track, lacks: lacks(mid) }));
         this.#handlers.onChange?.();
         await this.#signalling.request({ answer: connection.localDescription.sdp });
     }

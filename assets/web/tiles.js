@@ -14,21 +14,24 @@ class Tile {
         this.video = element("video", { playsInline: true, autoplay: true, muted: isMine });
         this.initials = element("p", { className: "blank initials" }, element("span"));
         this.initials.setAttribute("aria-hidden", "true");
+        this.note = element("span", { className: "note", hidden: true });
         this.name = element("span", { className: "name" });
         this.badge = element("span", { className: "badge", textContent: "Muted", hidden: true });
         this.element = element("article", { className: "tile", dataset: { participant, kind } },
-            this.video, this.initials, element("footer", {}, this.name, this.badge));
+            this.video, this.initials, element("footer", {}, this.name, this.badge, this.note));
         // A stream that changes its tracks goes on by itself only while it plays.
         this.video.srcObject = this.#stream;
     }
 
     /** Draws the tile anew; `audio` is a track with its receiver, where there is one. */
-    update({ label, picture, audio, isDark, isMuted, isMirrored }, onBlocked) {
+    update({ label, picture, lacks, audio, isDark, isMuted, isMirrored }, onBlocked) {
         this.name.textContent = label;
         this.video.setAttribute("aria-label", label);
         this.initials.firstChild.textContent = initialsOf(label);
         this.initials.hidden = Boolean(picture) && !isDark;
         this.badge.hidden = !isMuted;
+        this.note.hidden = !lacks;
+        this.note.textContent = lacks ? `This browser can't show ${lacks.toUpperCase()}` : "";
         this.element.toggleAttribute("data-mirror", isMirrored);
         this.element.toggleAttribute("data-dark", isDark || !picture);
         this.#receiver = audio?.receiver ?? null;

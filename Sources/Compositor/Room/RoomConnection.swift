@@ -112,6 +112,10 @@ final class RoomConnection: Sendable {
     private func take(_ event: RTCClientEvent) {
         switch event {
         case .connected, .keyframeRequested: break
+        case .discarded(_, let packets):
+            counters.add(.packetsDamaged, packets.damaged)
+            counters.add(.packetsLate, packets.late)
+            counters.add(.packetsAbandoned, packets.abandoned)
         case .track(let track): add(track)
         case .trackEnded(let track): remove(track)
         case .frame(let track, let frame):
@@ -127,7 +131,7 @@ final class RoomConnection: Sendable {
     }
 
     private func add(_ track: RemoteTrack) {
-        guard let source = TrackSource(rawValue: track.source), source.isVideo == (track.codec == .vp8),
+        guard let source = TrackSource(rawValue: track.source), source.isVideo == track.codec.isVideo,
             !track.participant.isEmpty
         else { return counters.add(.tracksRefused) }
         let isTaken = state.withLock { state -> Bool in
@@ -141,7 +145,8 @@ final class RoomConnection: Sendable {
                 return true
             }
             let video = VideoTrack(
-                id: id, maximumPixels: source == .screen ? 3840 * 2160 : 1920 * 1200, playout: playout, pool: pool,
+                id: id, codec: track.codec, maximumPixels: source == .screen ? 3840 * 2160 : 1920 * 1200,
+                playout: playout, pool: pool,
                 counters: counters
             ) { [weak self] in self?.client.withLock { $0 }?.requestKeyframe(of: track) }
             if let visible = state.visible, !visible.contains(Self.key(track)) {

@@ -5,6 +5,9 @@ import Synchronization
 /// Counters of a room, added to from any thread.
 final class RoomCounters: Sendable {
     enum Name: String, CaseIterable {
+        case packetsDamaged = "packets_dropped_damaged"
+        case packetsLate = "packets_dropped_late"
+        case packetsAbandoned = "packets_dropped_after_gap"
         case framesReceived = "frames_received"
         case framesDecoded = "frames_decoded"
         case framesCorrupt = "frames_dropped_corrupt"

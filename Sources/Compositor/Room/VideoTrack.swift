@@ -4,7 +4,7 @@ import Media
 import RTCClient
 import Synchronization
 
-/// A received VP8 track.
+/// A received track of pictures.
 ///
 /// Frames come on the client's thread, are decoded on the track's thread of the pool, and pictures are taken by the
 /// program's thread. A frame that can't be decoded is never shown: the last good picture stays until a keyframe came.
@@ -36,6 +36,7 @@ final class VideoTrack: DecodeWork {
     }
 
     let id: Int
+    private let codec: Codec
     private let state = Mutex(State())
     private let playout: SharedPlayout
     private let pool: DecodePool
@@ -44,13 +45,14 @@ final class VideoTrack: DecodeWork {
     private let requestKeyframe: @Sendable () -> Void
     private let maximumPixels: Int
     /// Touched by the track's thread of the pool alone.
-    private nonisolated(unsafe) var decoder: VP8Decoder?
+    private nonisolated(unsafe) var decoder: VideoDecoder?
 
     init(
-        id: Int, maximumPixels: Int, playout: SharedPlayout, pool: DecodePool, counters: RoomCounters,
+        id: Int, codec: Codec, maximumPixels: Int, playout: SharedPlayout, pool: DecodePool, counters: RoomCounters,
         requestKeyframe: @escaping @Sendable () -> Void
     ) {
         self.id = id
+        self.codec = codec
         self.maximumPixels = maximumPixels
         self.playout = playout
         self.pool = pool
@@ -148,7 +150,7 @@ final class VideoTrack: DecodeWork {
             switch result {
             case .success(let frame?):
                 frame.arrival = next.arrival
-                state.pictures.append(Picture(stamp: next.stamp, frame: frame))
+                state.pictures.append(Picture(stamp: frame.timestampNanoseconds, frame: frame))
                 late = state.lastAsked
             case .success(nil), .failure(.noFreeFrame): break
             case .failure:
@@ -169,15 +171,15 @@ final class VideoTrack: DecodeWork {
         return goesOn
     }
 
-    private func decode(_ frame: Waiting) -> Result<VideoFrame?, VP8Error> {
-        do throws(VP8Error) {
+    private func decode(_ frame: Waiting) -> Result<VideoFrame?, VideoCodecError> {
+        do throws(VideoCodecError) {
             if decoder == nil {
-                decoder = try VP8Decoder(maximumPixels: maximumPixels, framesInUse: Self.maximumPictures + 8)
+                decoder = try VideoDecoder(
+                    codec: codec, maximumPixels: maximumPixels, framesInUse: Self.maximumPictures + 8)
             }
-            let picture = try frame.payload.withBytes { bytes throws(VP8Error) in
-                try decoder?.decode(bytes, timestampNanoseconds: frame.stamp)
+            guard let picture = try decoder?.decode(frame.payload, timestampNanoseconds: frame.stamp) else {
+                return .success(nil)
             }
-            guard let picture = picture ?? nil else { return .success(nil) }
             counters.add(.framesDecoded)
             picture.rotation = frame.signal.rotation
             // What the sender tells goes before what the codec stands for; a browser reads it in the same order.

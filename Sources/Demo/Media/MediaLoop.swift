@@ -34,7 +34,7 @@ struct MediaLoop: Sendable {
     ///   - look: what is encoded.
     ///   - seconds: how long the loop is.
     ///   - keyframeSeconds: how far key frames are apart.
-    /// - Throws: `VP8Error` or `OpusError` when a library fails.
+    /// - Throws: `VideoCodecError` or `OpusError` when a library fails.
     init(_ look: SpeakerLook, seconds: Int = 4, keyframeSeconds: Int = 2) throws {
         beats = 10 * max(1, seconds)
         try encodePictures(look, keyframeEvery: max(1, keyframeSeconds) * Self.framesPerSecond)
@@ -44,7 +44,8 @@ struct MediaLoop: Sendable {
 
     private mutating func encodePictures(_ look: SpeakerLook, keyframeEvery interval: Int) throws {
         let count = beats * Self.framesPerBeat
-        var encoder = try VP8Encoder(
+        var encoder = try VPXEncoder(
+            codec: .vp8,
             width: SpeakerLook.width, height: SpeakerLook.height, bitrate: 600_000,
             frameRate: FrameRate(Int32(Self.framesPerSecond)), keyframeInterval: count)
         let background = look.background(), frame = VideoFrame(width: SpeakerLook.width, height: SpeakerLook.height)
@@ -52,7 +53,7 @@ struct MediaLoop: Sendable {
             look.draw(index, of: count, over: background, to: frame)
             // A picture that the rate control drops would leave a hole in the loop.
             guard let picture = try encoder.encode(frame, forceKeyframe: index % interval == 0) else {
-                throw VP8Error.corrupt(code: 0)
+                throw VideoCodecError.corrupt(code: 0)
             }
             pictures.append(Picture(payload: picture.payload, isKeyframe: picture.isKeyframe))
         }

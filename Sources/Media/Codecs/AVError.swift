@@ -19,6 +19,8 @@ public struct AVError: Error, Equatable, Hashable {
 
     /// The library could not allocate.
     public static let outOfMemory = AVError(code: proscenium_av_error(12))
+    /// The picture is larger than the caller allows.
+    public static let tooLarge = AVError(code: proscenium_av_error(27))
     /// The bytes are not what they should be.
     public static let invalidData = AVError(code: PROSCENIUM_AV_INVALID_DATA)
 }

@@ -9,6 +9,8 @@ public struct H264Decoder: ~Copyable {
     private let frame: UnsafeMutablePointer<AVFrame>
     private let packet: UnsafeMutablePointer<AVPacket>
     private let poolCapacity: Int
+    /// The bound of what parameter sets in band may announce, and the colour of streams that say nothing; nil for an ingest.
+    private let live: (maximumPixels: Int, color: ColorDescription)?
     private var pool: VideoFramePool?
     private var poolSize = PictureSize(width: 0, height: 0)
     private var converter: OpaquePointer?
@@ -23,6 +25,31 @@ public struct H264Decoder: ~Copyable {
     ///   - poolCapacity: how many decoded pictures may be in use at once.
     /// - Throws: `AVError` when libavcodec refuses the configuration.
     public init(configuration: ByteBlock, poolCapacity: Int = 24) throws(AVError) {
+        // 4096 x 2304: what an ingest may send at most; more is refused before memory is taken.
+        try self.init(configuration, poolCapacity, maximumPixels: 4096 * 2304, live: nil)
+    }
+
+    /// Opens a decoder for a live stream whose parameter sets come with its IDRs.
+    ///
+    /// Each picture comes out with the frame that carried it. Nothing is concealed: a damaged picture is an error.
+    ///
+    /// - Parameters:
+    ///   - maximumPixels: larger pictures are refused before memory is taken for them.
+    ///   - color: of pictures that don't say it.
+    ///   - poolCapacity: how many decoded pictures may be in use at once.
+    /// - Throws: `AVError` when libavcodec can't be set up.
+    public init(maximumPixels: Int, color: ColorDescription, poolCapacity: Int) throws(AVError) {
+        // A record without any set says no more than that each NAL unit has its length in 4 bytes before it. With lengths,
+        // unlike with start codes, libavcodec sees the same units as the check below.
+        try self.init(
+            ByteBlock([1, 66, 0xC0, 31, 0xFF, 0xE0, 0]), poolCapacity, maximumPixels: maximumPixels,
+            live: (maximumPixels, color))
+    }
+
+    private init(
+        _ configuration: ByteBlock, _ poolCapacity: Int, maximumPixels: Int,
+        live: (maximumPixels: Int, color: ColorDescription)?
+    ) throws(AVError) {
         _ = MediaLibraries.quiet
         guard let codec = avcodec_find_decoder(AV_CODEC_ID_H264), let context = avcodec_alloc_context3(codec) else {
             throw AVError.outOfMemory
@@ -39,8 +66,12 @@ public struct H264Decoder: ~Copyable {
         context.pointee.extradata = extra.assumingMemoryBound(to: UInt8.self)
         context.pointee.extradata_size = Int32(configuration.count)
         context.pointee.thread_count = 1
-        // 4096 x 2304: what an ingest may send at most; more is refused before memory is taken.
-        context.pointee.max_pixels = 4096 * 2304
+        context.pointee.max_pixels = Int64(maximumPixels)
+        if live != nil {
+            context.pointee.flags |= AV_CODEC_FLAG_LOW_DELAY
+            context.pointee.error_concealment = 0
+            context.pointee.err_recognition = AV_EF_EXPLODE | AV_EF_BITSTREAM | AV_EF_BUFFER
+        }
         let opened = avcodec_open2(context, codec, nil)
         var frame = av_frame_alloc(), packet = av_packet_alloc()
         guard opened >= 0, let frame, let packet else {
@@ -52,6 +83,7 @@ public struct H264Decoder: ~Copyable {
         self.context = context
         self.frame = frame
         self.packet = packet
+        self.live = live
         self.poolCapacity = poolCapacity
     }
 
@@ -74,6 +106,7 @@ public struct H264Decoder: ~Copyable {
     public mutating func decode(_ encoded: EncodedFrame, output: (VideoFrame) -> Void) throws(AVError) {
         timescale = Int64(max(1, encoded.timescale))
         guard encoded.payload.count > 0, encoded.payload.count < 1 << 26 else { throw AVError.invalidData }
+        if let live { try check(encoded.payload, live.maximumPixels) }
         try AVError.check(av_new_packet(packet, Int32(encoded.payload.count)))
         encoded.payload.withBytes { bytes in
             if let target = packet.pointee.data, let source = bytes.baseAddress {
@@ -85,8 +118,32 @@ public struct H264Decoder: ~Copyable {
         if encoded.isKeyframe { packet.pointee.flags |= AV_PKT_FLAG_KEY }
         let sent = avcodec_send_packet(context, packet)
         av_packet_unref(packet)
-        receive(output)
+        let isWhole = receive(output)
+        if live != nil, sent < 0 || !isWhole {
+            // Half a picture must not become the reference of the next.
+            avcodec_flush_buffers(context)
+            throw sent < 0 ? AVError(code: sent) : AVError.invalidData
+        }
         try AVError.check(sent)
+    }
+
+    /// Reads the size of each sequence parameter set before libavcodec takes memory for it.
+    private func check(_ payload: ByteBlock, _ maximumPixels: Int) throws(AVError) {
+        try payload.withBytes { bytes throws(AVError) in
+            var offset = 0
+            while offset < bytes.count {
+                guard offset + 5 <= bytes.count else { throw AVError.invalidData }
+                let length = bytes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
+                offset += 4
+                guard length > 0, length <= bytes.count - offset else { throw AVError.invalidData }
+                if bytes[offset] & 31 == 7 {
+                    let set = Array(bytes[offset..<offset + min(length, 1024)])
+                    guard let size = SequenceParameterSet.codedSize(of: set) else { throw AVError.invalidData }
+                    guard size.width * size.height <= maximumPixels else { throw AVError.tooLarge }
+                }
+                offset += length
+            }
+        }
     }
 
     /// Hands on the pictures that wait for reordering, and makes the decoder ready for a new start.
@@ -96,11 +153,20 @@ public struct H264Decoder: ~Copyable {
         avcodec_flush_buffers(context)
     }
 
-    private mutating func receive(_ output: (VideoFrame) -> Void) {
+    /// Hands on what is ready; returns false when a picture was damaged, which a live stream does not show.
+    @discardableResult
+    private mutating func receive(_ output: (VideoFrame) -> Void) -> Bool {
+        var isWhole = true
         while avcodec_receive_frame(context, frame) >= 0 {
-            if let picture = copyPicture() { output(picture) }
+            let isDamaged = frame.pointee.decode_error_flags != 0 || frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0
+            if live != nil, isDamaged {
+                isWhole = false
+            } else if let picture = copyPicture() {
+                output(picture)
+            }
             av_frame_unref(frame)
         }
+        return isWhole
     }
 
     private mutating func copyPicture() -> VideoFrame? {
@@ -129,13 +195,15 @@ public struct H264Decoder: ~Copyable {
             guard convert(to: picture, format: format) else { return nil }
         }
         let isFullRange = format == AV_PIX_FMT_YUVJ420P || frame.pointee.color_range == AVCOL_RANGE_JPEG
-        let isBT601 =
+        let matrix: ColorDescription.Matrix =
             switch frame.pointee.colorspace {
-            case AVCOL_SPC_BT470BG, AVCOL_SPC_SMPTE170M: true
-            case AVCOL_SPC_UNSPECIFIED: size.height < 720  // the custom for untagged video: SD is BT.601, HD BT.709
-            default: false
+            case AVCOL_SPC_BT470BG, AVCOL_SPC_SMPTE170M: .bt601
+            // The custom for untagged files: SD is BT.601, HD BT.709.
+            case AVCOL_SPC_UNSPECIFIED: live?.color.matrix ?? (size.height < 720 ? .bt601 : .bt709)
+            default: .bt709
             }
-        picture.color = ColorDescription(matrix: isBT601 ? .bt601 : .bt709, isFullRange: isFullRange)
+        picture.color = ColorDescription(matrix: matrix, isFullRange: isFullRange)
+        picture.rotation = .none
         let (seconds, rest) = frame.pointee.pts.quotientAndRemainder(dividingBy: timescale)
         picture.timestampNanoseconds = seconds &* 1_000_000_000 &+ rest &* 1_000_000_000 / timescale
         return picture

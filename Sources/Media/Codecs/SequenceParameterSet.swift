@@ -2,7 +2,12 @@
 
 enum SequenceParameterSet {
     /// Reads the cropped size (ITU-T H.264, 7.3.2.1.1); nil for what is cut short or out of range.
-    static func pictureSize(of nal: [UInt8]) -> PictureSize? {
+    static func pictureSize(of nal: [UInt8]) -> PictureSize? { sizes(of: nal)?.cropped }
+
+    /// Reads the size of what is decoded, before cropping; nil for what is cut short or out of range.
+    static func codedSize(of nal: [UInt8]) -> PictureSize? { sizes(of: nal)?.coded }
+
+    private static func sizes(of nal: [UInt8]) -> (coded: PictureSize, cropped: PictureSize)? {
         guard nal.count > 4, nal[0] & 31 == 7 else { return nil }
         var bits = BitReader(removingEmulationFrom: nal[1...])
         guard let profile = bits.read(8), bits.read(16) != nil, bits.readUE() != nil else { return nil }
@@ -42,6 +47,7 @@ enum SequenceParameterSet {
         if framesOnly == 0, bits.read(1) == nil { return nil }
         guard bits.read(1) != nil, let isCropped = bits.read(1) else { return nil }
         var width = (widthMB + 1) * 16, height = (2 - framesOnly) * (heightUnits + 1) * 16
+        let coded = PictureSize(width: width, height: height)
         if isCropped == 1 {
             guard let left = bits.readUE(), let right = bits.readUE(), let top = bits.readUE(),
                 let bottom = bits.readUE(),
@@ -53,7 +59,7 @@ enum SequenceParameterSet {
             height -= (top + bottom) * unitY
         }
         guard width > 0, height > 0 else { return nil }
-        return PictureSize(width: width, height: height)
+        return (coded, PictureSize(width: width, height: height))
     }
 }
 

@@ -20,13 +20,16 @@ public struct AssembledFrame: Sendable {
 ///
 /// Invariants: frames come out in the order of their sequence numbers; a video frame comes out only if every packet since
 /// the last keyframe came out before it; at most `capacity` packets and `maximumWaitMs` of time are kept. When a
-/// gap is given up, video skips to the next keyframe that is whole, audio goes on behind the gap.
+/// gap is given up, or a frame is damaged, video skips to the next keyframe that is whole; audio goes on behind the gap.
+///
+/// Frames of VP9 with several layers come out as one superframe. Access units of H.264 come out with 4-byte lengths, and
+/// an IDR always with its parameter sets; one whose sets are not known is no keyframe.
 public struct FrameAssembler {
     private struct Piece {
         var sequence: Int64 = -1
         var timestamp: Int64 = 0
         var bytes: [UInt8] = []
-        var startsFrame = false, isKeyframe = false, marker = false
+        var startsFrame = false, startsLayer = false, isKeyframe = false, startsIDR = false, marker = false
         var arrival = MonotonicTime(nanoseconds: 0)
     }
 
@@ -40,21 +43,28 @@ public struct FrameAssembler {
     private var timestamps = TimestampUnwrapper()
     private var gapSince: MonotonicTime?
     private var hasGap = false
+    /// Whether `next` follows the end of a frame: where H.264 tells no beginning, it is one.
+    private var followsFrame = false
+    private var parameterSets = H264ParameterSets()
     /// Whether a keyframe must be asked for; stays true until one came out.
     public var needsKeyframe: Bool { waitsForKeyframe }
-    /// Packets that never became part of a frame.
-    public private(set) var discarded: UInt64 = 0
+    /// Packets that came too late, or after one with the same number had become part of a frame.
+    public private(set) var late: UInt64 = 0
+    /// Packets that are none of the codec's, or parts of frames that can't be put together.
+    public private(set) var damaged: UInt64 = 0
+    /// Packets of pictures between a gap and the keyframe behind it, those that never came too.
+    public private(set) var abandoned: UInt64 = 0
 
     /// Creates an empty buffer.
     ///
     /// - Parameters:
-    ///   - codec: `.vp8` or `.opus`.
+    ///   - codec: `.vp8`, `.vp9`, `.h264` or `.opus`.
     ///   - maximumWaitMs: how long a missing packet is waited for.
     public init(codec: Codec, maximumWaitMs: Int64) {
         self.codec = codec
         self.maximumWaitMs = maximumWaitMs
         ring = Array(repeating: Piece(), count: Self.capacity)
-        waitsForKeyframe = codec == .vp8
+        waitsForKeyframe = codec.isVideo
     }
 
     /// Takes one packet's payload.
@@ -62,19 +72,19 @@ public struct FrameAssembler {
         sequence: Int64, timestamp: UInt32, marker: Bool, payload: UnsafeRawBufferPointer, now: MonotonicTime
     ) {
         guard sequence >= 0, payload.count > 0, next < 0 || sequence >= next else {
-            discarded &+= 1
+            late &+= 1
             return
         }
         var piece = Piece(sequence: sequence, marker: marker, arrival: now)
         piece.timestamp = timestamps.unwrap(timestamp)
-        if codec == .vp8 {
-            guard let descriptor = VP8Descriptor(payload) else {
-                discarded &+= 1
+        if codec.isVideo {
+            guard let told = VideoPayload(payload, codec: codec) else {
+                damaged &+= 1
                 return
             }
-            piece.bytes = Array(payload[descriptor.length...])
-            piece.startsFrame = descriptor.startsFrame
-            piece.isKeyframe = descriptor.isKeyframe
+            piece.bytes = Array(payload[told.offset...])
+            (piece.startsFrame, piece.startsLayer) = (told.startsFrame, told.startsLayer)
+            (piece.isKeyframe, piece.startsIDR) = (told.startsKeyframe, told.startsIDR)
         } else {
             piece.bytes = Array(payload)
             (piece.startsFrame, piece.isKeyframe, piece.marker) = (true, true, true)
@@ -91,14 +101,17 @@ public struct FrameAssembler {
     /// Takes the next whole frame, if there is one.
     public mutating func pop(now: MonotonicTime) -> AssembledFrame? {
         while true {
-            if waitsForKeyframe, next < 0 || piece(next)?.isKeyframe != true {
+            if waitsForKeyframe {
                 guard let start = firstWholeKeyframe() else { return nil }
+                followsFrame = start == next && followsFrame
+                if next >= 0 { abandoned &+= UInt64(start - next) }
                 next = start
             }
             guard next >= 0 else { return nil }
-            if let frame = wholeFrame(at: next) {
+            if let range = wholeFrame(at: next) {
                 gapSince = nil
-                return take(frame)
+                if let frame = take(range) { return frame }
+                continue
             }
             guard highest > next || piece(next) != nil else {
                 gapSince = nil
@@ -124,7 +137,9 @@ public struct FrameAssembler {
 
     /// The sequence numbers of the frame that begins at a number, if all of it is there.
     private func wholeFrame(at start: Int64) -> ClosedRange<Int64>? {
-        guard let first = piece(start), first.startsFrame else { return nil }
+        guard let first = piece(start), first.startsFrame || codec == .h264 && begins(first, at: start) else {
+            return nil
+        }
         var end = start
         while let current = piece(end), current.timestamp == first.timestamp {
             if current.marker { return start...end }
@@ -133,11 +148,21 @@ public struct FrameAssembler {
         return nil
     }
 
+    /// Whether a packet of H.264 is the first one of its access unit.
+    private func begins(_ first: Piece, at start: Int64) -> Bool {
+        if start == next, followsFrame { return true }
+        guard let before = piece(start - 1) else { return false }
+        return before.timestamp != first.timestamp
+    }
+
     private func firstWholeKeyframe() -> Int64? {
         guard highest >= 0 else { return nil }
         var sequence = max(next, highest - Int64(Self.capacity) + 1, 0)
         while sequence <= highest {
-            if let piece = piece(sequence), piece.startsFrame, piece.isKeyframe, wholeFrame(at: sequence) != nil {
+            if let piece = piece(sequence),
+                piece.startsFrame && piece.isKeyframe || piece.startsIDR && parameterSets.areComplete,
+                wholeFrame(at: sequence) != nil
+            {
                 return sequence
             }
             sequence += 1
@@ -149,39 +174,78 @@ public struct FrameAssembler {
     private mutating func skip() {
         gapSince = nil
         hasGap = true
-        if codec == .vp8 {
+        followsFrame = false
+        if codec.isVideo {
             waitsForKeyframe = true
             return
         }
         while next <= highest, piece(next) == nil { next += 1 }
     }
 
-    private mutating func take(_ range: ClosedRange<Int64>) -> AssembledFrame {
-        var count = 0, completed = MonotonicTime(nanoseconds: Int64.min)
-        for sequence in range {
-            guard let piece = piece(sequence) else { continue }
-            count += piece.bytes.count
-            completed = max(completed, piece.arrival)
-        }
+    /// Takes a whole frame out; nil when it is damaged, or decoding can't begin with it and has to.
+    private mutating func take(_ range: ClosedRange<Int64>) -> AssembledFrame? {
+        var completed = MonotonicTime(nanoseconds: Int64.min)
+        for sequence in range { if let piece = piece(sequence) { completed = max(completed, piece.arrival) } }
         let first = piece(range.lowerBound)
-        let block = ByteBlock(count: count) { target in
-            var offset = 0
-            for sequence in range {
-                let slot = Int(sequence % Int64(Self.capacity))
-                for byte in ring[slot].bytes {
-                    target[offset] = byte
-                    offset += 1
-                }
-            }
-        }
+        let (payload, isKeyframe) = codec == .h264 ? accessUnit(range) : join(range)
         for sequence in range { ring[Int(sequence % Int64(Self.capacity))] = Piece() }
         next = range.upperBound + 1
+        followsFrame = true
+        guard let payload, isKeyframe || !waitsForKeyframe else {
+            damaged &+= UInt64(range.count)
+            hasGap = true
+            waitsForKeyframe = codec.isVideo
+            return nil
+        }
         waitsForKeyframe = false
         defer { hasGap = false }
         return AssembledFrame(
-            payload: block, timestamp: first?.timestamp ?? 0, isKeyframe: first?.isKeyframe ?? false,
-            completedAt: completed,
+            payload: payload, timestamp: first?.timestamp ?? 0, isKeyframe: isKeyframe, completedAt: completed,
             followsGap: hasGap)
+    }
+
+    private func join(_ range: ClosedRange<Int64>) -> (ByteBlock?, isKeyframe: Bool) {
+        var count = 0, layers: [Int] = []
+        for sequence in range {
+            guard let piece = piece(sequence) else { continue }
+            if piece.startsLayer { layers.append(0) }
+            if !layers.isEmpty { layers[layers.count - 1] += piece.bytes.count }
+            count += piece.bytes.count
+        }
+        let index = layers.count > 1 ? superframeIndex(layers, last: range.upperBound) : []
+        let block = ByteBlock(count: count + index.count) { target in
+            var offset = 0
+            for sequence in range {
+                guard let piece = piece(sequence) else { continue }
+                piece.bytes.withUnsafeBytes {
+                    UnsafeMutableRawBufferPointer(rebasing: target[offset...]).copyMemory(from: $0)
+                }
+                offset += piece.bytes.count
+            }
+            for byte in index {
+                target[offset] = byte
+                offset += 1
+            }
+        }
+        return (block, piece(range.lowerBound)?.isKeyframe ?? false)
+    }
+
+    /// The index that tells a decoder where the layers' frames begin; empty when the last packet has brought one.
+    private func superframeIndex(_ sizes: [Int], last: Int64) -> [UInt8] {
+        guard let marker = piece(last)?.bytes.last, marker & 0xE0 != 0xC0 else { return [] }
+        return VP9Superframe.index(sizes: sizes)
+    }
+
+    private mutating func accessUnit(_ range: ClosedRange<Int64>) -> (ByteBlock?, isKeyframe: Bool) {
+        var unit = H264AccessUnit()
+        for sequence in range {
+            guard let piece = piece(sequence), piece.bytes.withUnsafeBytes({ unit.append($0) }) else {
+                return (nil, false)
+            }
+        }
+        guard unit.isWhole else { return (nil, false) }
+        unit.complete(with: &parameterSets)
+        return (ByteBlock(unit.bytes), unit.hasIDR && parameterSets.areComplete)
     }
 
     private mutating func reset() {
@@ -190,6 +254,7 @@ public struct FrameAssembler {
         highest = -1
         gapSince = nil
         hasGap = true
-        waitsForKeyframe = codec == .vp8
+        followsFrame = false
+        waitsForKeyframe = codec.isVideo
     }
 }

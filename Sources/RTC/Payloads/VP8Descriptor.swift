@@ -1,5 +1,7 @@
 // The VP8 payload descriptor (RFC 7741 section 4.2) and what the frame header tells (section 4.3).
 
+import Media
+
 /// A parsed descriptor.
 public struct VP8Descriptor: Sendable, Hashable {
     /// Whether the packet begins a partition.
@@ -58,8 +60,8 @@ public struct VP8Descriptor: Sendable, Hashable {
         guard reader.remaining > 0 else { return nil }
         if startsFrame {
             let frame = UnsafeRawBufferPointer(rebasing: payload[length...])
-            isKeyframe = VP8Frame.isKeyframe(frame)
-            if isKeyframe, let size = VP8Frame.size(frame) { (width, height) = size }
+            isKeyframe = VP8FrameHeader.isKeyframe(frame)
+            if isKeyframe, let size = VP8FrameHeader.size(frame) { (width, height) = (size.width, size.height) }
         }
     }
 
@@ -71,20 +73,5 @@ public struct VP8Descriptor: Sendable, Hashable {
         writer.u8(startsFrame ? 0x90 : 0x80)
         writer.u8(0x80)
         writer.u16(0x8000 | pictureID & 0x7FFF)
-    }
-}
-
-/// What the first bytes of a VP8 frame tell (RFC 6386 section 9.1).
-public enum VP8Frame {
-    /// Whether a frame is a keyframe.
-    public static func isKeyframe(_ frame: UnsafeRawBufferPointer) -> Bool { frame.count >= 1 && frame[0] & 1 == 0 }
-
-    /// Width and height of a keyframe.
-    public static func size(_ frame: UnsafeRawBufferPointer) -> (width: Int, height: Int)? {
-        guard frame.count >= 10, frame[3] == 0x9D, frame[4] == 0x01, frame[5] == 0x2A else { return nil }
-        return (
-            Int(UInt16(frame[6]) | UInt16(frame[7]) << 8) & 0x3FFF,
-            Int(UInt16(frame[8]) | UInt16(frame[9]) << 8) & 0x3FFF
-        )
     }
 }

@@ -1,4 +1,4 @@
-// What we offer and accept: Opus, VP8 with RTX, mid and audio levels, one bundled transport.
+// What we offer and accept: mid and audio levels, one bundled transport, codecs by `VideoFormats`.
 
 /// What one side's transport is called in every section.
 public struct LocalTransport: Sendable {
@@ -76,15 +76,16 @@ extension MediaSection {
         hasRTCPMux = true
     }
 
-    /// Answers a section that a publisher offers: VP8 with RTX or Opus, with the payload types and ids of the offer.
+    /// Answers an offered section with the payload types and ids of the offer.
     ///
     /// - Parameters:
     ///   - transport: ours.
     ///   - receives: whether we want the media.
-    public func answer(_ transport: LocalTransport, receives: Bool) -> MediaSection {
+    ///   - takesAll: whether to take every codec that we know; else the first, so that the publisher has no choice left.
+    public func answer(_ transport: LocalTransport, receives: Bool, takesAll: Bool = false) -> MediaSection {
         var answer = MediaSection(kind: kind, mid: mid)
         answer.transport = self.transport
-        let chosen = acceptedCodecs()
+        let chosen = acceptedCodecs(all: takesAll)
         guard !isRejected, kind != .application, !chosen.isEmpty else {
             answer.isRejected = true
             answer.codecs = codecs.prefix(1).map { $0 }
@@ -97,46 +98,24 @@ extension MediaSection {
         return answer
     }
 
-    /// The codecs of an offer that we take, media first.
-    public func acceptedCodecs() -> [Codec] {
-        if kind == .audio, var opus = codec("opus", clockRate: 48000) {
-            opus.feedback = []
-            opus.parameters = "minptime=10;useinbandfec=1"
-            return [opus]
-        }
-        guard kind == .video, var video = codec("VP8", clockRate: 90000) else { return [] }
-        video.feedback = Self.videoFeedback.filter { video.feedback.contains($0) }
-        video.parameters = ""
-        guard var rtx = rtx(for: video.payloadType) else { return [video] }
-        rtx.feedback = []
-        return [video, rtx]
-    }
-
     /// An offered section for a track that we send: our payload types, ids and sources.
     public static func offer(
-        kind: Kind, mid: String, transport: LocalTransport, stream: String, track: String, source: Source
+        kind: Kind, mid: String, transport: LocalTransport, stream: String, track: String, source: Source,
+        codecs: [Codec]
     ) -> MediaSection {
         var section = MediaSection(kind: kind, mid: mid)
         section.use(transport, setup: .actpass)
         section.direction = .sendonly
         (section.stream, section.track) = (stream, track)
         section.sources = [source]
+        section.codecs = codecs
         section.extensions = [.init(id: OfferedIDs.mid, uri: RTPExtensionURI.mid)]
         if kind == .audio {
             section.extensions.append(.init(id: OfferedIDs.audioLevel, uri: RTPExtensionURI.audioLevel))
-            section.codecs = [
-                Codec(
-                    payloadType: OfferedIDs.opus, name: "opus", clockRate: 48000, channels: 2,
-                    parameters: "minptime=10;useinbandfec=1")
-            ]
         } else {
             section.extensions += [
                 .init(id: OfferedIDs.videoOrientation, uri: RTPExtensionURI.videoOrientation),
                 .init(id: OfferedIDs.colorSpace, uri: RTPExtensionURI.colorSpace),
-            ]
-            section.codecs = [
-                Codec(payloadType: OfferedIDs.vp8, name: "VP8", clockRate: 90000, feedback: videoFeedback),
-                Codec(payloadType: OfferedIDs.rtx, name: "rtx", clockRate: 90000, parameters: "apt=\(OfferedIDs.vp8)"),
             ]
         }
         return section
@@ -145,8 +124,8 @@ extension MediaSection {
 
 /// The payload types and extension ids of our own offers.
 public enum OfferedIDs {
-    /// Payload types.
-    public static let vp8: UInt8 = 96, rtx: UInt8 = 97, opus: UInt8 = 111
+    /// Payload types; that of the retransmissions of pictures is one more.
+    public static let vp8: UInt8 = 96, vp9: UInt8 = 98, h264: UInt8 = 102, h264Baseline: UInt8 = 104, opus: UInt8 = 111
     /// Header extensions.
     public static let mid: UInt8 = 1, audioLevel: UInt8 = 2, videoOrientation: UInt8 = 3, colorSpace: UInt8 = 4
 }

@@ -114,6 +114,7 @@ private final class ShardCounters: Sendable {
             guard case .success(.statistics(let counted)) = result else { return }
             var values = [
                 "proscenium_sfu_rooms": Double(counted.rooms), "proscenium_sfu_sessions": Double(counted.sessions),
+                "proscenium_sfu_subscriptions_without_codec": Double(counted.consumersWithoutCodec),
                 "proscenium_sfu_packets_in_total": Double(counted.packetsIn),
                 "proscenium_sfu_packets_forwarded_total": Double(counted.packetsForwarded),
                 "proscenium_sfu_packets_retransmitted_total": Double(counted.packetsRetransmitted),

@@ -121,8 +121,9 @@ final class Speaker: Sendable {
             SystemClock.sleep(until: SystemClock.monotonic().advanced(byMilliseconds: 5))
         }
         guard var opus = try? OpusEncoder(),
-            var vp8 = try? VP8Encoder(
-                width: 320, height: 180, bitrate: 500_000, frameRate: FrameRate(30), keyframeInterval: 3000)
+            var vp8 = try? VPXEncoder(
+                codec: .vp8, width: 320, height: 180, bitrate: 500_000, frameRate: FrameRate(30), keyframeInterval: 3000
+            )
         else { return }
         let frame = VideoFrame(width: 320, height: 180)
         let start = SystemClock.monotonic()

@@ -16,11 +16,11 @@ struct VideoTrackTests {
         let track: VideoTrack
         static let start = MonotonicTime(milliseconds: 1_000_000)
 
-        init() {
+        init(_ codec: Codec = .vp8) {
             let requests = Counter()
             counter = requests
             track = VideoTrack(
-                id: 0, maximumPixels: 1 << 20, playout: playout, pool: pool, counters: counters
+                id: 0, codec: codec, maximumPixels: 1 << 20, playout: playout, pool: pool, counters: counters
             ) { requests.add() }
         }
 
@@ -65,13 +65,12 @@ struct VideoTrackTests {
     }
 
     /// Pictures whose brightness is their number.
-    private func frames(_ count: Int, keyframes: Set<Int> = [0]) throws -> [EncodedFrame] {
-        var encoder = try VP8Encoder(
-            width: 64, height: 64, bitrate: 2_000_000, frameRate: FrameRate(30), keyframeInterval: 1000)
+    private func frames(_ count: Int, keyframes: Set<Int> = [0], _ codec: Codec = .vp8) throws -> [EncodedFrame] {
+        var camera = try CodecCamera(codec, width: 64, height: 64)
         let picture = VideoFrame(width: 64, height: 64)
         return try (0..<count).map { index in
             picture.fill(y: UInt8(40 + index * 4), u: 128, v: 128)
-            return try #require(try encoder.encode(picture, forceKeyframe: keyframes.contains(index)))
+            return try #require(try camera.encode(picture, forceKeyframe: keyframes.contains(index)))
         }
     }
 
@@ -94,9 +93,9 @@ struct VideoTrackTests {
         #expect(seen.map(\.color) == [full, ColorDescription(matrix: .bt601, isFullRange: true), .vp8, full])
     }
 
-    @Test("each picture is given from the moment on at which it is due")
-    func due() throws {
-        let fixture = Fixture(), frames = try frames(6)
+    @Test("each picture is given from the moment on at which it is due", arguments: [Codec.vp8, .vp9, .h264])
+    func due(codec: Codec) throws {
+        let fixture = Fixture(codec), frames = try frames(6, codec)
         for index in 0..<6 { fixture.send(frames[index], index: index) }
         #expect(fixture.wait { fixture.count("frames_decoded") == 6 })
         #expect(fixture.picture(0, plus: 99) == nil)
@@ -105,14 +104,16 @@ struct VideoTrackTests {
             #expect(number(fixture.picture(index, plus: 132)) == index)
         }
         #expect(number(fixture.picture(6, plus: 5000)) == 5, "the last one stays")
-        #expect(fixture.picture(0, plus: 6000)?.color == .vp8)
+        #expect(fixture.picture(0, plus: 6000)?.color == (codec == .h264 ? .program : .vp8))
         #expect(fixture.count("frames_skipped") == 0)
         fixture.pool.stop()
     }
 
-    @Test("after a gap the last good picture stays until a keyframe, which is asked for at once, and again later")
-    func gap() throws {
-        let fixture = Fixture(), frames = try frames(50, keyframes: [0, 45])
+    @Test(
+        "after a gap the last good picture stays until a keyframe, which is asked for at once, and again later",
+        arguments: [Codec.vp8, .vp9, .h264])
+    func gap(codec: Codec) throws {
+        let fixture = Fixture(codec), frames = try frames(50, keyframes: [0, 45], codec)
         for index in 0..<3 { fixture.send(frames[index], index: index) }
         #expect(fixture.wait { fixture.count("frames_decoded") == 3 })
         #expect(fixture.counter.count == 0)
@@ -129,12 +130,12 @@ struct VideoTrackTests {
         fixture.pool.stop()
     }
 
-    @Test("what can't be decoded is never shown, and a keyframe is asked for")
-    func corrupt() throws {
-        let fixture = Fixture(), frames = try frames(4)
+    @Test("what can't be decoded is never shown, and a keyframe is asked for", arguments: [Codec.vp8, .vp9, .h264])
+    func corrupt(codec: Codec) throws {
+        let fixture = Fixture(codec), frames = try frames(4, codec)
         fixture.send(frames[0], index: 0)
         #expect(fixture.wait { fixture.count("frames_decoded") == 1 })
-        // A keyframe whose start code is broken.
+        // A keyframe whose start code, or whose first unit's length, is broken.
         var broken = frames[0]
         var bytes = broken.payload.array
         bytes[3] = 0

@@ -84,9 +84,10 @@ class Ground(aiortc.VideoStreamTrack):
 
 
 class WhipSpeaker:
-    """Publishes VP8 and Opus by WHIP (RFC 9725) from a thread with a loop of its own; `tracks` are made in that loop."""
+    """Publishes pictures and Opus by WHIP (RFC 9725) from a thread with a loop of its own; `tracks` are made in that loop."""
 
-    def __init__(self, api, event, tracks=(Tone, Picture)):
+    def __init__(self, api, event, tracks=(Tone, Picture), video="VP8"):
+        self.video = video
         self.api, self.path = api, f"/v1/events/{event}/whip"
         self.kinds, self.tracks = tracks, []
         self.location = self.connection = None
@@ -112,6 +113,11 @@ class WhipSpeaker:
         self.tracks = [kind() for kind in self.kinds]
         for track in self.tracks:
             self.connection.addTrack(track)
+        known = aiortc.RTCRtpSender.getCapabilities("video").codecs
+        wanted = [codec for codec in known if codec.mimeType in (f"video/{self.video}", "video/rtx")]
+        for transceiver in self.connection.getTransceivers():
+            if transceiver.kind == "video":
+                transceiver.setCodecPreferences(wanted)
         await self.connection.setLocalDescription(await self.connection.createOffer())
         return self.connection.localDescription.sdp
 

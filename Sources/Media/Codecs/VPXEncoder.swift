@@ -1,11 +1,12 @@
-// I420 to VP8 by libvpx, for synthetic speakers and tests.
+// I420 to VP8 or VP9 by libvpx, for synthetic speakers and tests.
 
 import CMediaShims
 import CVPX
 
-/// A VP8 encoder at constant bit rate without look-ahead, owned by one thread.
-public struct VP8Encoder: ~Copyable {
+/// A VP8 or VP9 encoder at constant bit rate without look-ahead, owned by one thread.
+public struct VPXEncoder: ~Copyable {
     private let context: UnsafeMutablePointer<vpx_codec_ctx_t>
+    private let codec: Codec
     private let width: Int, height: Int
     private let frameRate: FrameRate
     private var index: Int64 = 0
@@ -13,17 +14,22 @@ public struct VP8Encoder: ~Copyable {
     /// Sets up an encoder.
     ///
     /// - Parameters:
+    ///   - codec: `.vp8` or `.vp9`.
     ///   - width: picture width in pixels, even.
     ///   - height: picture height in pixels, even.
     ///   - bitrate: bits per second.
     ///   - frameRate: frames per second; each picture lasts one of them.
     ///   - keyframeInterval: a key frame at least every so many pictures.
-    /// - Throws: `VP8Error.setup` when libvpx refuses.
+    ///   - color: what VP9 says of its numbers; nil, and always with VP8, for nothing.
+    /// - Throws: `VideoCodecError.setup` when libvpx refuses.
     public init(
-        width: Int, height: Int, bitrate: Int, frameRate: FrameRate, keyframeInterval: Int
-    ) throws(VP8Error) {
+        codec: Codec, width: Int, height: Int, bitrate: Int, frameRate: FrameRate, keyframeInterval: Int,
+        color: ColorDescription? = nil
+    ) throws(VideoCodecError) {
+        guard codec == .vp8 || codec == .vp9 else { throw .setup(code: -1) }
+        let interface = codec == .vp9 ? vpx_codec_vp9_cx() : vpx_codec_vp8_cx()
         var configuration = vpx_codec_enc_cfg_t()
-        guard vpx_codec_enc_config_default(vpx_codec_vp8_cx(), &configuration, 0) == VPX_CODEC_OK,
+        guard vpx_codec_enc_config_default(interface, &configuration, 0) == VPX_CODEC_OK,
             (2...16383).contains(width), (2...16383).contains(height), bitrate > 0, keyframeInterval > 0
         else { throw .setup(code: -1) }
         configuration.g_w = UInt32(width)
@@ -32,24 +38,32 @@ public struct VP8Encoder: ~Copyable {
         configuration.g_timebase.den = frameRate.numerator
         configuration.g_threads = 1
         configuration.g_lag_in_frames = 0
-        configuration.g_error_resilient = UInt32(VPX_ERROR_RESILIENT_DEFAULT)
+        configuration.g_error_resilient = codec == .vp8 ? UInt32(VPX_ERROR_RESILIENT_DEFAULT) : 0
         configuration.rc_end_usage = VPX_CBR
         configuration.rc_target_bitrate = UInt32(clamping: max(1, bitrate / 1000))
         configuration.kf_mode = VPX_KF_AUTO
         configuration.kf_max_dist = UInt32(clamping: keyframeInterval)
         let context = UnsafeMutablePointer<vpx_codec_ctx_t>.allocate(capacity: 1)
         context.initialize(to: vpx_codec_ctx_t())
-        let code = vpx_codec_enc_init_ver(context, vpx_codec_vp8_cx(), &configuration, 0, PROSCENIUM_VPX_ENCODER_ABI)
+        let code = vpx_codec_enc_init_ver(context, interface, &configuration, 0, PROSCENIUM_VPX_ENCODER_ABI)
         guard code == VPX_CODEC_OK else {
             context.deallocate()
             throw .setup(code: Int32(bitPattern: code.rawValue))
         }
         self.context = context
+        self.codec = codec
         self.width = width
         self.height = height
         self.frameRate = frameRate
-        // Speed 8 of 16: what browsers take on small machines.
+        // Speed 8: what browsers take on small machines.
         _ = vpx_codec_control_VP8E_SET_CPUUSED(context, Int32(VP8E_SET_CPUUSED.rawValue), 8)
+        guard codec == .vp9, let color else { return }
+        let space = color.matrix == .bt709 ? VPX_CS_BT_709 : VPX_CS_BT_601
+        _ = vpx_codec_control_VP9E_SET_COLOR_SPACE(
+            context, Int32(VP9E_SET_COLOR_SPACE.rawValue), Int32(bitPattern: space.rawValue))
+        let range = color.isFullRange ? VPX_CR_FULL_RANGE : VPX_CR_STUDIO_RANGE
+        _ = vpx_codec_control_VP9E_SET_COLOR_RANGE(
+            context, Int32(VP9E_SET_COLOR_RANGE.rawValue), Int32(bitPattern: range.rawValue))
     }
 
     deinit {
@@ -63,8 +77,10 @@ public struct VP8Encoder: ~Copyable {
     ///   - frame: of the size the encoder was set up for.
     ///   - forceKeyframe: whether it must be a key frame.
     /// - Returns: the frame with `pts` counted in pictures (timescale 90000), or nil when the rate control dropped it.
-    /// - Throws: `VP8Error.wrongSize`, or `.corrupt` when libvpx fails.
-    public mutating func encode(_ frame: VideoFrame, forceKeyframe: Bool = false) throws(VP8Error) -> EncodedFrame? {
+    /// - Throws: `VideoCodecError.wrongSize`, or `.corrupt` when libvpx fails.
+    public mutating func encode(_ frame: VideoFrame, forceKeyframe: Bool = false) throws(VideoCodecError)
+        -> EncodedFrame?
+    {
         guard frame.width == (width + 1) & ~1, frame.height == (height + 1) & ~1 else { throw .wrongSize }
         var image = vpx_image_t()
         guard vpx_img_wrap(&image, VPX_IMG_FMT_I420, UInt32(width), UInt32(height), 1, frame.y) != nil else {
@@ -88,7 +104,7 @@ public struct VP8Encoder: ~Copyable {
             let data = packet.pointee.data.frame
             let ticks = ProgramClock.offset(ofFrame: pts, timescale: 90_000, frameRate: frameRate)
             return EncodedFrame(
-                codec: .vp8, pts: ticks, dts: ticks, timescale: 90_000,
+                codec: codec, pts: ticks, dts: ticks, timescale: 90_000,
                 isKeyframe: data.flags & UInt32(VPX_FRAME_IS_KEY) != 0,
                 payload: ByteBlock(copying: UnsafeRawBufferPointer(start: data.buf, count: data.sz)))
         }
