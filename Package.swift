@@ -70,6 +70,7 @@ let package = Package(
             apt: ["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev", "libfontconfig-dev"]),
         system("CPoppler", pkgConfig: "poppler-glib cairo", apt: ["libpoppler-glib-dev", "libcairo2-dev"]),
         system("CEBUR128", pkgConfig: "libebur128", apt: ["libebur128-dev"]),
+        system("CZlib", apt: ["zlib1g-dev"]),
         // Only tests: a second opinion on SRTP.
         system("CSRTP", pkgConfig: "libsrtp2", apt: ["libsrtp2-dev"]),
         shim("CPacketIO"),
@@ -95,7 +96,8 @@ let package = Package(
             name: "Compositor",
             dependencies: [
                 "Media", "RTC", "RTMP", "PacketIO", "RTCClient", "Control", "Web", "CText", "CPoppler", "CFFmpeg",
-                "CEBUR128", "CMediaShims", "CRaster", product("AsyncHTTPClient", "async-http-client"),
+                "CEBUR128", "CMediaShims", "CProcess", "CRaster", "CZlib",
+                product("AsyncHTTPClient", "async-http-client"),
             ] + http,
             swiftSettings: hot),
         .target(name: "Output", dependencies: ["Media", "RTMP", "Control", "Web"] + http, swiftSettings: hot),

@@ -172,4 +172,6 @@ public enum CompositorEvent: Sendable, Codable, Hashable {
     case publishing(isConnected: Bool)
     /// How the outputs are doing, all of them: when one changes, and each second while one is live.
     case outputs([OutputState])
+    /// A roll has ended, or could not go on; told again until the scene is another.
+    case rollEnded(asset: String, run: Int64, failure: String?)
 }

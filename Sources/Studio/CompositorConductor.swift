@@ -243,6 +243,24 @@ actor CompositorConductor: ProgramControl {
         switch news {
         case .connectionLost(let session): await programs[event]?.link?.connectionLost(session)
         case .taken(let id, _): await programs[event]?.link?.taken(id)
+        case .rollEnded(let asset, let run, let failure):
+            if let failure {
+                parts.logger.warning(
+                    "a roll could not go on",
+                    metadata: ["event": "\(event)", "asset": "\(asset)", "reason": "\(failure)"])
+            }
+            // Other reports do not wait for a compositor's answer.
+            Task { [weak self, parts] in
+                do {
+                    guard let change = try await parts.source.rollEnded(asset, run: run, event: event) else { return }
+                    _ = try await self?.show(change, event: event)
+                } catch {
+                    // The compositor tells it again while the scene is the same.
+                    parts.logger.warning(
+                        "the scene after a roll could not be shown",
+                        metadata: ["event": "\(event)", "error": "\(error)"])
+                }
+            }
         case .publishing(let isConnected):
             parts.logger.info(
                 "a program reaches its output, or does not",

@@ -15,6 +15,10 @@ protocol ProgramSource: Sendable {
     func takes(before time: ProgramTime) async throws -> [String: PendingTake]
     /// Keeps the clock on which an event's program runs; nil when the program has ended.
     func setClock(_ clock: ClockAnchor?, of event: String) async throws
+    /// A roll has ended: goes on as its scene says.
+    ///
+    /// - Returns: the scene to show; nil when the program has gone on already.
+    func rollEnded(_ asset: String, run: Int64, event: String) async throws -> ProgramChange?
 }
 
 extension ProgramStore: ProgramSource {}

@@ -112,9 +112,12 @@ public struct StudioApplication {
         ).add(to: book)
         MeterRoutes(events: events, control: control).add(to: book)
         StageRoutes(programs: programs, speakers: speakers, control: control).add(to: book)
+        RollRoutes(programs: programs, control: control).add(to: book)
         LayoutRoutes(programs: programs, control: control).add(to: book)
         PresetRoutes(programs: programs).add(to: book)
-        let mediaRoutes = MediaRoutes(media: media, files: files, decoder: decoder ?? ChildDecoder(logger: logger))
+        let mediaRoutes = MediaRoutes(
+            media: media, files: files, decoder: decoder ?? ChildDecoder(logger: logger),
+            videoLimitBytes: configuration.videoLimitBytes)
         mediaRoutes.add(to: book)
         interactivity.addRoutes(to: book)
         let hosts = configuration.hosts

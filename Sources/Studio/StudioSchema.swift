@@ -84,5 +84,8 @@ public enum StudioSchema {
                         id TEXT NOT NULL, take TEXT NOT NULL, at INTEGER NOT NULL);
                     """)
         }
+        migrator.registerMigration("studio-videos") { database in
+            try database.execute(sql: "ALTER TABLE asset ADD COLUMN durationMs INTEGER")
+        }
     }
 }

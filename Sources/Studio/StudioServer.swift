@@ -38,12 +38,14 @@ public struct StudioConfiguration: Sendable {
     public var trustedProxies: [String]
     /// Whether outputs may be in private networks and on this machine.
     public var allowsPrivateOutputs: Bool
+    /// How long a video may be, in bytes.
+    public var videoLimitBytes: Int
 
     /// Creates a configuration.
     public init(
         dataDirectory: URL, bindAddress: String, httpsPort: Int, internalPort: Int, hosts: [String],
         certificateFile: URL, keyFile: URL, pages: URL, libraries: URL, openAPI: URL, layouts: URL,
-        trustedProxies: [String], allowsPrivateOutputs: Bool = false
+        trustedProxies: [String], allowsPrivateOutputs: Bool = false, videoLimitBytes: Int = 2_000_000_000
     ) {
         self.dataDirectory = dataDirectory
         self.bindAddress = bindAddress
@@ -58,6 +60,7 @@ public struct StudioConfiguration: Sendable {
         self.layouts = layouts
         self.trustedProxies = trustedProxies
         self.allowsPrivateOutputs = allowsPrivateOutputs
+        self.videoLimitBytes = videoLimitBytes
     }
 }
 

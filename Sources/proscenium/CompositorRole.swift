@@ -25,7 +25,8 @@ extension Proscenium {
                 CompositorConfiguration(
                     event: event, studio: try settings.studio(studio), token: token, place: settings.text("place"),
                     bindAddress: settings.bindAddress, trustedCertificateFile: try settings.certificate().certificate,
-                    allowsPrivateOutputs: settings.flag("allow-private-outputs"), format: format),
+                    allowsPrivateOutputs: settings.flag("allow-private-outputs"),
+                    cacheDirectory: settings.path("data-directory").appending(path: "cache"), format: format),
                 logger: Logger(label: "compositor"))
         }
     }

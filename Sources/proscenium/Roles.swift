@@ -86,7 +86,8 @@ extension Proscenium {
                     pages: settings.path("pages-directory"), libraries: settings.path("libraries-directory"),
                     openAPI: settings.path("openapi-file"), layouts: settings.path("layouts-directory"),
                     trustedProxies: proxies.map { $0.trimmingCharacters(in: .whitespaces) },
-                    allowsPrivateOutputs: settings.flag("allow-private-outputs")),
+                    allowsPrivateOutputs: settings.flag("allow-private-outputs"),
+                    videoLimitBytes: settings.number("video-limit-megabytes") * 1_000_000),
                 logger: Logger(label: "studio"))
         }
     }

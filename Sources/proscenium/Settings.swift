@@ -54,6 +54,9 @@ struct Setting: Sendable {
             name: "layouts-directory", standard: "layouts",
             reason: "the layouts that every event has, one JSON file each"),
         .init(
+            name: "video-limit-megabytes", standard: "2000",
+            reason: "the largest video that is taken; an event's files have 16 GB together"),
+        .init(
             name: "trusted-proxies", standard: "",
             reason: "addresses whose X-Forwarded-For counts, separated by commas; empty trusts nobody"),
         .init(
@@ -101,6 +104,9 @@ struct Settings: Sendable {
         }
         guard ["true", "false"].contains(text("allow-private-outputs")) else {
             throw ValidationError("allow-private-outputs is true or false.")
+        }
+        guard let limit = Int(text("video-limit-megabytes")), (1...8000).contains(limit) else {
+            throw ValidationError("video-limit-megabytes is a number from 1 to 8000.")
         }
         for name in ["preset", "program-preset"]
         where !["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"].contains(text(name)) {
@@ -170,6 +176,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: "Folder of unpacked libraries.") var librariesDirectory: String?
     @Option(help: "Description of the API, OpenAPI in YAML.") var openapiFile: String?
     @Option(help: "Folder of the built-in layouts.") var layoutsDirectory: String?
+    @Option(help: "The largest video that is taken, in megabytes.") var videoLimitMegabytes: String?
     @Option(help: "Trusted proxies' addresses, separated by commas.") var trustedProxies: String?
     @Option(help: "true lets outputs go into private networks.") var allowPrivateOutputs: String?
     @Option(help: "Lowest level that is logged.") var logLevel: String?
@@ -184,6 +191,7 @@ struct SettingFlags: ParsableArguments {
             "place": place,
             "pages-directory": pagesDirectory, "libraries-directory": librariesDirectory,
             "openapi-file": openapiFile, "layouts-directory": layoutsDirectory,
+            "video-limit-megabytes": videoLimitMegabytes,
             "trusted-proxies": trustedProxies, "allow-private-outputs": allowPrivateOutputs, "log-level": logLevel,
         ]
         return try Settings(

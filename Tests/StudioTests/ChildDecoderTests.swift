@@ -66,7 +66,12 @@ struct ChildDecoderTests {
         "what can't be read is refused with the reason",
         arguments: [
             (MediaKind.picture, "GIF89a", "The file is neither PNG, JPEG nor WebP."),
-            (.deck, "PK\u{3}\u{4}", "The file is no PDF that can be read: no PDF header."),
+            (.deck, "%!PS", "The file is no PDF that can be read: no PDF header."),
+            (.deck, "PK\u{3}\u{4}", "The archive has no end, so it is cut off or none."),
+            (
+                .video, "#EXTM3U\n#EXTINF:2,\nhttp://127.0.0.1/a.ts\n",
+                "The file is neither MP4, MOV, WebM nor Matroska, but an HLS playlist."
+            ),
         ])
     func refuse(kind: MediaKind, text: String, reason: String) async throws {
         do {
@@ -88,6 +93,61 @@ struct ChildDecoderTests {
         } catch let problem as Problem {
             #expect(problem.status == .contentTooLarge)
             #expect(problem.detail == "The picture has 8191 x 8191 pixels.")
+        }
+    }
+
+    @Test("a process that reads foreign files reaches no network, no program and no process", arguments: [false, true])
+    func confined(hasFolder: Bool) throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "confined-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let process = Process(), output = Pipe()
+        process.executableURL = built
+        process.arguments = ["sandbox"] + (hasFolder ? ["--folder", folder.path] : [])
+        process.standardOutput = output
+        try process.run()
+        let text = try #require(try output.fileHandleForReading.readToEnd())
+        process.waitUntilExit()
+        let report = try #require(try JSONSerialization.jsonObject(with: text) as? [String: Any])
+        #expect(report["filter"] as? Bool == true)
+        #expect(report["possible"] as? [String] == [])
+        #expect(report["canWriteItsFolder"] as? Bool == (hasFolder ? true : nil))
+    }
+
+    @Test(
+        "damaged videos are refused or taken, and always in time",
+        .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/ffmpeg")))
+    func damaged() async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).mp4")
+        defer { try? FileManager.default.removeItem(at: file) }
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/ffmpeg")
+        process.arguments = [
+            "-v", "error", "-f", "lavfi", "-i", "testsrc=s=160x90:d=1", "-c:v", "libx264", "-pix_fmt", "yuv420p",
+            file.path,
+        ]
+        try process.run()
+        process.waitUntilExit()
+        let whole = try Data(contentsOf: file)
+        let taken = try await decode(.video, whole)
+        #expect(taken.media.width == 160 && taken.media.height == 90 && taken.files == [])
+        #expect(abs((taken.media.durationMs ?? 0) - 1000) < 50)
+        // Seeded, so that every run reads the same: a linear congruential generator is random enough for this.
+        var state: UInt64 = 7
+        func next(_ limit: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % limit
+        }
+        for _ in 0..<24 {
+            var mutated = whole
+            // The boxes of the index stand last: most of the damage goes there.
+            for _ in 0..<8 { mutated[whole.count - 1 - next(min(whole.count, 1500))] = UInt8(next(256)) }
+            do {
+                _ = try await decode(.video, mutated, seconds: 20)
+            } catch let problem as Problem {
+                #expect([.unsupportedMediaType, .contentTooLarge].contains(problem.status))
+                #expect(problem.detail != nil)
+            }
         }
     }
 

@@ -4,6 +4,7 @@ import HTTPTypes
 import HummingbirdCore
 import HummingbirdTesting
 import NIOCore
+import Synchronization
 import Testing
 import Web
 
@@ -127,9 +128,12 @@ struct MediaRouteTests {
                     == .unsupportedMediaType)
             let gif = try await client.upload("/v1/events/e/assets", admin, text, type: "image/gif")
             #expect(gif.status == .unsupportedMediaType)
-            #expect(gif.object["detail"] as? String == "Send image/png, image/jpeg or image/webp.")
-            let zip = try await client.upload("/v1/events/e/decks", admin, text, type: "application/zip")
-            #expect(zip.object["detail"] as? String == "Send application/pdf.")
+            #expect(
+                gif.object["detail"] as? String
+                    == "Send image/png, image/jpeg, image/webp, video/mp4, video/quicktime, video/webm or video/x-matroska."
+            )
+            let zip = try await client.upload("/v1/events/e/decks", admin, text, type: "application/gzip")
+            #expect(zip.object["detail"] as? String == "Send application/pdf or application/zip.")
             var long = FakeDecoder.picture
             long.append(Data(count: MediaKind.picture.limitBytes))
             let large = try await client.upload("/v1/events/e/assets", admin, long, type: "image/png")
@@ -203,5 +207,84 @@ struct MediaRouteTests {
                 #expect(try await inside.call(.get, "/media/e/..%2Ff/picture.png", own).status == .notFound)
             }
         }
+    }
+
+    @Test("of one event three uploads run at once, one of them is decoded, and a fourth waits outside")
+    func fairness() async throws {
+        let root = FileManager.default.temporaryDirectory.appending(path: "media-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: root) }
+        let files = MediaFiles(root: root), gate = GateDecoder()
+        @Sendable func take(_ event: String) async throws -> String {
+            try await files.take(
+                RequestBody(buffer: ByteBuffer(bytes: FakeDecoder.picture)), as: .picture, event: event,
+                limitBytes: 1000, decoder: gate
+            ) { id, _ in id }
+        }
+        try await withThrowingTaskGroup(of: String.self) { group in
+            for _ in 0..<3 { group.addTask { try await take("e") } }
+            try await eventually("one is decoded") { gate.running == 1 }
+            await #expect(throws: Problem.self) { _ = try await take("e") }
+            group.addTask { try await take("f") }
+            try await eventually("another event is decoded beside it") { gate.running == 2 }
+            gate.open()
+            var ids: Set<String> = []
+            for try await id in group { ids.insert(id) }
+            #expect(ids.count == 4)
+        }
+        #expect(gate.most == 2)
+        _ = try await take("e")
+    }
+
+    @Test("an upload that brings next to nothing is ended with 408, and leaves nothing")
+    func slow() async throws {
+        let root = FileManager.default.temporaryDirectory.appending(path: "media-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: root) }
+        let files = MediaFiles(root: root, pace: .init(bytes: 1000, milliseconds: 50))
+        let (pieces, source) = AsyncStream.makeStream(of: ByteBuffer.self)
+        source.yield(ByteBuffer(string: "a"))
+        do {
+            _ = try await files.take(
+                RequestBody(asyncSequence: pieces), as: .picture, event: "e", limitBytes: 1000, decoder: FakeDecoder()
+            ) { id, _ in id }
+            Issue.record("it was taken")
+        } catch let problem as Problem {
+            #expect(problem.status == .requestTimeout)
+        }
+        let uploads = try FileManager.default.contentsOfDirectory(atPath: root.appending(path: ".uploads").path)
+        #expect(uploads.isEmpty)
+    }
+}
+
+/// Decodes nothing until it is opened, and counts.
+private final class GateDecoder: MediaDecoding {
+    private struct State {
+        var running = 0, most = 0, isOpen = false
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+    private let state = Mutex(State())
+
+    var running: Int { state.withLock { $0.running } }
+    var most: Int { state.withLock { $0.most } }
+
+    func open() {
+        let waiting = state.withLock { state in
+            state.isOpen = true
+            return state.waiting
+        }
+        for one in waiting { one.resume() }
+    }
+
+    func decode(_ kind: MediaKind, file: URL, into folder: URL) async throws -> DecodedMedia {
+        await withCheckedContinuation { continuation in
+            let goes = state.withLock { state in
+                state.running += 1
+                state.most = max(state.most, state.running)
+                if !state.isOpen { state.waiting.append(continuation) }
+                return state.isOpen
+            }
+            if goes { continuation.resume() }
+        }
+        state.withLock { $0.running -= 1 }
+        return DecodedMedia(width: 2, height: 2)
     }
 }

@@ -200,6 +200,8 @@ private final class Walk: @unchecked Sendable {
         for name in ["getDeck", "listDecks", "getDeckPage", "getAssetDescription", "listAssets", "deleteAsset"] {
             try await call(name, admin)
         }
+        parameters["asset"] = "countdown"
+        for name in ["playRoll", "pauseRoll", "seekRoll", "stopRoll"] { try await call(name, admin) }
         try await call("getSlides", admin)
         try await call("turnSlides", admin, replacing: ["deck": deck["id"] ?? ""])
         for name in [

@@ -38,9 +38,16 @@ struct SoundDesk: ~Copyable {
         mixer.setDucking(decibels: audio.ducking.decibels)
         var heard: Set<SoundSource> = []
         keys.removeAll(keepingCapacity: true)
+        let roll = look.scene.media.flatMap { $0.state == .playing ? $0 : nil }
+        if let roll {
+            let source = SoundSource.media(roll.asset)
+            heard.insert(source)
+            mixer.set(source, gain: audio.sources[source.name]?.gain ?? 1, isDucked: roll.audio == .duck)
+        }
+        let others: Float = roll?.audio == .exclusive ? 0 : 1
         for member in look.cast where member.isOnStage {
             for source in [SoundSource.participant(member.id), .screen(member.id)] {
-                let gain = member.level.gain * (audio.sources[source.name]?.gain ?? 1)
+                let gain = others * member.level.gain * (audio.sources[source.name]?.gain ?? 1)
                 heard.insert(source)
                 mixer.set(source, gain: gain)
                 if source.bus == .speech && gain > 0 { keys.insert(source) }
@@ -50,7 +57,7 @@ struct SoundDesk: ~Copyable {
         for case .ingest(let name) in look.wanted {
             let source = SoundSource.ingest(name)
             heard.insert(source)
-            mixer.set(source, gain: audio.sources[source.name]?.gain ?? 1)
+            mixer.set(source, gain: others * (audio.sources[source.name]?.gain ?? 1))
         }
         for source in mixer.ids.subtracting(heard) { mixer.remove(source) }
     }

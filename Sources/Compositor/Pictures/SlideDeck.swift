@@ -17,6 +17,10 @@ public enum SlideError: Error, Equatable, Sendable {
     case timeOver(page: Int)
     /// The cache could not be written.
     case cannotWrite
+    /// The archive can't be read.
+    case archive(ZipError)
+    /// One of its files is no picture that can be read.
+    case picture(name: String, PictureError?)
 }
 
 /// Draws decks into a folder: `1.png`, `2.png` … and, last, `deck.json`, so that a folder with it is complete.
@@ -96,6 +100,64 @@ public enum SlideDeck {
             guard DispatchTime.now().uptimeNanoseconds < deadline else { throw .timeOver(page: index + 1) }
             sizes.append(try draw(document, index, to: page(index + 1, in: folder), limits))
         }
+        return try finish(sizes, in: folder)
+    }
+
+    /// Draws a deck: a PDF, or a ZIP archive of pictures.
+    ///
+    /// - Parameters:
+    ///   - file: the file.
+    ///   - folder: where the pages go; it is made.
+    ///   - limits: what it may cost.
+    /// - Throws: `SlideError`.
+    public static func render(
+        file: URL, into folder: URL, limits: Limits = Limits()
+    ) throws(SlideError) -> Description {
+        guard let handle = try? FileHandle(forReadingFrom: file), let start = try? handle.read(upToCount: 4) else {
+            throw .unreadable
+        }
+        try? handle.close()
+        // An archive begins with a file, or, when it is empty, with its end.
+        guard start == Data("PK\u{3}\u{4}".utf8) || start == Data("PK\u{5}\u{6}".utf8) else {
+            return try render(pdf: file, into: folder, limits: limits)
+        }
+        return try render(archive: file, into: folder, limits: limits)
+    }
+
+    /// Writes the pictures of an archive as pages, in the natural order of their names.
+    ///
+    /// - Throws: `SlideError`; the folder then has no `deck.json`.
+    public static func render(
+        archive: URL, into folder: URL, limits: Limits = Limits()
+    ) throws(SlideError) -> Description {
+        guard let data = try? Data(contentsOf: archive, options: .alwaysMapped) else { throw .unreadable }
+        guard data.count <= limits.bytes else { throw .fileTooLarge(bytes: data.count) }
+        let zip: ZipArchive
+        do throws(ZipError) { zip = try ZipArchive(data) } catch { throw .archive(error) }
+        guard (1...limits.pages).contains(zip.entries.count) else { throw .pageCount(zip.entries.count) }
+        do { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) } catch {
+            throw .cannotWrite
+        }
+        let deadline = DispatchTime.now().uptimeNanoseconds + UInt64(max(0, limits.seconds) * 1e9)
+        var sizes: [PixelSize] = []
+        for (index, entry) in zip.entries.enumerated() {
+            guard DispatchTime.now().uptimeNanoseconds < deadline else { throw .timeOver(page: index + 1) }
+            let file: Data
+            do throws(ZipError) { file = try zip.read(entry) } catch { throw .archive(error) }
+            guard !file.starts(with: Data("PK".utf8)) else {
+                throw .archive(.unreadable("\(entry.name) is an archive in the archive."))
+            }
+            let bitmap: RGBABitmap
+            do throws(PictureError) {
+                bitmap = try PictureDecoder.decode(file, fitting: limits.size).onWhite()
+            } catch { throw .picture(name: entry.name, error) }
+            do { try PNGWriter.write(bitmap, to: page(index + 1, in: folder)) } catch { throw .cannotWrite }
+            sizes.append(PixelSize(width: (bitmap.width + 1) & ~1, height: (bitmap.height + 1) & ~1))
+        }
+        return try finish(sizes, in: folder)
+    }
+
+    private static func finish(_ sizes: [PixelSize], in folder: URL) throws(SlideError) -> Description {
         let description = Description(pages: sizes)
         guard let json = try? JSONEncoder().encode(description),
             (try? json.write(to: folder.appendingPathComponent("deck.json"), options: .atomic)) != nil
@@ -143,5 +205,21 @@ public enum SlideDeck {
         cairo_surface_flush(surface)
         guard cairo_surface_write_to_png(surface, file.path) == CAIRO_STATUS_SUCCESS else { throw .cannotWrite }
         return size
+    }
+}
+
+extension RGBABitmap {
+    /// The picture on white paper: what lets through is white, as in a document.
+    func onWhite() -> RGBABitmap {
+        var bitmap = self
+        bitmap.pixels.withUnsafeMutableBufferPointer { pixels in
+            for at in stride(from: 0, to: pixels.count - 3, by: 4) {
+                let rest = 255 - pixels[at + 3]
+                // Premultiplied: no channel is more than alpha, so that the sum fits.
+                for channel in at..<at + 3 { pixels[channel] = pixels[channel] &+ min(rest, 255 - pixels[channel]) }
+                pixels[at + 3] = 255
+            }
+        }
+        return bitmap
     }
 }

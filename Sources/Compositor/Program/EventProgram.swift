@@ -19,6 +19,7 @@ public final class EventProgram: Sendable {
     private let store: GraphicsStore
     private let shop: PaintShop
     private let library: MediaLibrary
+    private let rolls: RollShelf
     private let room: StageRoom
     private let ingests: StageIngests
     /// The room and everything else that pictures and sound come from.
@@ -56,10 +57,12 @@ public final class EventProgram: Sendable {
         }
         let format = configuration.format, store = GraphicsStore()
         let shop = PaintShop(canvas: format.canvas, store: store)
-        let library = MediaLibrary(
-            address: MediaAddress(
-                studio: configuration.studio.absoluteString, token: configuration.token, event: setup.event),
-            store: store, shop: shop, logger: logger)
+        let address = MediaAddress(
+            studio: configuration.studio.absoluteString, token: configuration.token, event: setup.event)
+        let library = MediaLibrary(address: address, store: store, shop: shop, logger: logger)
+        let rolls = RollShelf(
+            files: RollFiles(address: address, folder: configuration.cacheDirectory), shop: shop, logger: logger,
+            report: report)
         let ingests = StageIngests(
             token: configuration.token, trustedCertificateFile: configuration.trustedCertificateFile, group: group,
             logger: logger)
@@ -88,6 +91,7 @@ public final class EventProgram: Sendable {
         self.store = store
         self.shop = shop
         self.library = library
+        self.rolls = rolls
         self.room = room
         self.ingests = ingests
         self.sources = sources
@@ -103,13 +107,21 @@ public final class EventProgram: Sendable {
         let audio = ProgramAudio(
             clock: clock, kbps: format.audioKbps, board: board,
             callbacks: .init(
-                sound: { sources.sound(at: $0.advanced(byNanoseconds: -halfFrame), $1) },
+                sound: { moment, body in
+                    let captured = moment.advanced(byNanoseconds: -halfFrame)
+                    sources.sound(at: captured, body)
+                    rolls.sound(at: captured, body)
+                },
                 onConfiguration: { configurations.audio($0) }, onFrame: onFrame, onFailure: onFailure), logger: logger)
         self.audio = audio
         video = ProgramVideo(
             clock: clock, format: format, board: board, store: store,
             callbacks: .init(
-                pictures: { sources.pictures(at: $0) }, speakers: { audio.speakers },
+                pictures: { moment in
+                    var pictures = sources.pictures(at: moment)
+                    rolls.pictures(at: moment, look: board.look, into: &pictures)
+                    return pictures
+                }, speakers: { audio.speakers },
                 onMissing: { shop.order($0) }, onConfiguration: { configurations.video($0) },
                 onFrame: onFrame, onFailure: onFailure),
             logger: logger)
@@ -120,6 +132,8 @@ public final class EventProgram: Sendable {
                 _ = await library.load(look, keeping: ahead, waitingAtMost: 5000)
                 if let ahead { _ = await library.load(ahead, keeping: look, waitingAtMost: 1000) }
                 sources.setVisible(board.wanted.union(coming.sources))
+                rolls.keep(board.rolls.union(coming.rolls))
+                rolls.tellAgain()
                 try? await Task.sleep(for: .seconds(2))
             }
         }
@@ -131,6 +145,7 @@ public final class EventProgram: Sendable {
         video.stop()
         board.close()
         audio.stop()
+        rolls.stop()
         // The last of the program goes out, as far as the servers take it in time; each has its own deadline.
         for ending in outputs.stop() + [publisher.stop()].compactMap({ $0 }) { try? ending.wait() }
         sources.close()
@@ -140,7 +155,9 @@ public final class EventProgram: Sendable {
     /// Counters by Prometheus name.
     public var counters: [String: Double] {
         var all = video.counters
-        for more in [audio.counters, sources.counters, publisher.counters, outputs.counters] { all.merge(more) { $1 } }
+        for more in [audio.counters, sources.counters, rolls.counters, publisher.counters, outputs.counters] {
+            all.merge(more) { $1 }
+        }
         return all
     }
 
@@ -182,13 +199,19 @@ public final class EventProgram: Sendable {
             throw .unknownLayout(change.scene.layout)
         }
         coming.sources = look.wanted
+        let order = coming.add(look.rolls)
+        rolls.keep(board.rolls.union(coming.rolls))
         sources.setVisible(board.wanted.union(look.wanted))
         defer {
             coming.sources = []
+            coming.remove(order)
+            rolls.keep(board.rolls.union(coming.rolls))
             sources.setVisible(board.wanted)
         }
-        let isComplete = await library.load(look, keeping: board.look, waitingAtMost: 1000)
+        let isLoaded = await library.load(look, keeping: board.look, waitingAtMost: 1000)
         await ingests.bring(look.wanted, waitingAtMost: 1000)
+        // A roll begins with its first picture there: its file is fetched and its decoder started first.
+        let isComplete = await rolls.wait(for: look.shownRolls, atMost: 3000) && isLoaded
         let isDrawn = await prepare(look)
         let board = board
         let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
@@ -242,8 +265,14 @@ public final class EventProgram: Sendable {
             return try await shop.still(picture, width: 1280)
         }
         guard let look = board.look(for: scene) else { throw ProgramError.unknownLayout(scene.layout) }
+        // What the preview names is loaded now, and stays for as long as somebody looks at it.
+        coming.see(preview: look.rolls)
+        rolls.keep(board.rolls.union(coming.rolls))
         _ = await library.load(look, keeping: board.look, waitingAtMost: 1000)
-        return try await shop.still(operations(look, newest.sources), frames: newest.sources.pictures, width: 1280)
+        _ = await rolls.wait(for: look.shownRolls, atMost: 1500)
+        var sources = newest.sources
+        rolls.stills(look.rolls, into: &sources.pictures)
+        return try await shop.still(operations(look, sources), frames: sources.pictures, width: 1280)
     }
 
     /// The mean colours of areas of the newest picture, as the encoder gets it.
@@ -266,7 +295,9 @@ public final class EventProgram: Sendable {
 
     /// Draws the graphics of a look before it is shown; says whether no card stands in for anything.
     private func prepare(_ look: ProgramLook) async -> Bool {
-        let operations = operations(look, video.newest.sources)
+        var sources = video.newest.sources
+        rolls.stills(look.rolls, into: &sources)
+        let operations = operations(look, sources)
         do {
             try await shop.prepare(operations)
         } catch {
@@ -314,10 +345,38 @@ public enum ProgramError: Error, Sendable, Hashable, CustomStringConvertible {
 
 /// Cameras and screens that will be seen soon.
 private final class Coming: Sendable {
-    private let box = Mutex<Set<SceneSource>>([])
+    private struct Rolls {
+        var orders: [Int: Set<RollShelf.Key>] = [:]
+        var last = 0
+        var preview: Set<RollShelf.Key> = []
+        var seenAt = MonotonicTime(nanoseconds: 0)
+    }
+    private let box = Mutex<Set<SceneSource>>([]), rollBox = Mutex(Rolls())
     var sources: Set<SceneSource> {
         get { box.withLock { $0 } }
         set { box.withLock { $0 = newValue } }
+    }
+    /// The rolls of changes whose time has not come, and of a preview that was looked at within ten seconds.
+    var rolls: Set<RollShelf.Key> {
+        rollBox.withLock { box in
+            let isSeen = SystemClock.monotonic().milliseconds(since: box.seenAt) < 10_000
+            return box.orders.values.reduce(isSeen ? box.preview : []) { $0.union($1) }
+        }
+    }
+
+    /// Adds the rolls of a change; what it returns takes them away again.
+    func add(_ rolls: Set<RollShelf.Key>) -> Int {
+        rollBox.withLock { box in
+            box.last += 1
+            box.orders[box.last] = rolls
+            return box.last
+        }
+    }
+
+    func remove(_ order: Int) { rollBox.withLock { $0.orders[order] = nil } }
+
+    func see(preview rolls: Set<RollShelf.Key>) {
+        rollBox.withLock { ($0.preview, $0.seenAt) = (rolls, SystemClock.monotonic()) }
     }
 }
 

@@ -179,17 +179,17 @@ public final class MediaLibrary: Sendable {
         return items
     }
 
-    /// The next pages, and the one before: producers turn by one.
+    /// Three pages to both sides, the nearest first: producers turn by one, and sometimes fast.
     private static func neighbours(of scene: Scene) -> [Item] {
         guard let slides = scene.slides else { return [] }
-        return [slides.page + 1, slides.page - 1].filter { $0 >= 1 }.map {
+        return [1, -1, 2, -2, 3, -3].map { slides.page + $0 }.filter { $0 >= 1 }.map {
             .slide(Slides(deck: slides.deck, page: $0))
         }
     }
 }
 
 /// A question that several may answer, and the first of them does.
-private final class FirstAnswer: Sendable {
+final class FirstAnswer: Sendable {
     private struct State {
         var answer: Bool?
         var asking: CheckedContinuation<Bool, Never>?

@@ -103,6 +103,11 @@ public final class PaintShop: Sendable {
         }
     }
 
+    /// Draws with the painter, on the thread.
+    func paint<Value: Sendable>(_ body: @escaping @Sendable (GraphicsPainter) -> Value) async throws(Failure) -> Value {
+        try await run { .success(body($0.painter)) }
+    }
+
     /// Makes a JPEG of a picture of the program.
     public func still(_ picture: VideoFrame, width: Int) async throws(Failure) -> Data {
         try await run { _ in Self.jpeg(picture, width) }

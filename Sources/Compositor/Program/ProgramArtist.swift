@@ -159,12 +159,15 @@ extension ProgramLook {
                 camera: size(.participant(member.id)), screen: size(.screen(member.id)), fit: member.fit,
                 zoom: member.zoom, isMirrored: member.isMirrored)
         }
+        let rolls = pictures.reduce(into: [String: PixelSize]()) { sizes, entry in
+            if case .media(let asset) = entry.key { sizes[asset] = size(entry.key) }
+        }
         let ingests = pictures.reduce(into: [String: PixelSize]()) { sizes, entry in
             if case .ingest(let name) = entry.key { sizes[name] = size(entry.key) }
         }
         return SourcesPresent(
             participants: people, slide: scene.slides.flatMap { store.size(of: $0) }, images: store.imageSizes,
-            ingests: ingests, direction: direction)
+            media: rolls, ingests: ingests, direction: direction)
     }
 
     /// The cameras and screens that may be seen: everybody's on stage, and those that the scene names.

@@ -113,6 +113,19 @@ public final class ProgramBoard: Sendable {
         }
     }
 
+    /// The rolls that may be seen: now, in what waits, and in what a transition leaves behind.
+    var rolls: Set<RollShelf.Key> {
+        contents.withLock { contents in
+            var keys = contents.look.rolls
+            if let from = contents.transition?.from { keys.formUnion(from.rolls) }
+            for change in contents.waiting.map(\.change) {
+                guard let layout = contents.layouts[change.scene.layout] else { continue }
+                keys.formUnion(ProgramLook(scene: change.scene, layout: layout, cast: []).rolls)
+            }
+            return keys
+        }
+    }
+
     /// What a change would look like, or nil when its layout is not known.
     func look(for scene: Scene, layouts: [Layout]? = nil) -> ProgramLook? {
         contents.withLock { contents in

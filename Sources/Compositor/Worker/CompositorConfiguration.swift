@@ -19,13 +19,16 @@ public struct CompositorConfiguration: Sendable {
     public var trustedCertificateFile: URL?
     /// Whether outputs may be in private networks and on this machine.
     public var allowsPrivateOutputs: Bool
+    /// Where files of rolls lie while they are needed.
+    public var cacheDirectory: URL
     /// What the program is like.
     public var format: ProgramFormat
 
     /// Creates a configuration.
     public init(
         event: String, studio: URL, token: String, place: String, bindAddress: String, trustedCertificateFile: URL?,
-        allowsPrivateOutputs: Bool = false, format: ProgramFormat = ProgramFormat()
+        allowsPrivateOutputs: Bool = false, cacheDirectory: URL = FileManager.default.temporaryDirectory,
+        format: ProgramFormat = ProgramFormat()
     ) {
         self.event = event
         self.studio = studio
@@ -34,6 +37,7 @@ public struct CompositorConfiguration: Sendable {
         self.bindAddress = bindAddress
         self.trustedCertificateFile = trustedCertificateFile
         self.allowsPrivateOutputs = allowsPrivateOutputs
+        self.cacheDirectory = cacheDirectory
         self.format = format
     }
 }

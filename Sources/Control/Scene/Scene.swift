@@ -107,31 +107,3 @@ public struct Slides: Hashable, Sendable, Codable {
         guard (1...10_000).contains(page) else { throw values.invalid(.page, "pages are counted from 1") }
     }
 }
-
-/// A video roll.
-public struct MediaRoll: Hashable, Sendable, Codable {
-    /// What the roll does.
-    public enum State: String, Sendable, Codable { case playing, paused, stopped }
-    /// The roll.
-    public var asset: String
-    /// What it does.
-    public var state: State
-
-    /// Creates a reference to a roll.
-    public init(asset: String, state: State) {
-        self.asset = asset
-        self.state = state
-    }
-
-    private enum CodingKeys: String, CodingKey, CaseIterable { case asset, state }
-
-    /// Reads asset and state.
-    public init(from decoder: any Decoder) throws {
-        try decoder.refuseUnknownKeys(CodingKeys.self)
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        asset = try values.text(.asset, limit: 128)
-        let text = try values.text(.state, limit: 16)
-        guard let state = State(rawValue: text) else { throw values.invalid(.state, "playing, paused or stopped") }
-        self.state = state
-    }
-}

@@ -6,13 +6,27 @@ public import Foundation
 public enum MediaKind: String, Sendable, Codable, CaseIterable {
     /// PNG, JPEG or WebP; becomes `picture.png`.
     case picture
-    /// PDF; becomes `1.png`, `2.png` … and `deck.json`.
+    /// PDF, or a ZIP archive of pictures; becomes `1.png`, `2.png` … and `deck.json`.
     case deck
+    /// MP4, MOV, WebM or Matroska; stays as it is, and becomes `video`.
+    case video
 
-    /// How many bytes of it are taken.
-    public var limitBytes: Int { self == .picture ? 20_000_000 : 150_000_000 }
+    /// How many bytes of it are taken, unless a setting says otherwise.
+    public var limitBytes: Int {
+        switch self {
+        case .picture: 20_000_000
+        case .deck: 150_000_000
+        case .video: 2_000_000_000
+        }
+    }
     /// How many seconds its decoding may take.
-    public var limitSeconds: Int { self == .picture ? 60 : 300 }
+    public var limitSeconds: Int {
+        switch self {
+        case .picture: 60
+        case .deck: 300
+        case .video: 120
+        }
+    }
 }
 
 /// What came out of an upload: the size of a picture, or the pages of a deck.
@@ -21,9 +35,16 @@ public struct DecodedMedia: Sendable, Hashable, Codable {
     public var width: Int?, height: Int?
     /// How many pages a deck has.
     public var pages: Int?
+    /// How long a video runs.
+    public var durationMs: Int64?
 
     /// Creates the description of a picture.
     public init(width: Int, height: Int) { (self.width, self.height) = (width, height) }
+
+    /// Creates the description of a video.
+    public init(width: Int, height: Int, durationMs: Int64) {
+        (self.width, self.height, self.durationMs) = (width, height, durationMs)
+    }
 
     /// Creates the description of a deck.
     public init(pages: Int) { self.pages = pages }

@@ -11,21 +11,36 @@ internal import Web
 
 /// The folder of uploaded media: `EVENT/ID/` holds what a decoder has written, `.uploads/` what is still on its way.
 final class MediaFiles: Sendable {
-    /// How many uploads are taken in at the same time.
-    static let uploadLimit = 16
+    /// How many uploads are taken in at the same time, of all events and of one.
+    static let uploadLimit = 16, uploadLimitPerEvent = 3
+
+    /// What of an upload has come.
+    private final class Progress: Sendable {
+        let bytes = Atomic(0)
+    }
+
+    /// What an upload has to bring in a time, so that nobody holds a place by sending next to nothing.
+    struct Pace: Sendable {
+        var bytes = 64 * 1024
+        var milliseconds: Int64 = 15_000
+    }
 
     private let root: URL
     private let eventLimitBytes: Int
-    private let uploading = Mutex(0)
+    private let pace: Pace
+    private let uploading = Mutex<[String: Int]>([:])
+    private let decoding = EventTurns()
 
     /// Creates the folder's keeper.
     ///
     /// - Parameters:
     ///   - root: the folder.
     ///   - eventLimitBytes: how much of the disk the files of one event may have; a small deck may become large pages.
-    init(root: URL, eventLimitBytes: Int = 8 << 30) {
+    ///   - pace: what an upload has to bring in a time.
+    init(root: URL, eventLimitBytes: Int = 16 << 30, pace: Pace = Pace()) {
         self.root = root
         self.eventLimitBytes = eventLimitBytes
+        self.pace = pace
     }
 
     private var uploads: URL { root.appending(path: ".uploads") }
@@ -36,7 +51,9 @@ final class MediaFiles: Sendable {
     /// The file that a route names; nil unless the names are of the kind that this class gives.
     func file(_ event: String, _ id: String, _ name: String) -> URL? {
         let isPage = name.hasSuffix(".png") && Self.isPageNumber(name.dropLast(4))
-        guard name == "picture.png" || name == "deck.json" || isPage, Self.isPlain(event), Self.isPlain(id) else {
+        guard name == "picture.png" || name == "deck.json" || name == "video" || isPage, Self.isPlain(event),
+            Self.isPlain(id)
+        else {
             return nil
         }
         let file = folder(event, id).appending(path: name)
@@ -60,34 +77,77 @@ final class MediaFiles: Sendable {
         _ body: RequestBody, as kind: MediaKind, event: String, limitBytes: Int, decoder: any MediaDecoding,
         commit: (String, DecodedMedia) async throws -> Value
     ) async throws -> Value {
-        let isFree = uploading.withLock { count in
-            if count >= Self.uploadLimit { return false }
-            count += 1
-            return true
-        }
-        guard isFree else { throw Problem.overloaded("Too many uploads at once.", retryAfterMs: 5000) }
-        defer { uploading.withLock { $0 -= 1 } }
+        try takePlace(event)
+        defer { uploading.withLock { $0[event] = ($0[event] ?? 1) > 1 ? ($0[event] ?? 1) - 1 : nil } }
         let id = RandomToken.id(), work = uploads.appending(path: id)
-        let manager = FileManager.default
-        defer { try? manager.removeItem(at: work) }
-        let file = work.appending(path: "in"), result = work.appending(path: "out")
-        try manager.createDirectory(at: result, withIntermediateDirectories: true)
-        try await write(body, to: file, limitBytes: limitBytes)
-        let media = try await decoder.decode(kind, file: file, into: result)
-        try await checkRoom(for: result, event: event)
-        let place = folder(event, id)
-        try manager.createDirectory(at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try manager.moveItem(at: result, to: place)
+        let result: Result<Value, any Error>
+        do {
+            let made = work.appending(path: "out")
+            try await onDisk { try FileManager.default.createDirectory(at: made, withIntermediateDirectories: true) }
+            try await write(body, to: work.appending(path: "in"), limitBytes: limitBytes)
+            let media = try await decoding.take(event) {
+                try await decoder.decode(kind, file: work.appending(path: "in"), into: made)
+            }
+            result = .success(try await keep(kind, media, id, event: event, work: work, commit))
+        } catch {
+            result = .failure(error)
+        }
+        try? await onDisk { try FileManager.default.removeItem(at: work) }
+        return try result.get()
+    }
+
+    /// Puts what was decoded in its place, and takes it away again when nobody wants it.
+    private func keep<Value: Sendable>(
+        _ kind: MediaKind, _ media: DecodedMedia, _ id: String, event: String, work: URL,
+        _ commit: (String, DecodedMedia) async throws -> Value
+    ) async throws -> Value {
+        let made = work.appending(path: "out"), place = folder(event, id)
+        if kind == .video {
+            try await onDisk {
+                try FileManager.default.moveItem(at: work.appending(path: "in"), to: made.appending(path: "video"))
+            }
+        }
+        try await checkRoom(for: made, event: event)
+        try await onDisk {
+            try FileManager.default.createDirectory(
+                at: place.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try FileManager.default.moveItem(at: made, to: place)
+        }
         do {
             return try await commit(id, media)
         } catch {
-            remove(event, id)
+            await removeLater(event, id)
             throw error
         }
     }
 
+    private func takePlace(_ event: String) throws(Problem) {
+        let isFree = uploading.withLock { counts -> Bool in
+            guard counts.values.reduce(0, +) < Self.uploadLimit, counts[event, default: 0] < Self.uploadLimitPerEvent
+            else { return false }
+            counts[event, default: 0] += 1
+            return true
+        }
+        guard isFree else { throw Problem.overloaded("Too many uploads at once.", retryAfterMs: 5000) }
+    }
+
+    /// Runs what waits for the disk on the threads that may wait.
+    private func onDisk<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await NIOThreadPool.singleton.runIfActive(body)
+    }
+
+    /// Removes an asset's or deck's files, on the threads that may wait.
+    func removeLater(_ event: String, _ id: String) async {
+        try? await onDisk { [self] in remove(event, id) }
+    }
+
     /// Removes an asset's or deck's files.
     func remove(_ event: String, _ id: String) { try? FileManager.default.removeItem(at: folder(event, id)) }
+
+    /// Removes all files of an event, on the threads that may wait.
+    func removeLater(event: String) async {
+        try? await onDisk { [self] in remove(event: event) }
+    }
 
     /// Removes all files of an event.
     func remove(event: String) { try? FileManager.default.removeItem(at: root.appending(path: event)) }
@@ -115,17 +175,36 @@ final class MediaFiles: Sendable {
         }
         let handle = try FileHandle(forWritingTo: file)
         defer { try? handle.close() }
-        var length = 0
-        for try await piece in body {
-            length += piece.readableBytes
-            guard length <= limitBytes else {
-                throw Problem(
-                    .contentTooLarge, "too-large", "The body is too large",
-                    detail: "At most \(limitBytes / 1_000_000) MB are taken.")
+        let progress = Progress()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for try await piece in body {
+                    let sum = progress.bytes.wrappingAdd(piece.readableBytes, ordering: .relaxed).newValue
+                    guard sum <= limitBytes else {
+                        throw Problem(
+                            .contentTooLarge, "too-large", "The body is too large",
+                            detail: "At most \(limitBytes / 1_000_000) MB are taken.")
+                    }
+                    try await NIOThreadPool.singleton.runIfActive {
+                        try handle.write(contentsOf: Data(piece.readableBytesView))
+                    }
+                }
             }
-            try await NIOThreadPool.singleton.runIfActive {
-                try handle.write(contentsOf: Data(piece.readableBytesView))
+            group.addTask { [pace] in
+                var before = 0
+                while true {
+                    try await Task.sleep(for: .milliseconds(pace.milliseconds))
+                    let now = progress.bytes.load(ordering: .relaxed)
+                    guard now - before >= pace.bytes else {
+                        throw Problem(
+                            .requestTimeout, "too-slow", "The upload is too slow",
+                            detail: "At least \(pace.bytes) bytes are expected in \(pace.milliseconds) ms.")
+                    }
+                    before = now
+                }
             }
+            defer { group.cancelAll() }
+            try await group.next()
         }
     }
 

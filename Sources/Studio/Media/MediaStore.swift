@@ -5,9 +5,22 @@ internal import Foundation
 internal import GRDB
 internal import Web
 
-/// A picture of an event.
+/// A picture or a video of an event.
 struct AssetRecord: Sendable, Hashable, Encodable {
     let id: String, kind: String, width: Int, height: Int
+    /// How long a video runs.
+    var durationMs: Int64?
+
+    init(id: String, kind: String, width: Int, height: Int, durationMs: Int64? = nil) {
+        (self.id, self.kind, self.width, self.height) = (id, kind, width, height)
+        self.durationMs = durationMs
+    }
+
+    init(_ row: Row) {
+        self.init(
+            id: row["id"], kind: row["kind"], width: row["width"], height: row["height"],
+            durationMs: row["durationMs"])
+    }
 }
 
 /// A deck of an event.
@@ -29,7 +42,7 @@ struct MediaStore: Sendable {
             try Row.fetchAll(
                 database, sql: "SELECT * FROM asset WHERE event = ? AND id > ? ORDER BY id LIMIT ?",
                 arguments: [event, after ?? "", limit]
-            ).map { AssetRecord(id: $0["id"], kind: $0["kind"], width: $0["width"], height: $0["height"]) }
+            ).map { AssetRecord($0) }
         }
     }
 
@@ -40,7 +53,7 @@ struct MediaStore: Sendable {
         let row = try await database.read { database in
             try Row.fetchOne(
                 database, sql: "SELECT * FROM asset WHERE id = ? AND event = ?", arguments: [id, event]
-            ).map { AssetRecord(id: $0["id"], kind: $0["kind"], width: $0["width"], height: $0["height"]) }
+            ).map { AssetRecord($0) }
         }
         guard let row else { throw Problem.notFound("There is no such asset.") }
         return row
@@ -53,9 +66,12 @@ struct MediaStore: Sendable {
         try await database.write { database in
             try Self.checkRoom(database, "asset", event, Self.assetLimit)
             try database.execute(
-                sql: "INSERT INTO asset (id, org, event, kind, width, height) VALUES (?, ?, ?, ?, ?, ?)",
+                sql: """
+                    INSERT INTO asset (id, org, event, kind, width, height, durationMs) VALUES (?, ?, ?, ?, ?, ?, ?)
+                    """,
                 arguments: [
                     asset.id, try ProgramStore.org(of: event, database), event, asset.kind, asset.width, asset.height,
+                    asset.durationMs,
                 ])
         }
     }
@@ -67,7 +83,10 @@ struct MediaStore: Sendable {
         try await database.write { [builtIn = programs.builtIn] database in
             let state = try ProgramStore.read(database, event, builtIn)
             let layouts = try SceneReferences(database, event, builtIn).layouts.values
-            guard try !ProgramStore.scenes(state, database, event).contains(where: { $0.shows(picture: id) }),
+            guard
+                try !ProgramStore.scenes(state, database, event).contains(where: {
+                    $0.shows(picture: id) || $0.shows(video: id)
+                }),
                 !layouts.contains(where: { $0.shows(picture: id) })
             else { throw Problem.conflict("in-use", "A scene or a layout shows the asset.") }
             try database.execute(sql: "DELETE FROM asset WHERE id = ? AND event = ?", arguments: [id, event])

@@ -11,6 +11,8 @@ public struct SceneReferences: Sendable {
     public let layouts: [String: Layout]
     /// The ids of the event's pictures.
     let pictures: Set<String>
+    /// How long each of the event's videos runs, by id.
+    let videos: [String: Int64]
     /// How many pages each deck has.
     let decks: [String: Int]
 
@@ -24,6 +26,9 @@ public struct SceneReferences: Sendable {
         pictures = Set(
             try String.fetchAll(
                 database, sql: "SELECT id FROM asset WHERE event = ? AND kind = 'picture'", arguments: [event]))
+        videos = try Row.fetchAll(
+            database, sql: "SELECT id, durationMs FROM asset WHERE event = ? AND kind = 'video'", arguments: [event]
+        ).reduce(into: [:]) { $0[$1["id"]] = $1["durationMs"] ?? 0 }
         decks = try Row.fetchAll(database, sql: "SELECT id, pages FROM deck WHERE event = ?", arguments: [event])
             .reduce(into: [:]) { $0[$1["id"]] = $1["pages"] }
     }
@@ -45,9 +50,7 @@ public struct SceneReferences: Sendable {
         if case .image(let asset)? = scene.background { try check(picture: asset, "/background") }
         if let logo = scene.overlays.logo { try check(picture: logo.asset, "/overlays/logo/asset") }
         if let slides = scene.slides { try check(slides, "/slides") }
-        if let media = scene.media {
-            throw .invalid("There is no video \"\(media.asset)\".", pointer: "/media/asset")
-        }
+        if let media = scene.media { try check(media) }
     }
 
     /// Checks that the pictures and the layout that a layout names are there.
@@ -76,9 +79,29 @@ public struct SceneReferences: Sendable {
             let place = content.sources.count == 1 ? pointer : "\(pointer)/\(index)"
             switch source {
             case .image(let asset): try check(picture: asset, place)
-            case .media(let asset): throw .invalid("There is no video \"\(asset)\".", pointer: place)
+            case .media(let asset): try check(video: asset, place)
             case .participant, .screen, .slides, .ingest, .auto, .none: break
             }
+        }
+    }
+
+    private func check(_ media: MediaRoll) throws(Problem) {
+        try check(video: media.asset, "/media/asset")
+        for (index, asset) in media.next.enumerated() { try check(video: asset, "/media/next/\(index)") }
+        guard let after = media.after else { return }
+        do throws(Problem) {
+            try check(Scene(layout: after.layout, background: after.background, slots: after.slots))
+        } catch {
+            throw .invalid(error.detail ?? "It can't be gone back to.", pointer: "/media/after")
+        }
+    }
+
+    /// Checks that a video is there.
+    ///
+    /// - Throws: `Problem` 422 with the pointer.
+    func check(video: String, _ pointer: String) throws(Problem) {
+        guard videos[video] != nil || BuiltInMedia(rawValue: video) != nil else {
+            throw .invalid("There is no video \"\(video)\".", pointer: pointer)
         }
     }
 
@@ -94,6 +117,12 @@ extension Scene {
     func shows(picture: String) -> Bool {
         background == .image(picture) || overlays.logo?.asset == picture
             || slots.values.contains { $0.sources.contains(.image(picture)) }
+    }
+
+    /// Whether the scene plays a video, will play it, or has it in a slot.
+    func shows(video: String) -> Bool {
+        media?.asset == video || media?.next.contains(video) == true
+            || slots.values.contains { $0.sources.contains(.media(video)) }
     }
 
     /// Puts a participant into a slot.
@@ -132,6 +161,7 @@ extension Scene {
 extension Layout {
     /// Whether the layout shows a picture by itself.
     func shows(picture: String) -> Bool {
-        background == .image(picture) || slots.contains { $0.content.sources.contains(.image(picture)) }
+        background == .image(picture)
+            || slots.contains { $0.content.sources.contains { $0 == .image(picture) || $0 == .media(picture) } }
     }
 }

@@ -67,7 +67,7 @@ struct EventRoutes: Sendable {
             let event = try context.requireEvent()
             for jti in try await events.delete(event.id) { connections.close(jti: jti) }
             await speakers.close(event.id)
-            files.remove(event: event.id)
+            await files.removeLater(event: event.id)
             try await interactivity.erase(event: EventKey(org: event.org, event: event.id))
             return .empty()
         }

@@ -9,10 +9,13 @@ internal import Web
 
 struct MediaRoutes: Sendable {
     static let pictureTypes = ["image/png", "image/jpeg", "image/webp"]
+    static let videoTypes = ["video/mp4", "video/quicktime", "video/webm", "video/x-matroska"]
 
     let media: MediaStore
     let files: MediaFiles
     let decoder: any MediaDecoding
+    /// How long a video may be, in bytes.
+    var videoLimitBytes = MediaKind.video.limitBytes
 
     func add(to book: RouteBook) {
         addAssets(to: book)
@@ -21,15 +24,20 @@ struct MediaRoutes: Sendable {
 
     private func addAssets(to book: RouteBook) {
         book.add(
-            .post, "/v1/events/{event}/assets", .permission(.controlProgram), contentTypes: Self.pictureTypes,
-            streamLimitBytes: MediaKind.picture.limitBytes
+            .post, "/v1/events/{event}/assets", .permission(.controlProgram),
+            contentTypes: Self.pictureTypes + Self.videoTypes,
+            streamLimitBytes: max(MediaKind.picture.limitBytes, videoLimitBytes)
         ) { request, context in
             let event = try context.requireEvent().id
+            let isVideo = request.headers[.contentType]?.lowercased().hasPrefix("video/") == true
+            let kind = isVideo ? MediaKind.video : .picture
             let asset = try await files.take(
-                request.body, as: .picture, event: event, limitBytes: MediaKind.picture.limitBytes, decoder: decoder
+                request.body, as: kind, event: event,
+                limitBytes: isVideo ? videoLimitBytes : kind.limitBytes, decoder: decoder
             ) { id, decoded in
                 guard let width = decoded.width, let height = decoded.height else { throw Self.unexpected }
-                let asset = AssetRecord(id: id, kind: "picture", width: width, height: height)
+                let asset = AssetRecord(
+                    id: id, kind: kind.rawValue, width: width, height: height, durationMs: decoded.durationMs)
                 try await media.add(asset, event: event)
                 return asset
             }
@@ -49,14 +57,15 @@ struct MediaRoutes: Sendable {
         book.add(.delete, "/v1/events/{event}/assets/{asset}", .permission(.controlProgram)) { _, context in
             let event = try context.requireEvent().id, id = try context.pathParameter("asset")
             try await media.removeAsset(id, event: event)
-            files.remove(event, id)
+            await files.removeLater(event, id)
             return .empty()
         }
     }
 
     private func addDecks(to book: RouteBook) {
         book.add(
-            .post, "/v1/events/{event}/decks", .permission(.turnSlides), contentTypes: ["application/pdf"],
+            .post, "/v1/events/{event}/decks", .permission(.turnSlides),
+            contentTypes: ["application/pdf", "application/zip"],
             streamLimitBytes: MediaKind.deck.limitBytes
         ) { request, context in
             let event = try context.requireEvent().id
@@ -82,7 +91,7 @@ struct MediaRoutes: Sendable {
         book.add(.delete, "/v1/events/{event}/decks/{deck}", .permission(.controlProgram)) { _, context in
             let event = try context.requireEvent().id, id = try context.pathParameter("deck")
             try await media.removeDeck(id, event: event)
-            files.remove(event, id)
+            await files.removeLater(event, id)
             return .empty()
         }
         book.add(.get, "/v1/events/{event}/decks/{deck}/pages/{page}.png", .permission(.turnSlides)) { _, context in
@@ -119,7 +128,8 @@ struct MediaRoutes: Sendable {
         return Response(
             status: .ok,
             headers: [
-                .contentType: name.hasSuffix(".json") ? "application/json" : "image/png",
+                .contentType: name.hasSuffix(".json")
+                    ? "application/json" : name == "video" ? "application/octet-stream" : "image/png",
                 .cacheControl: "private, max-age=86400, immutable",
             ],
             body: try await FileIO().loadFile(path: file.path, context: context))

@@ -1,0 +1,239 @@
+// Packets of a roll to pictures and sound, in the order in which they are shown and heard.
+
+import CFFmpeg
+import CMediaShims
+import Media
+
+/// Decodes both tracks of a container; confined to one thread of the process that reads the roll.
+final class RollDecoder {
+    /// How far sound is handed on ahead of pictures: sound is small, and its thread must never wait.
+    static let soundLeadNanoseconds: Int64 = 250_000_000
+    /// Faulty packets in a row until the roll is given up.
+    private static let faultLimit = 200
+
+    /// One track's decoder, and the packets that wait for it.
+    private final class Track {
+        let context: UnsafeMutablePointer<AVCodecContext>
+        let timeBase: AVRational
+        var waiting: [UnsafeMutablePointer<AVPacket>] = []
+        var waitingBytes = 0
+        var head: UnsafeMutablePointer<AVFrame>?
+        var headNanoseconds: Int64 = 0
+        var spare: UnsafeMutablePointer<AVFrame>
+        var isFlushing = false, isOver = false
+        var faults = 0
+
+        init?(_ stream: UnsafeMutablePointer<AVStream>, _ codec: UnsafePointer<AVCodec>, threads: Int32) {
+            guard let context = avcodec_alloc_context3(codec), let frame = av_frame_alloc() else { return nil }
+            self.context = context
+            spare = frame
+            timeBase = stream.pointee.time_base
+            context.pointee.thread_count = threads
+            context.pointee.pkt_timebase = timeBase
+            guard avcodec_parameters_to_context(context, stream.pointee.codecpar) >= 0,
+                avcodec_open2(context, codec, nil) >= 0
+            else { return nil }
+        }
+
+        deinit {
+            var context: UnsafeMutablePointer<AVCodecContext>? = context
+            avcodec_free_context(&context)
+            var frame: UnsafeMutablePointer<AVFrame>? = spare
+            av_frame_free(&frame)
+            for packet in waiting {
+                var packet: UnsafeMutablePointer<AVPacket>? = packet
+                av_packet_free(&packet)
+            }
+        }
+    }
+
+    /// What comes next.
+    enum Output {
+        case picture(UnsafeMutablePointer<AVFrame>, nanoseconds: Int64)
+        case sound(UnsafeMutablePointer<AVFrame>, nanoseconds: Int64)
+        case end
+    }
+
+    private let container: RollContainer
+    private let limits: RollLimits
+    private let video: Track
+    private let sound: Track?
+    private var isAtEnd = false
+    /// The stamp of the first picture, in nanoseconds: the roll's zero.
+    private var origin: Int64?
+    private let fromNanoseconds: Int64
+    private var lastPicture = Int64.min
+
+    /// Opens the decoders.
+    ///
+    /// - Parameters:
+    ///   - container: the file.
+    ///   - limits: what it may cost.
+    ///   - fromMs: where to begin, from the roll's start.
+    ///   - threads: threads for pictures.
+    /// - Throws: `RollError`.
+    init(_ container: RollContainer, limits: RollLimits, fromMs: Int64 = 0, threads: Int32 = 2) throws(RollError) {
+        self.container = container
+        self.limits = limits
+        guard let video = Track(container.video, container.videoDecoder, threads: threads) else {
+            throw .unreadable("The picture track can't be decoded.")
+        }
+        video.context.pointee.max_pixels = Int64(limits.pixels)
+        self.video = video
+        if let stream = container.sound, let decoder = container.soundDecoder {
+            sound = Track(stream, decoder, threads: 1)
+        } else {
+            sound = nil
+        }
+        fromNanoseconds = max(0, fromMs) * 1_000_000
+        if fromMs > 0 {
+            container.seek(toMs: fromMs)
+            let start = container.video.pointee.start_time
+            origin = start == PROSCENIUM_AV_NO_PTS ? 0 : Self.nanoseconds(start, video.timeBase)
+        }
+    }
+
+    /// Decodes until something is there; what is handed out is valid until the next call.
+    ///
+    /// - Throws: `RollError`.
+    func next() throws(RollError) -> Output {
+        giveBack()
+        while true {
+            try fill(video)
+            if origin == nil, video.head != nil { origin = video.headNanoseconds }
+            if let sound { try fill(sound) }
+            guard let output = choose() else { return .end }
+            switch output {
+            case .picture(_, let stamp):
+                // What lies before the beginning is needed to decode, and not to be seen; time never goes back.
+                guard stamp >= fromNanoseconds, stamp > lastPicture else {
+                    drop(video)
+                    continue
+                }
+                guard lastPicture == Int64.min || stamp - lastPicture <= limits.milliseconds * 1_000_000 else {
+                    throw .unreadable("The stamps of the pictures jump.")
+                }
+                lastPicture = stamp
+            case .sound(let frame, let stamp):
+                guard stamp >= fromNanoseconds - Self.length(frame) else {
+                    if let sound { drop(sound) }
+                    continue
+                }
+            case .end: break
+            }
+            handedOut = output
+            return output
+        }
+    }
+
+    private var handedOut: Output = .end
+
+    private func giveBack() {
+        switch handedOut {
+        case .picture: drop(video)
+        case .sound: if let sound { drop(sound) }
+        case .end: break
+        }
+        handedOut = .end
+    }
+
+    private func choose() -> Output? {
+        let zero = origin ?? 0
+        if let sound, let frame = sound.head {
+            let isFirst =
+                video.head == nil || sound.headNanoseconds <= video.headNanoseconds + Self.soundLeadNanoseconds
+            if isFirst { return .sound(frame, nanoseconds: sound.headNanoseconds &- zero) }
+        }
+        return video.head.map { .picture($0, nanoseconds: video.headNanoseconds &- zero) }
+    }
+
+    private func drop(_ track: Track) {
+        if let head = track.head { av_frame_unref(head) }
+        track.head = nil
+    }
+
+    /// Decodes a track until it has a frame, is over, or the other track has too much that waits.
+    private func fill(_ track: Track) throws(RollError) {
+        while track.head == nil, !track.isOver {
+            let code = avcodec_receive_frame(track.context, track.spare)
+            if code >= 0 {
+                track.faults = 0
+                let stamp = track.spare.pointee.best_effort_timestamp
+                guard stamp != PROSCENIUM_AV_NO_PTS else {
+                    av_frame_unref(track.spare)
+                    continue
+                }
+                track.head = track.spare
+                track.headNanoseconds = Self.nanoseconds(stamp, track.timeBase)
+                return
+            }
+            if code == PROSCENIUM_AV_EOF {
+                track.isOver = true
+                return
+            }
+            if code != proscenium_av_error(EAGAIN) { try note(track) }
+            guard try feed(track) else { return }
+        }
+    }
+
+    /// Gives a track its next packet; false when it has to wait because the other one's packets have no more room.
+    private func feed(_ track: Track) throws(RollError) -> Bool {
+        while track.waiting.isEmpty, !isAtEnd {
+            let other = track === video ? sound : video
+            if let other, other.waitingBytes > limits.waitingBytes { return false }
+            guard let packet = av_packet_alloc() else { throw .tooLarge("There is no memory left.") }
+            var owned: UnsafeMutablePointer<AVPacket>? = packet
+            do throws(RollError) {
+                guard try container.read(into: packet) else {
+                    av_packet_free(&owned)
+                    isAtEnd = true
+                    break
+                }
+            } catch {
+                av_packet_free(&owned)
+                throw error
+            }
+            let isVideo = packet.pointee.stream_index == container.video.pointee.index
+            guard let target = isVideo ? video : sound else {
+                av_packet_free(&owned)
+                continue
+            }
+            target.waiting.append(packet)
+            target.waitingBytes += Int(packet.pointee.size) + 256
+        }
+        if track.waiting.isEmpty {
+            guard !track.isFlushing else {
+                track.isOver = true
+                return false
+            }
+            track.isFlushing = true
+            avcodec_send_packet(track.context, nil)
+            return true
+        }
+        let packet = track.waiting.removeFirst()
+        track.waitingBytes -= Int(packet.pointee.size) + 256
+        let code = avcodec_send_packet(track.context, packet)
+        var owned: UnsafeMutablePointer<AVPacket>? = packet
+        av_packet_free(&owned)
+        if code < 0, code != proscenium_av_error(EAGAIN) { try note(track) }
+        return true
+    }
+
+    private func note(_ track: Track) throws(RollError) {
+        track.faults += 1
+        guard track.faults <= Self.faultLimit else {
+            throw .unreadable("\(track === video ? "The picture" : "The sound") is damaged.")
+        }
+    }
+
+    private static func length(_ frame: UnsafeMutablePointer<AVFrame>) -> Int64 {
+        let rate = Int64(frame.pointee.sample_rate)
+        return rate > 0 ? Int64(frame.pointee.nb_samples) * 1_000_000_000 / rate : 0
+    }
+
+    private static func nanoseconds(_ stamp: Int64, _ base: AVRational) -> Int64 {
+        // Far beyond anything real: held, so that sums can't overflow.
+        let value = av_rescale_q(stamp, base, AVRational(num: 1, den: 1_000_000_000))
+        return min(max(value, -(1 << 60)), 1 << 60)
+    }
+}

@@ -1,0 +1,94 @@
+// The files of rolls: fetched from Studio to files without a name, which go with this process.
+
+import AsyncHTTPClient
+import CProcess
+import Foundation
+import Glibc
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Synchronization
+
+func closeDescriptor(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
+
+/// Keeps what was fetched last, within bounds.
+final class RollFiles: Sendable {
+    /// Files, and bytes of all of them, that are kept for the next time.
+    static let keptFiles = 8, keptBytes = 8 << 30
+
+    private let address: MediaAddress
+    private let folder: URL
+    private let fileLimitBytes: Int
+    private let kept = Mutex<[(asset: String, file: RollFile)]>([])
+
+    /// Creates a keeper.
+    ///
+    /// - Parameters:
+    ///   - address: where files are fetched.
+    ///   - folder: on which disk they lie; no name stands there.
+    ///   - fileLimitBytes: the most of one file.
+    init(address: MediaAddress, folder: URL, fileLimitBytes: Int = 8 << 30) {
+        self.address = address
+        self.folder = folder
+        self.fileLimitBytes = fileLimitBytes
+    }
+
+    /// Gives a roll's file, fetched piece by piece when it is not here.
+    func file(of asset: String) async throws -> RollFile {
+        if let file = kept.withLock({ $0.first { $0.asset == asset }?.file }) { return file }
+        let file = try await fetch(asset)
+        kept.withLock { kept in
+            kept.removeAll { $0.asset == asset }
+            kept.append((asset, file))
+            while kept.count > Self.keptFiles || kept.reduce(0, { $0 + $1.file.bytes }) > Self.keptBytes, kept.count > 1
+            {
+                kept.removeFirst()
+            }
+        }
+        return file
+    }
+
+    private func fetch(_ asset: String) async throws -> RollFile {
+        var request = HTTPClientRequest(url: "\(address.studio)/media/\(address.event)/\(asset)/video")
+        request.headers.add(name: "Authorization", value: "Bearer \(address.token)")
+        let response = try await HTTPClient.shared.execute(request, timeout: .minutes(10))
+        guard response.status == .ok else { throw Failure.status(Int(response.status.code)) }
+        let descriptor = try open()
+        do {
+            var length = 0
+            for try await piece in response.body {
+                length += piece.readableBytes
+                guard length <= fileLimitBytes else { throw Failure.tooLarge }
+                try await NIOThreadPool.singleton.runIfActive {
+                    let isWritten = piece.withUnsafeReadableBytes { raw in
+                        raw.baseAddress.map { WholeBlocks.write(descriptor, $0, raw.count) } ?? true
+                    }
+                    guard isWritten else { throw Failure.disk }
+                }
+            }
+            return RollFile(descriptor: descriptor, bytes: length)
+        } catch {
+            closeDescriptor(descriptor)
+            throw error
+        }
+    }
+
+    private func open() throws -> Int32 {
+        try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let made = proscenium_nameless_file(folder.path)
+        guard made >= 0 else { throw Failure.disk }
+        return made
+    }
+
+    enum Failure: Error, CustomStringConvertible {
+        case status(Int), tooLarge, disk
+
+        var description: String {
+            switch self {
+            case .status(let code): "Studio answers \(code)"
+            case .tooLarge: "the file is too large"
+            case .disk: "there is no room on the disk"
+            }
+        }
+    }
+}
