@@ -8,16 +8,16 @@ final class WebMSource {
     private var format: UnsafeMutablePointer<AVFormatContext>?
     private var packet: UnsafeMutablePointer<AVPacket>?
     private var video: Int32 = -1, audio: Int32 = -1
-    private var pictures: VP8Decoder
+    private var pictures: VPXDecoder
     private var sound: OpusDecoder
     /// Decoded samples that nobody took yet, left and right in turn, and where they begin.
     private var samples: [Float] = [], start = 0
 
     /// Opens a file.
     ///
-    /// - Throws: `AVError` when it can't be read or has no VP8, `VP8Error` and `OpusError` when a decoder can't be set up.
+    /// - Throws: `AVError` when it can't be read or has no VP8, `VideoCodecError` and `OpusError` when a decoder can't be set up.
     init(_ path: String) throws {
-        pictures = try VP8Decoder()
+        pictures = try VPXDecoder(codec: .vp8)
         sound = try OpusDecoder()
         let opened = avformat_open_input(&format, path, nil, nil)
         guard opened >= 0 else { throw AVError(code: opened) }

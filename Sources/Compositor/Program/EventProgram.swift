@@ -296,7 +296,7 @@ public final class EventProgram: Sendable {
     /// Draws the graphics of a look before it is shown; says whether no card stands in for anything.
     private func prepare(_ look: ProgramLook) async -> Bool {
         var sources = video.newest.sources
-        rolls.stills(look.rolls, into: &sources)
+        rolls.stills(look.rolls, into: &sources.pictures)
         let operations = operations(look, sources)
         do {
             try await shop.prepare(operations)

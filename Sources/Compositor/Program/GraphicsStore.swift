@@ -129,9 +129,9 @@ public final class GraphicsStore: Sendable {
     /// A card that says the same, of whatever size.
     func anyCard(name: String, key: String) -> VideoFrame? {
         contents.withLock { contents in
-            contents.cards.first {
+            contents.cards.values.first {
                 if case .card(name, key, _, _) = $0.key { true } else { false }
-            }?.value.value
+            }?.value
         }
     }
 
