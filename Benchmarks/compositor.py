@@ -105,14 +105,16 @@ class FFmpeg:
             f"[1:v]scale=1376:774:flags=bilinear:{matrix},format=yuv420p,{loop}[sl];"
             f"[2:v]scale={matrix},format=yuva420p,{loop}[lt];"
         )
-        graph += "".join(f"[{3 + n}:v]scale=448:252:flags=bilinear[c{n}];" for n in range(4))
+        # WebM's stamps are whole milliseconds: without new ones a third of the pictures would show one too late.
+        graph += "".join(f"[{3 + n}:v]settb=1/{FPS},setpts=N,scale=448:252:flags=bilinear[c{n}];" for n in range(4))
         graph += "[bg][sl]overlay=32:120:format=yuv420:eval=init[o0];"
         for n, (x, y) in enumerate(CAMERAS):
             graph += f"[o{n}][c{n}]overlay={x}:{y}:format=yuv420:eval=init[o{n + 1}];"
         graph += "[o4][lt]overlay=32:900:format=yuv420:eval=init,format=yuv420p[v]"
         if job == "whole":
             graph += ";" + "".join(f"[{3 + n}:a]" for n in range(4)) + "amix=inputs=4:normalize=0,volume=0.5[a]"
-        command = start + ["-filter_complex_threads", "1", "-i", "bg.png", "-i", "slide.png", "-i", "lt.png"] + cameras
+        stills = [part for name in ("bg", "slide", "lt") for part in ("-framerate", str(FPS), "-i", f"{name}.png")]
+        command = start + ["-filter_complex_threads", "1"] + stills + cameras
         command += ["-filter_complex", graph, "-map", "[v]", "-t", str(seconds), "-r", str(FPS)]
         if job == "pictures":
             return command + ["-f", "rawvideo", "-pix_fmt", "yuv420p", output]
