@@ -52,6 +52,23 @@ navigator.mediaDevices.getUserMedia = async (wanted) => {
 };
 """ % (json.dumps(PATCHES), COLUMNS, ROWS)
 
+# A phone held upright: its camera's pictures lie on their side, and each says that it is to be turned clockwise.
+BLUE, RED = (32, 32, 192), (192, 32, 32)
+PHONE = """
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wanted) => {
+    const canvas = new OffscreenCanvas(1280, 720), context = canvas.getContext("2d");
+    context.fillStyle = "rgb(%d %d %d)";
+    context.fillRect(0, 0, 640, 720);
+    context.fillStyle = "rgb(%d %d %d)";
+    context.fillRect(640, 0, 640, 720);
+    const track = new MediaStreamTrackGenerator({ kind: "video" }), writer = track.writable.getWriter();
+    setInterval(() => writer.write(new VideoFrame(canvas, { timestamp: performance.now() * 1000, rotation: 90 })), 1000 / 30);
+    const sound = wanted.audio ? (await open({ audio: wanted.audio })).getTracks() : [];
+    return new MediaStream([track, ...sound]);
+};
+""" % (*BLUE, *RED)
+
 
 def bt709(rgb):
     """Returns the code values of BT.709, limited range, not rounded."""
@@ -88,15 +105,7 @@ class ColourShow(Show):
     def open(self):
         self.admin.post("/v1/events", {"id": self.event, "title": "Colours"}, expect=201)
         self.admin.post(f"{self.path}/start", expect=202)
-        driver = self._stack.enter_context(
-            chromium(self.folder / "carl", self.artefacts / "chromedriver-colour.log", size=(960, 760))
-        )
-        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": CAMERA})
-        driver.get(self.invite(name="Carl Chart")["url"])
-        wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
-        driver.find_element(By.ID, "join").click()
-        wait_script(driver, JOINED, 20, "the speaker is in the room")
-        self.driver = driver
+        self.driver = self.join("Carl Chart", CAMERA)
         guest = self.studio.attendee(self.admin, self.event, "Rita Recorder")
         self.put_on_stage(self.participant("Carl Chart"))
         self.show({"layout": "full"}, hold=0)
@@ -107,6 +116,19 @@ class ColourShow(Show):
         self.recorder = Recorder(viewer, playback["hls"], self.folder).start()
         self._stack.callback(self.recorder.stop)
         return self
+
+    def join(self, name, camera):
+        """Brings a speaker in whose page has this camera; returns the browser."""
+        label = name.split()[0].lower()
+        driver = self._stack.enter_context(
+            chromium(self.folder / label, self.artefacts / f"chromedriver-{label}.log", size=(960, 760))
+        )
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": camera})
+        driver.get(self.invite(name=name)["url"])
+        wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
+        driver.find_element(By.ID, "join").click()
+        wait_script(driver, JOINED, 20, f"{name} is in the room")
+        return driver
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +223,22 @@ def patch_mean(planes, width, area):
         sum(sum(plane[row * width + x : row * width + x + columns]) for row in range(y, y + rows)) / (columns * rows)
         for plane in planes
     )
+
+
+def test_a_phone_that_is_held_upright_is_upright_in_the_program(show, settled):
+    """The picture lies on its side until it is turned: then what was at its left is at the top."""
+    show.take_off_stage(show.participant("Carl Chart"))
+    driver = show.join("Paula Phone", PHONE)
+    assert driver.execute_script("return document.querySelector('#preview').videoWidth < document.querySelector('#preview').videoHeight")
+    show.put_on_stage(show.participant("Paula Phone"))
+    # The layout fills 16:9 with the part around two fifths of the height; the colours' border is in its lower third.
+    areas = [(x, y, 400, 160) for y in (40, 400, 900) for x in (100, 1400)]
+    wanted = [bt709(BLUE)] * 4 + [bt709(RED)] * 2
+    found = []
+
+    def look():
+        found[:] = read(show, areas)
+        return max(differences(found, wanted)) <= 2
+
+    wait_until(look, 30, lambda: f"{found}, and {wanted} is upright", 0.3)
+    print(f"upright to {max(differences(found, wanted)):.2f} code values")
