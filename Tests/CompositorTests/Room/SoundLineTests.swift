@@ -7,7 +7,7 @@ import Testing
 @testable import Compositor
 
 /// A participant whose flashes and beeps happen together once a second, and the way they take.
-private struct VirtualLine: ~Copyable {
+private final class VirtualLine {
     static let sound = 1, picture = 2, origin: Int64 = 500_000_000_000
     /// Beeps are bursts of 40 ms whose middle is the moment of the flash.
     static let burst = 0.04, offset = 0.5
@@ -49,7 +49,7 @@ private struct VirtualLine: ~Copyable {
     }
 
     /// Runs until a time; gives each beep's true second, and by how many milliseconds the picture is due after the sound.
-    mutating func run(seconds: Int) -> [(second: Int, skew: Double)] {
+    func run(seconds: Int) -> [(second: Int, skew: Double)] {
         var skews: [(second: Int, skew: Double)] = []
         var pending: [(arrival: Double, id: Int, stamp: Int64, captured: Int64?, payload: ByteBlock?)] = []
         var reports: [Int: Int64] = [:], nextReport = [Self.sound: 0.0, Self.picture: 0.0]
@@ -99,7 +99,7 @@ private struct VirtualLine: ~Copyable {
         return skews
     }
 
-    private mutating func send(
+    private func send(
         _ id: Int, _ ready: Double, _ captured: Double, _ stamp: Int64, _ payload: ByteBlock?, _ wayMs: Double,
         _ pending: inout [(arrival: Double, id: Int, stamp: Int64, captured: Int64?, payload: ByteBlock?)],
         _ reports: inout [Int: Int64], _ nextReport: inout [Int: Double]
@@ -116,7 +116,7 @@ private struct VirtualLine: ~Copyable {
         pending.append((ready + (wayMs + jitter) / 1000, id, stamp, reports[id].map { $0 + stamp }, payload))
     }
 
-    private mutating func read(
+    private func read(
         _ now: Double, _ block: inout [Float], _ energy: inout [Int: (weight: Double, moment: Double)],
         _ next: inout Int, _ skews: inout [(second: Int, skew: Double)]
     ) {
@@ -162,7 +162,7 @@ struct SoundLineTests {
 
     @Test("on a plain way beep and flash come out within 3 ms of each other")
     func plain() throws {
-        var line = try VirtualLine()
+        let line = try VirtualLine()
         let skews = line.run(seconds: 40)
         print("plain: \(worst(skews, from: 3)) ms")
         #expect(skews.count >= 35 && worst(skews, from: 3) < 3)
@@ -170,7 +170,7 @@ struct SoundLineTests {
 
     @Test("clocks that drift by 200 ppm are followed for an hour", arguments: [200e-6, -200e-6])
     func drift(drift: Double) throws {
-        var line = try VirtualLine()
+        let line = try VirtualLine()
         (line.soundDrift, line.pictureDrift, line.reportDrift) = (drift, drift, drift)
         let skews = line.run(seconds: 3600)
         print("drift of \(drift): \(worst(skews, from: 30)) ms of \(skews.count)")
@@ -179,7 +179,7 @@ struct SoundLineTests {
 
     @Test("a microphone whose clock is not the camera's is held by the reports", arguments: [200e-6, -200e-6])
     func twoClocks(drift: Double) throws {
-        var line = try VirtualLine()
+        let line = try VirtualLine()
         line.soundDrift = drift
         let skews = line.run(seconds: 900)
         print("two clocks, \(drift): \(worst(skews, from: 30)) ms of \(skews.count)")
@@ -188,7 +188,7 @@ struct SoundLineTests {
 
     @Test("with 5 % of the packets lost they stay together")
     func loss() throws {
-        var line = try VirtualLine()
+        let line = try VirtualLine()
         line.loss = 0.05
         let skews = line.run(seconds: 300)
         print("5 % loss: \(worst(skews, from: 5)) ms of \(skews.count)")
@@ -200,7 +200,7 @@ struct SoundLineTests {
 
     @Test("after an outage of 2 s they are together with the first beep")
     func outage() throws {
-        var line = try VirtualLine()
+        let line = try VirtualLine()
         line.isLost = { (20..<22).contains($0) || (40.3..<42.3).contains($0) }
         let skews = line.run(seconds: 60)
         print("outages: \(worst(skews, from: 3)) ms of \(skews.count)")
@@ -210,7 +210,7 @@ struct SoundLineTests {
 
     @Test("a microphone that was off without counting the time comes back in its place", arguments: [3.0, 12, 45])
     func mute(length: Double) throws {
-        var line = try VirtualLine()
+        let line = try VirtualLine()
         line.isMuted = { (20..<(20 + length)).contains($0) }
         let skews = line.run(seconds: 60 + Int(length))
         let after = Int(20 + length)
@@ -223,7 +223,7 @@ struct SoundLineTests {
 
     @Test("who joins with one track first has both together once the reports have come", arguments: [0.0, 9])
     func join(camera: Double) throws {
-        var line = try VirtualLine()
+        let line = try VirtualLine()
         (line.soundFrom, line.pictureFrom) = (camera == 0 ? 9 : 0, camera)
         let skews = line.run(seconds: 40)
         print("joined: \(skews.filter { $0.second >= 9 }.prefix(8).map { Int($0.skew) })")
