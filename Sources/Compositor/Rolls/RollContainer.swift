@@ -95,6 +95,12 @@ final class RollContainer {
         return duration > 0 && duration < Int64.max / 2 ? duration / 1000 : nil
     }
 
+    /// Whether what was read ends long before the container's own word; a file that is cut off may end like a whole one.
+    func isCutOff(atMs milliseconds: Int64) -> Bool {
+        guard let declaredMs else { return false }
+        return milliseconds < declaredMs - max(500, declaredMs / 20)
+    }
+
     /// Reads the next packet of one of the two tracks.
     ///
     /// - Returns: false at the end.

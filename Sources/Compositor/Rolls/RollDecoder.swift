@@ -62,7 +62,7 @@ final class RollDecoder {
     /// The stamp of the first picture, in nanoseconds: the roll's zero.
     private var origin: Int64?
     private let fromNanoseconds: Int64
-    private var lastPicture = Int64.min
+    private var lastPicture = Int64.min, lastEnd: Int64 = 0
 
     /// Opens the decoders.
     ///
@@ -102,9 +102,14 @@ final class RollDecoder {
             try fill(video)
             if origin == nil, video.head != nil { origin = video.headNanoseconds }
             if let sound { try fill(sound) }
-            guard let output = choose() else { return .end }
+            guard let output = choose() else {
+                guard !container.isCutOff(atMs: lastEnd / 1_000_000) else {
+                    throw .unreadable("The file is cut off.")
+                }
+                return .end
+            }
             switch output {
-            case .picture(_, let stamp):
+            case .picture(let frame, let stamp):
                 // What lies before the beginning is needed to decode, and not to be seen; time never goes back.
                 guard stamp >= fromNanoseconds, stamp > lastPicture else {
                     drop(video)
@@ -113,12 +118,15 @@ final class RollDecoder {
                 guard lastPicture == Int64.min || stamp - lastPicture <= limits.milliseconds * 1_000_000 else {
                     throw .unreadable("The stamps of the pictures jump.")
                 }
+                let told = Self.nanoseconds(max(0, frame.pointee.pkt_duration), video.timeBase)
+                lastEnd = max(lastEnd, stamp + max(told, lastPicture == Int64.min ? 0 : stamp - lastPicture))
                 lastPicture = stamp
             case .sound(let frame, let stamp):
                 guard stamp >= fromNanoseconds - Self.length(frame) else {
                     if let sound { drop(sound) }
                     continue
                 }
+                lastEnd = max(lastEnd, stamp + Self.length(frame))
             case .end: break
             }
             handedOut = output

@@ -27,8 +27,8 @@ public enum RollProbe {
         }
         let size = try firstPicture(container, limits)
         let durationMs = try measure(descriptor, limits)
-        if let declared = container.declaredMs, durationMs < declared - max(2000, declared / 10) {
-            throw .unreadable("The file is cut off: \(durationMs) of \(declared) ms are there.")
+        if container.isCutOff(atMs: durationMs) {
+            throw .unreadable("The file is cut off after \(durationMs) ms.")
         }
         return RollDescription(
             width: size.width, height: size.height, durationMs: durationMs, hasSound: container.sound != nil)
