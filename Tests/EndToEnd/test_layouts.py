@@ -87,6 +87,7 @@ def test_a_changed_file_is_shown_and_a_bad_one_changes_nothing(running):
     layouts = {item["name"]: item for item in admin.get("/v1/layouts", expect=200).json()["items"]}
     assert layouts["full"]["background"] == "#a01010" and layouts["full"]["slots"][0]["rect"][2] == 64
     shows(studio, admin, (160, 16, 16))
+    file.write_text(json.dumps(layout))
 
 
 @pytest.mark.parametrize("role, colour", [("studio", "#10a010"), ("compositor", "#1010a0")])

@@ -166,6 +166,7 @@ public final class EventProgram: Sendable {
         if let take = setup.take, take.id == board.taken?.id {
             // Studio has not heard of it: what it takes for the program's scene is the one before.
             report(.taken(id: take.id, programTime: take.at))
+            _ = board.look(for: take.scene, layouts: setup.layouts)
         } else if setup.version >= board.version {
             _ = try? await show(ProgramChange(scene: setup.scene, version: setup.version, layouts: setup.layouts))
         }

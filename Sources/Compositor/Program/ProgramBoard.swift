@@ -129,7 +129,11 @@ public final class ProgramBoard: Sendable {
     /// What a change would look like, or nil when its layout is not known.
     func look(for scene: Scene, layouts: [Layout]? = nil) -> ProgramLook? {
         contents.withLock { contents in
-            if let layouts { contents.layouts = Self.byName(layouts) }
+            if let layouts {
+                // What is shown or waits stays known, also where its file is bad since Studio has started anew.
+                let taken = contents.take.flatMap { contents.layouts[$0.scene.layout] }
+                contents.layouts = Self.byName([contents.look.layout] + [taken].compactMap { $0 } + layouts)
+            }
             return contents.look(scene, contents.castWaiting?.cast ?? contents.look.cast)
         }
     }

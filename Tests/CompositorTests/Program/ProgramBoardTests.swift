@@ -74,6 +74,16 @@ struct ProgramBoardTests {
         #expect(told.times.isEmpty)
     }
 
+    @Test("layouts that lack the one that is shown, or that waits, take neither away")
+    func keepsLayouts() throws {
+        let board = try #require(ProgramBoard(try Self.setup()))
+        #expect(board.put(take: take("grid", at: 5000)))
+        let other = try LayoutTests.layout("share-with-speakers")
+        #expect(board.look(for: Scene(layout: "full"), layouts: [other])?.layout.name == "full")
+        #expect(board.advance(to: time(1000)).look.layout.name == "full")
+        #expect(board.advance(to: time(5000)).look.layout.name == "grid")
+    }
+
     @Test("a program that starts after the moment of a take begins with it, without a transition")
     func lateTake() throws {
         var setup = try Self.setup()
