@@ -106,7 +106,11 @@ public struct H264Decoder: ~Copyable {
     public mutating func decode(_ encoded: EncodedFrame, output: (VideoFrame) -> Void) throws(AVError) {
         timescale = Int64(max(1, encoded.timescale))
         guard encoded.payload.count > 0, encoded.payload.count < 1 << 26 else { throw AVError.invalidData }
-        if let live { try check(encoded.payload, live.maximumPixels) }
+        if let live, try check(encoded.payload, live.maximumPixels) {
+            // What is left of damaged pictures neither holds up an IDR nor comes out in its place.
+            avcodec_flush_buffers(context)
+            context.pointee.has_b_frames = 0
+        }
         try AVError.check(av_new_packet(packet, Int32(encoded.payload.count)))
         encoded.payload.withBytes { bytes in
             if let target = packet.pointee.data, let source = bytes.baseAddress {
@@ -128,14 +132,17 @@ public struct H264Decoder: ~Copyable {
     }
 
     /// Reads the size of each sequence parameter set before libavcodec takes memory for it.
-    private func check(_ payload: ByteBlock, _ maximumPixels: Int) throws(AVError) {
+    ///
+    /// - Returns: whether the access unit is an IDR.
+    private func check(_ payload: ByteBlock, _ maximumPixels: Int) throws(AVError) -> Bool {
         try payload.withBytes { bytes throws(AVError) in
-            var offset = 0
+            var offset = 0, hasIDR = false
             while offset < bytes.count {
                 guard offset + 5 <= bytes.count else { throw AVError.invalidData }
                 let length = bytes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
                 offset += 4
                 guard length > 0, length <= bytes.count - offset else { throw AVError.invalidData }
+                if bytes[offset] & 31 == 5 { hasIDR = true }
                 if bytes[offset] & 31 == 7 {
                     let set = Array(bytes[offset..<offset + min(length, 1024)])
                     guard let size = SequenceParameterSet.codedSize(of: set) else { throw AVError.invalidData }
@@ -143,6 +150,7 @@ public struct H264Decoder: ~Copyable {
                 }
                 offset += length
             }
+            return hasIDR
         }
     }
 

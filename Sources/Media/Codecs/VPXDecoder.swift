@@ -69,12 +69,13 @@ public struct VPXDecoder: ~Copyable {
             }
             try whole.withBytes { bytes throws(VideoCodecError) in try run(bytes) }
         }
+        var iterator: vpx_codec_iter_t?
+        guard let image = vpx_codec_get_frame(context, &iterator) else { return nil }
+        // The answer is about the picture that was taken last.
         var isCorrupted: Int32 = 0
         let asked = vpx_codec_control_VP8D_GET_FRAME_CORRUPTED(
             context, Int32(VP8D_GET_FRAME_CORRUPTED.rawValue), &isCorrupted)
         guard asked != VPX_CODEC_OK || isCorrupted == 0 else { throw .corrupt(code: 0) }
-        var iterator: vpx_codec_iter_t?
-        guard let image = vpx_codec_get_frame(context, &iterator) else { return nil }
         return try copy(image.pointee, timestampNanoseconds)
     }
 

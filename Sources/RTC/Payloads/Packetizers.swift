@@ -114,7 +114,8 @@ public enum H264Packetizer {
         while reader.remaining > 0 {
             guard let length = reader.u32(), length > 0, let unit = reader.take(Int(length)) else { return [] }
             if waiting.reduce(1, { $0 + $1.count + 2 }) + unit.count + 2 > maximumPayload { flush() }
-            if unit.count <= maximumPayload - 3 {
+            // In two parts at least: one that begins and ends a unit is none (section 5.8).
+            if unit.count <= maximumPayload {
                 waiting.append(unit)
             } else {
                 flush()
