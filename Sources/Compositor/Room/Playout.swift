@@ -104,7 +104,8 @@ public struct Playout: Sendable {
             offset = track.own
             if leader == id { leader = nil }
         }
-        track.capture = captured.map { $0 &- stamp }
+        // Until it is known what a leap of the stamps was, the capture clock that goes with them moves nobody.
+        if !isFar || isEarly || isLate { track.capture = captured.map { $0 &- stamp } }
         if let until = track.distrustedUntil {
             let isRenewed =
                 if let stale = track.stale, let capture = track.capture {

@@ -15,9 +15,11 @@ public struct OpusEncoder: ~Copyable {
     ///   - complexity: 0…10; 5 costs half of 10 and is hard to tell apart at 64 kbit/s.
     ///   - isVoice: whether it is set up for speech, as browsers do, whose packets carry redundancy at low rates.
     ///   - pauses: whether it sends next to nothing in silence (discontinuous transmission).
+    ///   - hasRedundancy: whether packets carry what a lost one before them said; libopus leaves its mode for music for it.
     /// - Throws: `OpusError.setup` when libopus refuses.
     public init(
-        bitrate: Int = 64_000, complexity: Int = 5, isVoice: Bool = false, pauses: Bool = false
+        bitrate: Int = 64_000, complexity: Int = 5, isVoice: Bool = false, pauses: Bool = false,
+        hasRedundancy: Bool = true
     ) throws(OpusError) {
         var code: Int32 = 0
         let application = isVoice ? OPUS_APPLICATION_VOIP : OPUS_APPLICATION_AUDIO
@@ -26,7 +28,7 @@ public struct OpusEncoder: ~Copyable {
         }
         code = proscenium_opus_set_bitrate(handle, Int32(clamping: bitrate))
         if code == OPUS_OK { code = proscenium_opus_set_complexity(handle, Int32(clamping: complexity)) }
-        if code == OPUS_OK { code = proscenium_opus_set_inband_fec(handle, 1, 10) }
+        if code == OPUS_OK { code = proscenium_opus_set_inband_fec(handle, hasRedundancy ? 1 : 0, hasRedundancy ? 10 : 0) }
         if code == OPUS_OK, pauses { code = proscenium_opus_set_dtx(handle, 1) }
         guard code == OPUS_OK else {
             opus_encoder_destroy(handle)
