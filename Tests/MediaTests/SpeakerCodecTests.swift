@@ -154,6 +154,41 @@ struct SpeakerCodecTests {
         withExtendedLifetime((first, second)) {}
     }
 
+    @Test("a picture in slices comes out whole, and not at all when a slice is missing or cut")
+    func slices() throws {
+        func units(_ text: String) throws -> [[UInt8]] {
+            var bytes = [UInt8](try #require(Data(base64Encoded: text)))[...], result: [[UInt8]] = []
+            while bytes.count > 4 {
+                let length = bytes.prefix(4).reduce(0) { $0 << 8 | Int($1) }
+                result.append(Array(bytes.prefix(4 + length)))
+                bytes = bytes.dropFirst(4 + length)
+            }
+            return result
+        }
+        let key = try units(Self.slicedKeyframe), next = try units(Self.slicedFrame)
+        #expect(key.count == 4 && next.count == 2)
+        var decoder = try open(.h264)
+        for _ in 0..<2 {
+            let first = try decoder.decode(ByteBlock(key.flatMap { $0 }), timestampNanoseconds: 0)
+            let second = try decoder.decode(ByteBlock(next.flatMap { $0 }), timestampNanoseconds: 1)
+            #expect(first?.width == 64 && second?.timestampNanoseconds == 1)
+        }
+        let lacking = Array(key.prefix(3).joined())
+        #expect(throws: VideoCodecError.self) { try decoder.decode(ByteBlock(lacking), timestampNanoseconds: 0) }
+        let whole = try decoder.decode(ByteBlock(key.flatMap { $0 }), timestampNanoseconds: 0)
+        #expect(whole?.height == 64)
+        #expect(throws: VideoCodecError.self) { try decoder.decode(ByteBlock(next[0]), timestampNanoseconds: 0) }
+    }
+
+    /// Bars of 64 × 64 pixels in constrained baseline, two slices a picture: parameter sets and IDR, then what follows.
+    private static let slicedKeyframe =
+        "AAAAFmdCwAraEJsBEAAAAwAQAAADA8DxImoAAAAFaM4DHIAAAABrZYiEP/4f+GooB8v8QAAgFmwPIVyHkK5///4axR8vxAEANEAIB48DYDzFcHgb"
+        + "AeYrgOgmMHQTH//8EcUfEAAPgNEAAEAcAN///DUv+KPEAQeIAVgeQrg8DYDyFcHgbEHQTEHQTCd07p3TiuAAAADZZRIiEP/4Y4AHigHy/wOg"
+        + "Q7L5fxAACIRlcDyFcA6Y5YHURjbN//AcAAFxR8v4mRvCYma4HC4BgiADQ48DYDzFchNDtGikWYHQTGAJ+RM3d4FB6eGfAf8A4QhCKP93BimX"
+        + "MIEgKYEAAXAj3cquWzdlOWHIQkv/wwh5f8UeEIotJuN4HgYjLITmAMIgGhgPIVweBsICuAVXT6IOgmAD9biEoLZVXefAIf8NRfxQABAE4gAI"
+        + "eNAeXxeIWIhYgGAf/BHFAfBh2GKHhw/+gVRCAcFAzyxiSxnWdRVvgA=="
+    private static let slicedFrame = "AAAABUGaI8TAAAAABUESaI8T"
+
     @Test("no picture of sound, and no decoder of what is not sent by speakers")
     func otherCodecs() {
         for codec in [Codec.opus, .aac] {

@@ -31,7 +31,7 @@ public struct H264Decoder: ~Copyable {
 
     /// Opens a decoder for a live stream whose parameter sets come with its IDRs.
     ///
-    /// Each picture comes out with the frame that carried it. Nothing is concealed: a damaged picture is an error.
+    /// Each picture comes out with the frame that carried it. Nothing concealed comes out: a damaged picture is an error.
     ///
     /// - Parameters:
     ///   - maximumPixels: larger pictures are refused before memory is taken for them.
@@ -69,7 +69,8 @@ public struct H264Decoder: ~Copyable {
         context.pointee.max_pixels = Int64(maximumPixels)
         if live != nil {
             context.pointee.flags |= AV_CODEC_FLAG_LOW_DELAY
-            context.pointee.error_concealment = 0
+            // What libavcodec conceals it marks, and marked pictures are not handed on. Without its concealment it loses count of
+            // slices, and marks whole pictures.
             context.pointee.err_recognition = AV_EF_EXPLODE | AV_EF_BITSTREAM | AV_EF_BUFFER
         }
         let opened = avcodec_open2(context, codec, nil)
