@@ -61,8 +61,7 @@ struct Setting: Sendable {
             reason: "addresses whose X-Forwarded-For counts, separated by commas; empty trusts nobody"),
         .init(
             name: "allow-private-outputs", standard: "false",
-            reason:
-                "true lets outputs go into private networks and to this machine; otherwise a producer could reach them"),
+            reason: "true lets outputs go into private networks and to this machine, which a producer could reach then"),
         .init(name: "log-level", standard: "info", reason: "lowest level that is logged: trace to critical"),
     ]
 }

@@ -231,9 +231,9 @@ def test_a_phone_that_is_held_upright_is_upright_in_the_program(show, settled):
     driver = show.join("Paula Phone", PHONE)
     assert driver.execute_script("return document.querySelector('#preview').videoWidth < document.querySelector('#preview').videoHeight")
     show.put_on_stage(show.participant("Paula Phone"))
-    # The layout fills 16:9 with the part around two fifths of the height; the colours' border is in its lower third.
-    areas = [(x, y, 400, 160) for y in (40, 400, 900) for x in (100, 1400)]
-    wanted = [bt709(BLUE)] * 4 + [bt709(RED)] * 2
+    # The upright picture is seen whole, 607 wide in the middle, before its own blurred self; the colours meet half way down.
+    areas = [(x, y, 160, 160) for y in (40, 340, 640, 880) for x in (700, 1040)]
+    wanted = [bt709(BLUE)] * 4 + [bt709(RED)] * 4
     found = []
 
     def look():

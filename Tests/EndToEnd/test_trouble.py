@@ -90,8 +90,6 @@ def test_a_storm_of_joins_and_leaves_does_not_touch_the_programs_frames(studio, 
     last = wait_until(
         lambda: (numbers := recorder.complete_numbers())[-1] > after and numbers[-1], 30, "no segment after the storm"
     )
-    lost_in_storm = counted(studio, lost) - lost_before
-
     found = probe_all(recorder, range(before + 1, last + 1))
     segments = found["1920x1080"]
     missing = 0
@@ -102,8 +100,12 @@ def test_a_storm_of_joins_and_leaves_does_not_touch_the_programs_frames(studio, 
         audio = sorted(packet.pts for packet in seen.audio)
         gaps = [later - earlier for earlier, later in zip(audio, audio[1:]) if abs(later - earlier - 1920) > 3]
         assert not gaps, f"segment {number} has gaps in its sound: {gaps}"
+    # Counters come with the worker's heartbeat, a second or two after the frames.
+    lost_in_storm = wait_until(
+        lambda: (count := counted(studio, lost) - lost_before) >= missing and count or missing == 0, 5,
+        lambda: f"{missing} frames are missing, {counted(studio, lost) - lost_before:.0f} are counted",
+    )  # fmt: skip
     print(f"{SPEAKERS * ROUNDS} joins over {len(segments)} segments: {missing} frames not there, {lost_in_storm:.0f} counted")
-    assert missing <= lost_in_storm, f"{missing} frames are missing, {lost_in_storm:.0f} are counted"
     recorder.assert_clean()
 
 
