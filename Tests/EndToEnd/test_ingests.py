@@ -1,6 +1,7 @@
 """An encoder's stream as a source on the stage: seen and heard in the program, a card while it is away."""
 
 import array
+import json
 import signal
 import subprocess
 
@@ -77,6 +78,13 @@ class Stage:
         wait_until(is_seen, seconds, lambda: f"the program shows {self.still()}", 0.2)
 
 
+def start_ms(file, kind):
+    """Returns when the first picture or sound of a file is due."""
+    command = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_type,start_time", "-of", "json", str(file)]
+    streams = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)["streams"]
+    return next(float(stream["start_time"]) * 1000 for stream in streams if stream["codec_type"] == kind)
+
+
 @pytest.fixture(scope="module")
 def stage(make_studio, artefacts):
     studio = make_studio(
@@ -117,13 +125,17 @@ def test_a_stream_that_comes_in_is_seen_and_heard_in_the_program(stage, tmp_path
         ["-i", str(file), "-map", "0:v", "-vf", "fps=30,scale=64:36:flags=area", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     )
     length = size[0] * size[1] * 3
-    frames = [Picture(*size, data[at : at + length], at / length * 1000 / 30) for at in range(0, len(data), length)]
+    # Neither begins at zero, nor both at once: an IDR lies where it must, frames of sound where they happen to.
+    picture_start, sound_start = start_ms(file, "video"), start_ms(file, "audio")
+    frames = [
+        Picture(*size, data[at : at + length], picture_start + at / length * 1000 / 30) for at in range(0, len(data), length)
+    ]
     assert len(frames) > 100
     colours = [frame.mean(16, 8, 32, 20) for frame in frames]
     assert all(is_near(colour, GREEN, 60) or is_near(colour, WHITE, 60) for colour in colours), colours
     sound = run_decoder(["-i", str(file), "-map", "0:a", "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"])
     samples = array.array("h", sound)
-    beeps = onsets(list(enumerate(loudness(samples))))
+    beeps = onsets([(sound_start + at, value) for at, value in enumerate(loudness(samples))])
     flashes = rising_edges([(frame.program_time, sum(colour)) for frame, colour in zip(frames, colours)])
     skews = pair_up(flashes, beeps)
     print(f"flash after beep: {[round(skew) for skew in skews]} ms")
