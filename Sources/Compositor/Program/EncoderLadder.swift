@@ -9,7 +9,7 @@ public import Media
 /// picture is left out, which is evener than leaving out bunches when the queue is full. IDRs and sound are never touched.
 ///
 /// It goes down when encoding has taken more than 70 % of its time for 3 s, or at once when pictures pile up. It goes up a
-/// step after 60 s with room; when that was too early, the next try waits twice as long, up to 16 minutes.
+/// step after 60 s with room (from leaving pictures out after 6); when that was too early, the next try waits twice as long, up to 16 minutes.
 public struct EncoderLadder: Sendable {
     /// How the next picture is to be encoded.
     public struct Rung: Hashable, Sendable {
@@ -23,9 +23,13 @@ public struct EncoderLadder: Sendable {
 
     /// Pictures that wait for the encoder before it counts as behind.
     static let pileLength = 4
+    /// As many before pictures are left out: a short press is waited through.
+    static let jamLength = 10
     private static let window: Int64 = 3000, calm: Int64 = 60_000, longestCalm: Int64 = 960_000
     /// Percent of the time that there is.
-    private static let tooMuch: Int64 = 70, little: Int64 = 40
+    private static let tooMuch: Int64 = 70, wayTooMuch: Int64 = 100, little: Int64 = 40
+    /// How long pictures are left out at first.
+    private static let shortCalm: Int64 = 6000
 
     private let presets: [X264Settings.Preset]
     private let frameNanoseconds: Int64
@@ -71,19 +75,22 @@ public struct EncoderLadder: Sendable {
         frames &+= 1
         let start = windowStart ?? now
         windowStart = start
-        if waiting >= Self.pileLength, mayStepDown(at: now) { return goDown(at: now) }
+        let isLast = step == presets.count - 1
+        if waiting >= (isLast ? Self.jamLength : Self.pileLength), mayStepDown(at: now) { return goDown(at: now) }
         if waiting >= Self.pileLength { calmSince = nil }
         guard now.milliseconds(since: start) >= Self.window else { return false }
         let percent = spent * 100 / max(1, frames * frameNanoseconds)
         (windowStart, spent, frames) = (now, 0, 0)
-        if percent >= Self.tooMuch { return mayStepDown(at: now) && goDown(at: now) }
-        guard percent <= Self.little || rung.leavesOut, waiting < 2 else {
+        if percent >= (isLast ? Self.wayTooMuch : Self.tooMuch) { return mayStepDown(at: now) && goDown(at: now) }
+        // Half of the pictures are left out: what is left takes up to half of the time there is for all.
+        guard percent <= Self.little || rung.leavesOut && percent <= 2 * Self.little, waiting < 2 else {
             calmSince = nil
             return false
         }
         let since = calmSince ?? start
         calmSince = since
-        guard step > 0, now.milliseconds(since: since) >= calmNeeded else { return false }
+        let needed = rung.leavesOut ? min(calmNeeded, Self.shortCalm * (calmNeeded / Self.calm)) : calmNeeded
+        guard step > 0, now.milliseconds(since: since) >= needed else { return false }
         step -= 1
         isRelieved = false
         changedAt = now

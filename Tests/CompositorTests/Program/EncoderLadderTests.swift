@@ -67,11 +67,14 @@ struct EncoderLadderTests {
     func up() {
         var encoder = Encoder()
         encoder.run(seconds: 60, milliseconds: 60, waiting: 12)
-        encoder.run(seconds: 59, milliseconds: 8)
+        encoder.run(seconds: 5, milliseconds: 8)
         #expect(encoder.ladder.step == 3)
-        encoder.run(seconds: 8, milliseconds: 8)
+        // Pictures are left out for as short a time as possible.
+        encoder.run(seconds: 6, milliseconds: 8)
         #expect(encoder.ladder.step == 2)
-        encoder.run(seconds: 140, milliseconds: 8)
+        encoder.run(seconds: 55, milliseconds: 8)
+        #expect(encoder.ladder.step == 2)
+        encoder.run(seconds: 150, milliseconds: 8)
         #expect(encoder.ladder.step == 0)
         #expect(encoder.ladder.rung == .init(preset: .veryfast, isRelieved: false, leavesOut: false))
     }
