@@ -1,6 +1,7 @@
 // A shard with clients on the loopback interface, and the signalling between them.
 
 import Control
+import Dispatch
 import Media
 import RTC
 import RTCClient
@@ -13,6 +14,17 @@ import Testing
 final class ClientLog: Sendable {
     let events = BoundedQueue<RTCClientEvent>(capacity: 100_000)
     let keyframes = Atomic<Int>(0)
+}
+
+/// Runs tasks beside the pool: tests block the pool's threads while they wait, and two of them at once would hold all.
+private final class OwnThread: TaskExecutor {
+    static let shared = OwnThread()
+    private let queue = DispatchQueue(label: "harness")
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
 }
 
 /// A shard, its events, and the clients that subscribe; answers go back by themselves.
@@ -45,7 +57,7 @@ final class Harness: Sendable {
 
     private func renegotiate(_ session: String, _ offer: String) {
         let known = subscribers.withLock { $0[session] }
-        Task { [shard] in
+        Task(executorPreference: OwnThread.shared) { [shard] in
             guard let (client, without) = known,
                 let answer = try? await client.accept(offer: Self.strip(without, offer))
             else { return }
