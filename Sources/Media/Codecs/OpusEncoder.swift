@@ -28,7 +28,8 @@ public struct OpusEncoder: ~Copyable {
         }
         code = proscenium_opus_set_bitrate(handle, Int32(clamping: bitrate))
         if code == OPUS_OK { code = proscenium_opus_set_complexity(handle, Int32(clamping: complexity)) }
-        if code == OPUS_OK { code = proscenium_opus_set_inband_fec(handle, hasRedundancy ? 1 : 0, hasRedundancy ? 10 : 0) }
+        let (redundancy, lossPercent): (Int32, Int32) = hasRedundancy ? (1, 10) : (0, 0)
+        if code == OPUS_OK { code = proscenium_opus_set_inband_fec(handle, redundancy, lossPercent) }
         if code == OPUS_OK, pauses { code = proscenium_opus_set_dtx(handle, 1) }
         guard code == OPUS_OK else {
             opus_encoder_destroy(handle)
