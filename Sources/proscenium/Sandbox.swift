@@ -24,7 +24,8 @@ enum ProcessBounds {
         for number in [SIGALRM, SIGXCPU, SIGXFSZ, SIGTERM, SIGPIPE] { signal(number, SIG_DFL) }
         // Whatever the parent has open is none of this process's business.
         for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] {
-            if let descriptor = Int32(name), descriptor > keeping, !isLocalSocket(descriptor) { close(descriptor) }
+            guard let descriptor = Int32(name), descriptor > keeping else { continue }
+            if !isLocalSocket(descriptor), !isOfThisProcess(descriptor) { close(descriptor) }
         }
         if let seconds {
             alarm(UInt32(seconds))
@@ -45,6 +46,14 @@ enum ProcessBounds {
         var domain: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
         return getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX
+    }
+
+    /// Whether a descriptor is one that only a process itself makes: libdispatch has an epoll and an eventfd as soon as a thread
+    /// of its starts, which may be before this, and traps when they are closed under it.
+    private static func isOfThisProcess(_ descriptor: Int32) -> Bool {
+        var target = [CChar](repeating: 0, count: 16)
+        let length = readlink("/proc/self/fd/\(descriptor)", &target, target.count)
+        return length > 11 && strncmp(target, "anon_inode:", 11) == 0
     }
 
     private static func limit(_ resource: __rlimit_resource, _ value: UInt) -> Bool {
