@@ -8,7 +8,8 @@ public import Media
 /// the next IDR, where an encoder may follow another without a trace, and so on to the quickest; there, every second
 /// picture is left out, which is evener than leaving out bunches when the queue is full. IDRs and sound are never touched.
 ///
-/// It goes down when encoding has taken more than 70 % of its time for 3 s, or at once when pictures pile up. It goes up a
+/// It goes down when encoding has taken more than 70 % of its time for 3 s, or at once when pictures pile up; it leaves pictures out only
+/// when there was no time left at all for 3 s. It goes up a
 /// step after 60 s with room (from leaving pictures out after 6); when that was too early, the next try waits twice as long, up to 16 minutes.
 public struct EncoderLadder: Sendable {
     /// How the next picture is to be encoded.
@@ -23,8 +24,6 @@ public struct EncoderLadder: Sendable {
 
     /// Pictures that wait for the encoder before it counts as behind.
     static let pileLength = 4
-    /// As many before pictures are left out: a short press is waited through.
-    static let jamLength = 10
     private static let window: Int64 = 3000, calm: Int64 = 60_000, longestCalm: Int64 = 960_000
     /// Percent of the time that there is.
     private static let tooMuch: Int64 = 70, wayTooMuch: Int64 = 100, little: Int64 = 40
@@ -76,7 +75,7 @@ public struct EncoderLadder: Sendable {
         let start = windowStart ?? now
         windowStart = start
         let isLast = step == presets.count - 1
-        if waiting >= (isLast ? Self.jamLength : Self.pileLength), mayStepDown(at: now) { return goDown(at: now) }
+        if waiting >= Self.pileLength, !isLast, mayStepDown(at: now) { return goDown(at: now) }
         if waiting >= Self.pileLength { calmSince = nil }
         guard now.milliseconds(since: start) >= Self.window else { return false }
         let percent = spent * 100 / max(1, frames * frameNanoseconds)
