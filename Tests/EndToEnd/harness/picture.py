@@ -65,8 +65,9 @@ def run_decoder(arguments):
 
 def decode_segment(path, start, width=COLUMNS, height=ROWS):
     """Decodes a segment that starts at a program time; returns its frames, scaled down by averaging."""
+    # Stamps stay what they are: at a guessed frame rate those of a segment in which pictures begin to be left out would collide.
     data = run_decoder(
-        ["-i", str(path), "-map", "0:v", "-fps_mode", "passthrough", "-vf", f"scale={width}:{height}:flags=area+full_chroma_int+full_chroma_inp",
+        ["-i", str(path), "-map", "0:v", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-vf", f"scale={width}:{height}:flags=area+full_chroma_int+full_chroma_inp",
          "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
     )  # fmt: skip
     stamps = sorted(packet.pts for packet in probe(path).video)
