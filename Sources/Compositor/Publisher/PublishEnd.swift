@@ -10,6 +10,8 @@ internal import RTMP
 enum PublishEnd: Equatable, Sendable {
     /// It could not be made, with what the network says.
     case unreachable(String)
+    /// The network ended a connection on which the stream had started, with what it says.
+    case broken(String)
     /// The certificate does not prove the server's name.
     case untrusted
     /// The host has an address that is not of the public internet.
@@ -41,10 +43,17 @@ enum PublishEnd: Equatable, Sendable {
         }
     }
 
+    /// What it means once the stream had started: a reset then is no server that can't be reached.
+    var afterStart: Self { if case .unreachable(let text) = self { .broken(text) } else { self } }
+
     /// One sentence for a producer; it may hold what the server said, so the key is taken out of it afterwards.
     func sentence(hasLasted: Bool) -> String {
         switch self {
         case .unreachable(let text): "The server can't be reached: \(text)."
+        case .broken(let text):
+            hasLasted
+                ? "The connection broke: \(text)."
+                : "The server closed the connection at once (\(text)): is the key right?"
         case .untrusted: "The server's certificate is not trusted, or not for this name."
         case .forbidden: "The address is private; only servers of the public internet are allowed."
         case .stalled: "The server took nothing for too long."

@@ -238,8 +238,9 @@ final class StreamPublisher: Sendable {
         let now = SystemClock.monotonic()
         var generator = SystemRandomNumberGenerator()
         let (news, wait, waiters) = state.withLock { state in
-            let end = failure ?? state.end ?? .failed(.connectionClosed)
             let ran = state.startedAt.map { max(0, now.milliseconds(since: $0)) }
+            let cause = failure ?? state.end ?? .failed(.connectionClosed)
+            let end = ran == nil ? cause : cause.afterStart
             // Some servers take every stream, and look at its key afterwards.
             if ran ?? 0 >= PublishBackoff.lastingMilliseconds { state.hasBeenLive = true }
             state.channel = nil
