@@ -1,6 +1,6 @@
 // The kernels for AVX2: by hand where the compiler's vectors are slower, else the plain loops compiled for it.
 
-#include "raster_kernels.h"
+#include "raster_forwarders.h"
 
 #include <string.h>
 
@@ -233,40 +233,6 @@ void proscenium_raster_convert_luma_avx2(
 #define FORWARD(name, parameters, arguments)                                                                          \
     void proscenium_raster_##name##_avx2 parameters { proscenium_raster_##name##_plain arguments; }
 
-FORWARD(halve_both, (const uint8_t *a, const uint8_t *b, uint8_t *target, size_t count), (a, b, target, count))
-FORWARD(halve_across, (const uint8_t *source, uint8_t *target, size_t count), (source, target, count))
-FORWARD(halve_down, (const uint8_t *a, const uint8_t *b, uint8_t *target, size_t count), (a, b, target, count))
-FORWARD(
-    mix_two, (const uint8_t *a, const uint8_t *b, uint16_t second, uint8_t *target, size_t count),
-    (a, b, second, target, count))
-FORWARD(
-    mix_four,
-    (const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d, const struct proscenium_raster_tap *tap,
-     uint8_t *target, size_t count),
-    (a, b, c, d, tap, target, count))
-FORWARD(
-    gather,
-    (const uint8_t *row, const struct proscenium_raster_tap *taps, const struct proscenium_raster_block *blocks,
-     bool uses_far, uint8_t *target, size_t count),
-    (row, taps, blocks, uses_far, target, count))
-FORWARD(
-    over, (const uint8_t *source, const uint8_t *alpha, uint8_t *target, size_t count),
-    (source, alpha, target, count))
-FORWARD(
-    over_faint, (const uint8_t *source, const uint8_t *alpha, uint8_t opacity, uint8_t *target, size_t count),
-    (source, alpha, opacity, target, count))
-FORWARD(
-    blend_mask, (const uint8_t *source, const uint8_t *mask, uint8_t *target, size_t count),
-    (source, mask, target, count))
-FORWARD(
-    blend_weight, (const uint8_t *source, uint8_t weight, uint8_t *target, size_t count),
-    (source, weight, target, count))
-FORWARD(
-    convert_chroma,
-    (uint8_t *u, uint8_t *v, const struct proscenium_raster_color *color, int16_t *shift, size_t count),
-    (u, v, color, shift, count))
-FORWARD(
-    convert_luma, (uint8_t *y, const int16_t *shift, const struct proscenium_raster_color *color, size_t count),
-    (y, shift, color, count))
+RASTER_FORWARDERS(FORWARD)
 
 #endif

@@ -1,6 +1,6 @@
 // The kernels as plain loops, the choice between them and those for AVX2, and transposition.
 
-#include "raster_kernels.h"
+#include "raster_forwarders.h"
 
 #include <string.h>
 
@@ -25,41 +25,7 @@ bool proscenium_raster_has_avx2(void) { return has_avx2; }
         else proscenium_raster_##name##_plain arguments;                                                              \
     }
 
-CHOOSE(halve_both, (const uint8_t *a, const uint8_t *b, uint8_t *target, size_t count), (a, b, target, count))
-CHOOSE(halve_across, (const uint8_t *source, uint8_t *target, size_t count), (source, target, count))
-CHOOSE(halve_down, (const uint8_t *a, const uint8_t *b, uint8_t *target, size_t count), (a, b, target, count))
-CHOOSE(
-    mix_two, (const uint8_t *a, const uint8_t *b, uint16_t second, uint8_t *target, size_t count),
-    (a, b, second, target, count))
-CHOOSE(
-    mix_four,
-    (const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d, const struct proscenium_raster_tap *tap,
-     uint8_t *target, size_t count),
-    (a, b, c, d, tap, target, count))
-CHOOSE(
-    gather,
-    (const uint8_t *row, const struct proscenium_raster_tap *taps, const struct proscenium_raster_block *blocks,
-     bool uses_far, uint8_t *target, size_t count),
-    (row, taps, blocks, uses_far, target, count))
-CHOOSE(
-    over, (const uint8_t *source, const uint8_t *alpha, uint8_t *target, size_t count),
-    (source, alpha, target, count))
-CHOOSE(
-    over_faint, (const uint8_t *source, const uint8_t *alpha, uint8_t opacity, uint8_t *target, size_t count),
-    (source, alpha, opacity, target, count))
-CHOOSE(
-    blend_mask, (const uint8_t *source, const uint8_t *mask, uint8_t *target, size_t count),
-    (source, mask, target, count))
-CHOOSE(
-    blend_weight, (const uint8_t *source, uint8_t weight, uint8_t *target, size_t count),
-    (source, weight, target, count))
-CHOOSE(
-    convert_chroma,
-    (uint8_t *u, uint8_t *v, const struct proscenium_raster_color *color, int16_t *shift, size_t count),
-    (u, v, color, shift, count))
-CHOOSE(
-    convert_luma, (uint8_t *y, const int16_t *shift, const struct proscenium_raster_color *color, size_t count),
-    (y, shift, color, count))
+RASTER_FORWARDERS(CHOOSE)
 
 // Sixteen bytes as the compiler's own vector: the same source for every processor.
 typedef uint8_t bytes16 __attribute__((vector_size(16)));
