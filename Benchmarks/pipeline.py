@@ -4,15 +4,11 @@ Starts `proscenium serve --demo` with a data folder and ports of its own, waits 
 measures for a minute: CPU seconds per media second and memory of each process, and frames late, repeated, dropped and missed.
 """
 
-import argparse
-import json
 import os
 import sys
-import tempfile
 import time
-from pathlib import Path
 
-from studio.installation import Failure, Installation
+from studio.installation import Failure, run_benchmark
 
 COMPOSITOR = ("emitted", "late", "missed", "dropped", "repeated")
 SPEAKERS = "demo"
@@ -53,7 +49,6 @@ def report(first, rows, went, seconds):
     print("output's frames:    ", ", ".join(f"{count} {name}" for name, count in output.items()))
     ours = [row for row in rows if row[0] != SPEAKERS]
     return {
-        "bench": "pipeline",
         "missedFrames": compositor["missed"],
         "lateFrames": compositor["late"],
         "cores": round(sum(cores for _, cores, _ in ours), 3),
@@ -63,28 +58,11 @@ def report(first, rows, went, seconds):
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60, help="how long to measure (60)")
-    parser.add_argument("--warm-up", type=float, default=20, help="how long to run before that (20)")
-    parser.add_argument("--keep", metavar="FOLDER", help="keeps data and log there instead of in a temporary folder")
-    parser.add_argument("serve", nargs="*", help="after --: more options for `proscenium serve`")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="proscenium-bench-") as folder:
-        folder = options.keep or folder
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with Installation(folder, options.serve) as installation:
-            try:
-                first = installation.wait_segments()
-                time.sleep(options.warm_up)
-                rows, went, seconds = measure(installation, options.seconds)
-                print(f"\n{json.dumps(report(first, rows, went, seconds), separators=(',', ':'))}")
-            except Failure as failure:
-                installation.print_log()
-                print(f"pipeline: {failure}", file=sys.stderr)
-                return 1
-    return 0
+def run(installation, warm_up, seconds, _):
+    first = installation.wait_segments()
+    time.sleep(warm_up)
+    return report(first, *measure(installation, seconds))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_benchmark("pipeline", __doc__, 60, run))

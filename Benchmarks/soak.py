@@ -4,16 +4,13 @@ Prints how evenly pictures reach the encoder, how old cameras' pictures are ther
 out, the memory of each process with its slope, and how far flash and beep of one speaker are apart at the start and at the end.
 """
 
-import argparse
-import json
 import statistics
 import sys
-import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
 
-from studio.installation import Failure, Installation
+from studio.installation import Failure, run_benchmark
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Tests/EndToEnd"))
 from harness.picture import decode_segment, rising_edges  # noqa: E402
@@ -72,7 +69,7 @@ def measure_skew(installation, folder):
         time.sleep(0.5)
     lights, sounds = [], []
     for start, _, address in kept:
-        path = Path(folder) / "segment.ts"
+        path = folder / "segment.ts"
         path.write_bytes(installation.fetch(address, headers=cookies)[2])
         lights += [(frame.program_time, frame.mean(0, 0, frame.width, frame.height)[0]) for frame in decode_segment(path, start)]
         sounds += decode_sound(path, start)
@@ -144,7 +141,7 @@ def report(went, memory, skews):
     print(f"\nflash after beep: {skews[0]:+.1f} ms at the start, {skews[1]:+.1f} ms at the end")
     compositor = settled.get("compositor", [])
     return {
-        "bench": "soak", "missedFrames": frames["missed"], "lateFrames": frames["late"],
+        "missedFrames": frames["missed"], "lateFrames": frames["late"],
         "intervalP99Ms": quantile(histogram(went, "frame_interval"), 0.99),
         "cameraToEncoderP99Ms": quantile(histogram(went, "camera_to_encoder"), 0.99),
         "cameraToStreamP99Ms": quantile(histogram(went, "camera_to_stream"), 0.99),
@@ -153,30 +150,13 @@ def report(went, memory, skews):
     }  # fmt: skip
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3600, help="how long to look on (3600)")
-    parser.add_argument("--warm-up", type=float, default=20, help="how long to run before that (20)")
-    parser.add_argument("--keep", metavar="FOLDER", help="keeps data and log there instead of in a temporary folder")
-    parser.add_argument("serve", nargs="*", help="after --: more options for `proscenium serve`")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="proscenium-soak-") as folder:
-        folder = options.keep or folder
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with Installation(folder, options.serve) as installation:
-            try:
-                installation.wait_segments()
-                time.sleep(options.warm_up)
-                first = measure_skew(installation, folder)
-                went, memory = watch(installation, options.seconds)
-                result = report(went, memory, (first, measure_skew(installation, folder)))
-                print(f"\n{json.dumps(result, separators=(',', ':'))}")
-            except Failure as failure:
-                installation.print_log()
-                print(f"soak: {failure}", file=sys.stderr)
-                return 1
-    return 0
+def run(installation, warm_up, seconds, folder):
+    installation.wait_segments()
+    time.sleep(warm_up)
+    first = measure_skew(installation, folder)
+    went, memory = watch(installation, seconds)
+    return report(went, memory, (first, measure_skew(installation, folder)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_benchmark("soak", __doc__, 3600, run))

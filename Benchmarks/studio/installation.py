@@ -1,5 +1,6 @@
 """A studio with the demo's event that a benchmark starts, asks and ends."""
 
+import argparse
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -170,3 +172,28 @@ class Installation:
             role = "supervisor" if int(entry) == self.supervisor.pid else arguments[1]
             found[int(entry)] = (role, (int(fields[11]) + int(fields[12])) / TICK, int(resident[1]) / 1024)
         return found
+
+
+def run_benchmark(name, description, seconds, measure):
+    """Runs a benchmark's command line; `measure` gets the installation, the seconds to wait first, those to measure, and a folder.
+
+    It prints its tables and returns what the last line says.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=seconds, help=f"how long to measure ({seconds})")
+    parser.add_argument("--warm-up", type=float, default=20, help="how long to run before that (20)")
+    parser.add_argument("--keep", metavar="FOLDER", help="keeps data and log there instead of in a temporary folder")
+    parser.add_argument("serve", nargs="*", help="after --: more options for `proscenium serve`")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix=f"proscenium-{name}-") as folder:
+        folder = Path(options.keep or folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with Installation(folder, options.serve) as installation:
+            try:
+                result = measure(installation, options.warm_up, options.seconds, folder)
+                print(f"\n{json.dumps({'bench': name, **result}, separators=(',', ':'))}")
+            except Failure as failure:
+                installation.print_log()
+                print(f"{name}: {failure}", file=sys.stderr)
+                return 1
+    return 0
