@@ -1,51 +1,35 @@
 // What the room's end counts, by reason.
 
-import Synchronization
+/// Counters of a room's end.
+typealias RoomCounters = CounterSet<RoomCounterName>
 
-/// Counters of a room, added to from any thread.
-final class RoomCounters: Sendable {
-    enum Name: String, CaseIterable {
-        case packetsDamaged = "packets_dropped_damaged"
-        case packetsLate = "packets_dropped_late"
-        case packetsAbandoned = "packets_dropped_after_gap"
-        case framesReceived = "frames_received"
-        case framesDecoded = "frames_decoded"
-        case framesCorrupt = "frames_dropped_corrupt"
-        case framesTooLarge = "frames_dropped_too_large"
-        case framesNoMemory = "frames_dropped_no_free_picture"
-        case framesQueueFull = "frames_dropped_queue_full"
-        case framesNoKeyframe = "frames_dropped_awaiting_keyframe"
-        case framesHidden = "frames_dropped_hidden"
-        case framesLate = "frames_late"
-        case framesSkipped = "frames_skipped"
-        case keyframeRequests = "keyframe_requests"
-        case tracksRefused = "tracks_refused"
-        case audioPackets = "audio_packets"
-        case audioQueueFull = "audio_dropped_queue_full"
-        case audioLate = "audio_dropped_late"
-        case audioCorrupt = "audio_dropped_corrupt"
-        case audioConcealed = "audio_concealed_samples"
-        case audioRecovered = "audio_recovered_samples"
-        case audioComfort = "audio_comfort_samples"
-        case audioSilent = "audio_silent_samples"
-        case audioJumps = "audio_jumps"
-        case connectionsOpened = "connections_opened"
-        case connectionsLost = "connections_lost"
-    }
+enum RoomCounterName: String, CounterName {
+    static let prefix = "proscenium_compositor_room_"
 
-    private let values = Mutex<[Name: UInt64]>([:])
-
-    func add(_ name: Name, _ amount: UInt64 = 1) {
-        guard amount > 0 else { return }
-        values.withLock { $0[name, default: 0] &+= amount }
-    }
-
-    /// Every counter by its Prometheus name, zeros too.
-    var all: [String: Double] {
-        let values = values.withLock { $0 }
-        return Dictionary(
-            uniqueKeysWithValues: Name.allCases.map {
-                ("proscenium_compositor_room_\($0.rawValue)_total", Double(values[$0] ?? 0))
-            })
-    }
+    case packetsDamaged = "packets_dropped_damaged"
+    case packetsLate = "packets_dropped_late"
+    case packetsAbandoned = "packets_dropped_after_gap"
+    case framesReceived = "frames_received"
+    case framesDecoded = "frames_decoded"
+    case framesCorrupt = "frames_dropped_corrupt"
+    case framesTooLarge = "frames_dropped_too_large"
+    case framesNoMemory = "frames_dropped_no_free_picture"
+    case framesQueueFull = "frames_dropped_queue_full"
+    case framesNoKeyframe = "frames_dropped_awaiting_keyframe"
+    case framesHidden = "frames_dropped_hidden"
+    case framesLate = "frames_late"
+    case framesSkipped = "frames_skipped"
+    case keyframeRequests = "keyframe_requests"
+    case tracksRefused = "tracks_refused"
+    case audioPackets = "audio_packets"
+    case audioQueueFull = "audio_dropped_queue_full"
+    case audioLate = "audio_dropped_late"
+    case audioCorrupt = "audio_dropped_corrupt"
+    case audioConcealed = "audio_concealed_samples"
+    case audioRecovered = "audio_recovered_samples"
+    case audioComfort = "audio_comfort_samples"
+    case audioSilent = "audio_silent_samples"
+    case audioJumps = "audio_jumps"
+    case connectionsOpened = "connections_opened"
+    case connectionsLost = "connections_lost"
 }

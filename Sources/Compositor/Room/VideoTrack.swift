@@ -67,7 +67,7 @@ final class VideoTrack: DecodeWork {
         counters.add(.framesReceived)
         let frame = received.frame
         let stamp = playout.note(id, received)
-        let (drop, schedules, asks) = state.withLock { state -> (RoomCounters.Name?, Bool, Bool) in
+        let (drop, schedules, asks) = state.withLock { state -> (RoomCounterName?, Bool, Bool) in
             guard state.isVisible else {
                 state.awaitsKeyframe = true
                 return (.framesHidden, false, false)
