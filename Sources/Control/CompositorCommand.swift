@@ -20,6 +20,8 @@ public enum CompositorCommand: Sendable, Codable, Hashable {
     case connect(ProgramConnections)
     /// The mean colours of areas of the program's picture as it is out now; → `.reading`.
     case meter([CanvasArea])
+    /// How loud the sources and the program are; → `.sound`.
+    case sound
 }
 
 /// The answer of a compositor.
@@ -38,6 +40,8 @@ public enum CompositorReply: Sendable, Codable, Hashable {
     case connected
     /// Mean colours.
     case reading(CanvasReading)
+    /// Levels and loudness.
+    case sound(SoundReading)
 }
 
 /// All that a compositor needs to make an event's program; the same again changes nothing.

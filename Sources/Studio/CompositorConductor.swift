@@ -330,6 +330,8 @@ actor CompositorConductor: ProgramControl {
         try await link(event).meter(areas)
     }
 
+    func sound(event: String) async throws -> SoundReading { try await link(event).sound() }
+
     private func link(_ event: String) throws -> CompositorLink {
         guard let link = programs[event]?.link else {
             throw Problem.overloaded("No compositor makes this event's program now.", retryAfterMs: 2000)

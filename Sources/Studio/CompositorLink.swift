@@ -245,6 +245,13 @@ actor CompositorLink {
         return reading
     }
 
+    /// Reads the program's sound.
+    func sound() async throws -> SoundReading {
+        guard isRunning else { throw Problem.overloaded("The program does not run yet.", retryAfterMs: 1000) }
+        guard case .sound(let reading) = try await tell(.sound, mustBeTaken: false) else { throw Self.unexpected }
+        return reading
+    }
+
     // MARK: - The cast
 
     /// Tells who is in the room and on stage.

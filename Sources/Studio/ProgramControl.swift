@@ -59,4 +59,9 @@ public protocol ProgramControl: Sendable {
     ///
     /// - Throws: `Problem` 503 when no compositor runs or it does not answer.
     func meter(_ areas: [CanvasArea], event: String) async throws -> CanvasReading
+
+    /// Reads how loud the sources and the program are.
+    ///
+    /// - Throws: `Problem` 503 when no compositor runs or it does not answer.
+    func sound(event: String) async throws -> SoundReading
 }

@@ -109,3 +109,18 @@ def test_the_sound_has_no_hole(show, stretches):
     print(f"{len(times)} ms of sound in {len(recorder.rungs)} rungs, steps from {min(steps):.1f} to {max(steps):.1f} ms")
     # Segments end with a whole frame, whose last fraction of a millisecond is not counted.
     assert max(steps) < 3 and min(steps) > -3
+
+
+def test_the_producer_reads_how_loud_the_speaker_is(show, stretches):
+    source = f"participant:{show.alice.participant}"
+
+    def heard():
+        reading = show.admin.get(f"{show.path}/program/sound", expect=200).json()
+        levels = {one["source"]: one for one in reading["sources"]}
+        return reading if levels.get(source, {}).get("peakDb", -120) > -20 else None
+
+    reading = wait_until(heard, 10, "no level of the speaker's microphone", 0.1)
+    print(reading)
+    loudness = reading["loudness"]
+    # Beeps of a tenth of a second: the mean is far below their peaks.
+    assert -60 < loudness["integratedLufs"] < 0 and -60 < loudness["truePeakDb"] <= 0

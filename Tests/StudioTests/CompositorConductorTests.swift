@@ -214,6 +214,7 @@ struct CompositorLinkTests {
         #expect(await fixture.compositors.castChanged(event: "e") == nil)
         await #expect(throws: Problem.self) { try await fixture.compositors.still(nil, event: "e") }
         await #expect(throws: Problem.self) { try await fixture.compositors.meter([], event: "e") }
+        await #expect(throws: Problem.self) { try await fixture.compositors.sound(event: "e") }
         let sfu = try await fixture.sfu(), compositor = try await fixture.compositor("e")
         try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
         let shown = ShownAt(programTime: ProgramTime(milliseconds: 1000), isReady: true)
@@ -230,6 +231,7 @@ struct CompositorLinkTests {
         #expect(try await fixture.compositors.still(nil, event: "e") == Data("picture".utf8))
         let area = CanvasArea(x: 0, y: 0, width: 2, height: 2)
         #expect(try await fixture.compositors.meter([area], event: "e").areas == [.init(area: area, luma: 16)])
+        #expect(try await fixture.compositors.sound(event: "e") == ConductorFixture.soundReading)
         for worker in others + [sfu, compositor] { worker.leave() }
         try fixture.end()
     }

@@ -232,12 +232,19 @@ struct ConductorFixture: Sendable {
             case .offer: .compositor(.answer(Self.compositorAnswer))
             case .connect: .compositor(.connected)
             case .still: .compositor(.still(Data("picture".utf8).base64EncodedString()))
+            case .sound: .compositor(.sound(Self.soundReading))
             case .meter(let areas):
                 .compositor(
                     .reading(CanvasReading(width: 2, height: 2, areas: areas.map { .init(area: $0, luma: 16) })))
             }
         }
     }
+
+    /// One speaker, and what the program makes of it.
+    static let soundReading = SoundReading(
+        sources: [.init(name: "participant:ada", rmsDecibels: -23.46, peakDecibels: -20, isSpeaking: true)],
+        loudness: .init(momentary: -20.04, shortTerm: -21, integrated: -22, truePeak: -18), levelingDecibels: 1,
+        duckingDecibels: -12, limitingDecibels: 0)
 
     /// Somebody in the room.
     static func principal(_ id: String, name: String? = nil) -> Principal {

@@ -64,6 +64,13 @@ final class FakeProgram: ProgramControl {
         }
     }
 
+    func sound(event: String) async throws -> SoundReading {
+        try state.withLock { state in
+            guard state.isThere else { throw Problem.overloaded("No compositor runs.", retryAfterMs: 2000) }
+            return ConductorFixture.soundReading
+        }
+    }
+
     func still(_ scene: Scene?, event: String) async throws -> Data {
         try state.withLock { state in
             guard state.isThere else { throw Problem.overloaded("No compositor runs.", retryAfterMs: 2000) }

@@ -107,7 +107,9 @@ struct OpenAPITests {
             walk.parameters["participant"] = "speaker-1"
             for name in ["changeParticipant", "putOnStage", "takeOffStage"] { try await walk.call(name, admin) }
             try await fixture.startProgram("launch")
-            for name in ["getProgramStill", "getPreviewStill", "readProgram"] { try await walk.call(name, admin) }
+            for name in ["getProgramStill", "getPreviewStill", "readProgram", "readSound"] {
+                try await walk.call(name, admin)
+            }
             try await fixture.endProgram("launch")
             for name in [
                 "publishMedia", "trickleMedia", "stopMedia", "openSignalling", "listParticipants", "removeParticipant",

@@ -318,6 +318,27 @@ struct ProgramRouteTests {
         }
     }
 
+    @Test("levels and loudness are read while the program runs, by who may see the studio")
+    func sound() async throws {
+        try await withEvent { client, admin, fixture in
+            let path = "/v1/events/e/program/sound"
+            #expect(try await client.call(.get, path, admin).status == .notFound)
+            try await fixture.startProgram("e")
+            let speaker = try await fixture.token(.speaker, event: "e")
+            #expect(try await client.call(.get, path, speaker).status == .forbidden)
+            let answer = try await client.call(.get, path, admin)
+            #expect(answer.status == .ok)
+            let source = try #require((answer.object["sources"] as? [[String: Any]])?.first)
+            #expect(source["source"] as? String == "participant:ada" && source["speaking"] as? Bool == true)
+            #expect(source["rmsDb"] as? Double == -23.5 && source["peakDb"] as? Double == -20)
+            let loudness = try #require(answer.object["loudness"] as? [String: Any])
+            #expect(loudness["momentaryLufs"] as? Double == -20 && loudness["truePeakDb"] as? Double == -18)
+            #expect(answer.object["duckingDb"] as? Double == -12)
+            fixture.control.state.withLock { $0.isThere = false }
+            #expect(try await client.call(.get, path, admin).status == .serviceUnavailable)
+        }
+    }
+
     @Test("the cache of stills asks again after half a second, and not before")
     func cache() async throws {
         let clock = ManualClock(), cache = StillCache { clock.now }

@@ -284,6 +284,9 @@ public final class EventProgram: Sendable {
         return CanvasReading(picture, areas)
     }
 
+    /// How loud the sources and the program are.
+    public var soundReading: SoundReading { audio.reading }
+
     private var now: ProgramTime { clock.programTime(at: SystemClock.monotonic()) }
 
     private func operations(_ asked: ProgramLook, _ sources: ProgramLine.Sources) -> [DrawOperation] {

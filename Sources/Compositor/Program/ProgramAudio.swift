@@ -1,6 +1,6 @@
 // The sound of the program: mixed in blocks of 10 ms on the program clock, encoded to AAC.
 
-import Control
+public import Control
 public import Logging
 public import Media
 import Synchronization
@@ -87,11 +87,10 @@ public final class ProgramAudio: Sendable {
         ]
     }
 
-    /// How loud each source is that is in the room, on stage or not, as it comes in; for any thread, 10 ms old at most.
-    public var levels: [SoundSource: SoundLevel] { state.readings.withLock { $0.levels } }
-
-    /// How loud the program is, half a second old at most.
-    public var loudness: Loudness { state.readings.withLock { $0.loudness } }
+    /// How loud each source comes in, on stage or not, and the program; for any thread.
+    ///
+    /// Levels are 10 ms old at most, the loudness half a second.
+    public var reading: SoundReading { SoundReading(state.readings.withLock { $0 }) }
 
     /// The participants for whom the mix without their own microphone and screen is made, at most 64; nobody at first.
     public var listeners: Set<String> {
@@ -101,7 +100,7 @@ public final class ProgramAudio: Sendable {
 
     /// The level in dBFS of each participant who speaks into their microphone now; for any thread.
     var speakers: [String: Float] {
-        levels.reduce(into: [:]) { speakers, entry in
+        state.readings.withLock { $0.levels }.reduce(into: [:]) { speakers, entry in
             if case .participant(let id) = entry.key, entry.value.isSpeaking {
                 speakers[id] = entry.value.rmsDecibels
             }

@@ -46,6 +46,7 @@ actor CompositorWorker {
                 program.connect(connections)
                 return .compositor(.connected)
             case .meter(let areas): return .compositor(.reading(try program.meter(areas)))
+            case .sound: return .compositor(.sound(program.soundReading))
             }
         } catch {
             return .failed("\(error)")

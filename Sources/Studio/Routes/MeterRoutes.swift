@@ -1,4 +1,4 @@
-// The program's picture in numbers: the mean colours of areas, as they go into the encoder.
+// The program in numbers: the mean colours of areas of its picture, and how loud it and its sources are.
 
 internal import Control
 internal import HTTPTypes
@@ -32,14 +32,50 @@ struct MeterRoutes: Sendable {
         }
     }
 
+    private struct SoundView: Encodable {
+        struct Source: Encodable {
+            let source: String, rmsDb: Double, peakDb: Double, speaking: Bool
+        }
+        struct Loudness: Encodable {
+            let momentaryLufs: Double, shortTermLufs: Double, integratedLufs: Double, truePeakDb: Double
+        }
+        let sources: [Source], loudness: Loudness, levelingDb: Double, duckingDb: Double, limitingDb: Double
+
+        init(_ reading: SoundReading) {
+            sources = reading.sources.map {
+                Source(
+                    source: $0.name, rmsDb: Self.tenths($0.rmsDecibels), peakDb: Self.tenths($0.peakDecibels),
+                    speaking: $0.isSpeaking)
+            }
+            let loudness = reading.loudness
+            self.loudness = Loudness(
+                momentaryLufs: Self.tenths(loudness.momentary), shortTermLufs: Self.tenths(loudness.shortTerm),
+                integratedLufs: Self.tenths(loudness.integrated), truePeakDb: Self.tenths(loudness.truePeak))
+            levelingDb = Self.tenths(reading.levelingDecibels)
+            duckingDb = Self.tenths(reading.duckingDecibels)
+            limitingDb = Self.tenths(reading.limitingDecibels)
+        }
+
+        private static func tenths(_ value: Double) -> Double { (value * 10).rounded() / 10 }
+    }
+
     func add(to book: RouteBook) {
         book.add(.get, "/v1/events/{event}/program/meter", .permission(.seeStudio)) { request, context in
             let event = try context.requireEvent().id
             let areas = try Self.areas(request.uri.queryParameters.getAll("area"))
-            guard let state = try await events.record(event)?.state, state == .starting || state == .live else {
-                throw Problem.notFound("The program does not run now.")
-            }
+            try await requireRunning(event)
             return try .json(View(try await control.meter(areas, event: event)), headers: [.cacheControl: "no-store"])
+        }
+        book.add(.get, "/v1/events/{event}/program/sound", .permission(.seeStudio)) { _, context in
+            let event = try context.requireEvent().id
+            try await requireRunning(event)
+            return try .json(SoundView(try await control.sound(event: event)), headers: [.cacheControl: "no-store"])
+        }
+    }
+
+    private func requireRunning(_ event: String) async throws {
+        guard let state = try await events.record(event)?.state, state == .starting || state == .live else {
+            throw Problem.notFound("The program does not run now.")
         }
     }
 
