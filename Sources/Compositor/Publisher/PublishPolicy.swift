@@ -14,6 +14,8 @@ struct PublishPolicy: Sendable {
     var tellsProgramTime = true
     /// Whether a first refusal is final, because the key is wrong.
     var givesUpWhenRefused = false
+    /// How many streams on end may be started and thrown out again within five seconds before that counts as a refusal too.
+    var thrownOutLimit = 3
     /// Whether only addresses of the public internet are connected to.
     var isPublicOnly = false
     /// The RTMP chunk size.

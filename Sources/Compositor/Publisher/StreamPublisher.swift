@@ -44,6 +44,8 @@ final class StreamPublisher: Sendable {
         var hasBeenLive: Bool
         var startedAt: MonotonicTime?
         var end: PublishEnd?
+        /// Streams on end that the server started and threw out again.
+        var thrownOut = 0
         var reported: PublishEnd?
         var tls: (context: NIOSSLContext, modified: Date?)?
         var figures = Figures()
@@ -253,10 +255,10 @@ final class StreamPublisher: Sendable {
                 state.figures.failures += 1
             }
             if end == .stalled { state.figures.stalls += 1 }
+            state.thrownOut = ran.map { $0 < PublishBackoff.lastingMilliseconds } ?? false ? state.thrownOut + 1 : 0
             // A private address is none to try again, and what is refused at once has a wrong key.
-            let isFinal =
-                policy.givesUpWhenRefused && !state.hasBeenLive && (end.isRefused || end == .untrusted)
-                || end == .forbidden
+            let isHopeless = end.isRefused || end == .untrusted || state.thrownOut >= policy.thrownOutLimit
+            let isFinal = policy.givesUpWhenRefused && !state.hasBeenLive && isHopeless || end == .forbidden
             let delay = state.backoff.delay(ranMilliseconds: ran ?? 0, isRefused: end.isRefused, using: &generator)
             let wait = state.isStopped || isFinal ? nil : delay
             if isFinal {
