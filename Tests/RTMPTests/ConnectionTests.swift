@@ -37,6 +37,18 @@ struct ConnectionTests {
         #expect(pair.serverEvents.count == received.count + 1)
     }
 
+    @Test("sound from before the first picture is left out: it has no stamp of its own")
+    func soundBefore() {
+        var pair = Pair(client: newClient())
+        pair.run()
+        for event in stream[..<2] + [
+            Sample.video(2000, 2000, isIDR: true), Sample.audio(1957), Sample.audio(1979), Sample.audio(2000),
+            Sample.audio(2021),
+        ] { pair.client.send(event) }
+        pair.run()
+        #expect(pair.serverEvents.dropFirst(2).map(label) == ["h264 0/0 key 5004", "aac 0/0 4", "aac 21/21 4"])
+    }
+
     @Test("stamps beyond 4 h 39 min and beyond 49.7 days come out unwrapped")
     func longClock() {
         var pair = Pair(client: newClient())

@@ -47,6 +47,9 @@ struct MediaWriter: Sendable {
         _ frame: EncodedFrame, streamID: UInt32, chunks: inout ChunkWriter, into output: inout [UInt8]
     ) {
         let dts = Self.milliseconds(frame.dts, frame.timescale)
+        // Sound that starts a little before the picture has no stamp of its own: what came with another's would be heard late,
+        // and all that follows with it by every player that puts one frame after the other.
+        if frame.codec == .aac, let origin, dts < origin { return }
         let pts = Self.milliseconds(frame.pts, frame.timescale)
         let stamp = stamp(dts)
         lastStamp = stamp
@@ -71,7 +74,7 @@ struct MediaWriter: Sendable {
         }
     }
 
-    /// A time before the origin (sound that starts a little before the picture) is stamped 0.
+    /// A time before the origin is stamped 0.
     private mutating func stamp(_ milliseconds: Int64) -> UInt32 {
         let start = origin ?? milliseconds
         origin = start
