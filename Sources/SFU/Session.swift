@@ -18,8 +18,8 @@ final class Session {
     var producers: [Producer] = [], consumers: [Consumer] = []
     var sources: [(ssrc: UInt32, producer: Producer, isRTX: Bool)] = []
     var addresses: [NetworkAddress] = []
-    /// Publishers' NTP clock minus ours, smoothed, in nanoseconds: one for audio and video, so that they stay in sync.
-    var clockOffset: Int64?
+    /// How the publisher's clock lies to ours: one for audio and video, so that they stay in sync.
+    var captureClock = CaptureClock()
     /// A subscriber's sections, and what each carries now.
     var sections: [(kind: MediaSection.Kind, consumer: Consumer?)] = []
     var version: UInt64 = 0

@@ -228,14 +228,9 @@ final class ShardCore: PacketHandler {
             guard let producer = session.producers.first(where: { $0.ssrc == report.ssrc }) else { return }
             producer.statistics.note(senderReport: report.ntp, now: now)
             let theirs = NTPTime.unixNanoseconds(report.ntp)
+            session.captureClock.note(theirs, after: producer.reportNTP, at: unixNanoseconds(now))
             producer.reportNTP = theirs
             producer.reportTimestamp = report.rtpTimestamp
-            let sample = unixNanoseconds(now) &- theirs
-            if let offset = session.clockOffset, abs(sample &- offset) < 1_000_000_000 {
-                session.clockOffset = offset &+ (sample &- offset) / 16
-            } else {
-                session.clockOffset = sample
-            }
         case .receiverReport(let report):
             for block in report.blocks {
                 guard let consumer = session.consumers.first(where: { $0.ssrc == block.ssrc }),
@@ -342,7 +337,7 @@ final class ShardCore: PacketHandler {
     private func report(_ session: Session, now: MonotonicTime) {
         for consumer in session.consumers where consumer.isAccepted && !consumer.awaitsStart {
             let producer = consumer.producer
-            guard let theirs = producer.reportNTP, let offset = producer.session.clockOffset,
+            guard let theirs = producer.reportNTP, let offset = producer.session.captureClock.offset,
                 let last = producer.lastPacket,
                 now.milliseconds(since: last) < 2000
             else { continue }

@@ -1,0 +1,42 @@
+// How a publisher's clock lies to ours: pure, in the times that it is told.
+
+/// One offset for all tracks of a publisher, by which their sender reports are told to subscribers on our clock.
+///
+/// Only how tracks lie to each other matters to who subscribes, and a step of the offset, which reaches them with the reports
+/// of one track and of another at different moments, would tear picture and sound apart. So it is taken once, however late the
+/// first report came, and then moves by a third of a millisecond with each report at most, as far as crystals differ. A report
+/// that repeats an old one says nothing of the time: some senders do that for as long as a track is silent.
+struct CaptureClock: Sendable {
+    /// The most that a report moves the offset by, in nanoseconds.
+    static let slew: Int64 = 300_000
+    /// Whoever is this far off has set their clock.
+    static let step: Int64 = 10_000_000_000
+
+    /// Our time minus theirs, in nanoseconds; nil before the first report.
+    private(set) var offset: Int64?
+    private var stepped: Int64?
+
+    /// Takes note of a sender report.
+    ///
+    /// - Parameters:
+    ///   - theirs: the time that it tells, in nanoseconds.
+    ///   - last: the time that the track's report before told.
+    ///   - ours: our time.
+    mutating func note(_ theirs: Int64, after last: Int64?, at ours: Int64) {
+        guard theirs != last else { return }
+        let sample = ours &- theirs
+        guard let offset else { return self.offset = sample }
+        let distance = sample &- offset
+        guard distance.magnitude >= UInt64(Self.step) else {
+            stepped = nil
+            return self.offset = offset &+ min(max(distance, -Self.slew), Self.slew)
+        }
+        // Two that say the same are believed.
+        if let stepped, (sample &- stepped).magnitude < UInt64(Self.step) / 10 {
+            self.offset = sample
+            self.stepped = nil
+        } else {
+            stepped = sample
+        }
+    }
+}
