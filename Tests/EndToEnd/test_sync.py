@@ -1,0 +1,113 @@
+"""Flash and beep of an exact sender through the whole line: media server, compositor, RTMP, Output, decoded HLS.
+
+The sender's clock runs 200 ppm fast all the while. Its flashes begin elsewhere on the program's frames each time, in steps of a
+fifth of a frame: a flash is shown up to half a frame (17 ms) before or after its moment, so that single ones say little and
+their median tells how sound and pictures lie. All of them are printed. `scripts/prove sync` watches the drift for longer.
+"""
+
+import os
+import statistics
+
+import pytest
+
+from harness.exact import PERIOD_MS, ExactSpeaker
+from harness.hls import Recorder
+from harness.metrics import describe_latencies
+from harness.picture import DecodedProgram, rising_edges
+from harness.show import Show, playing
+from harness.sound import decode_sound, onsets, pair_up
+from harness.waiting import wait_until
+
+SYNC_MS = 20
+FLASHES = 5
+DRIFT_PPM = 200
+DRIFT_SECONDS = float(os.environ.get("PROSCENIUM_SYNC_SECONDS", FLASHES * PERIOD_MS / 1000))
+
+
+class Line(Show):
+    """A running event with one exact speaker, recorded."""
+
+    event = "sync"
+
+    def open(self):
+        self.admin.post("/v1/events", {"id": self.event, "title": "Flash and beep"}, expect=201)
+        self.admin.post(f"{self.path}/start", expect=202)
+        self.stretches = {}
+        guest = self.studio.attendee(self.admin, self.event, "Rita Recorder")
+        viewer, playback = wait_until(
+            lambda: playing(guest, self.event), 40, lambda: f"no rung lists a segment\n{self.studio.log_tail()}", 0.2
+        )
+        self.recorder = Recorder(viewer, playback["hls"], self.folder).start()
+        self._stack.callback(self.recorder.stop)
+        self.decoded = DecodedProgram(self.recorder)
+        return self
+
+    def hold(self, seconds):
+        self.wait_program_time(self.program_now() + 1000 * seconds)
+
+    def watch(self, label, seconds=FLASHES * PERIOD_MS / 1000):
+        """Lets a stretch of the program go by, with half a second around it."""
+        begin = self.program_now()
+        self.hold(seconds + 0.5)
+        self.stretches[label] = begin, self.program_now()
+
+    def skews(self, label):
+        begin, end = self.stretches[label]
+        lights = [(frame.program_time, sum(frame.mean(16, 8, 32, 20))) for frame in self.decoded.between(begin, end)]
+        sounds, record = [], self.decoded.record
+        for segment in sorted(record.segments.copy().values(), key=lambda segment: segment.number):
+            if segment.end > begin and segment.start < end and segment.number in record.files:
+                sounds += decode_sound(record.files[segment.number], segment.start)
+        return pair_up(rising_edges(lights), onsets([one for one in sounds if begin <= one[0] < end]))
+
+
+@pytest.fixture(scope="module")
+def line(make_studio, artefacts, tmp_path_factory):
+    """All that happens to the speaker, one after the other."""
+    studio = make_studio("sync", "--preset", "ultrafast", "--program-preset", "ultrafast")
+    line = Line(studio, artefacts, tmp_path_factory.mktemp("sync"))
+    try:
+        line.open()
+        with ExactSpeaker(line.bearer(name="Elsa Exact"), line.event, ppm=DRIFT_PPM) as speaker:
+            speaker.publish()
+            line.put_on_stage(line.participant("Elsa Exact"))
+            line.show({"layout": "full"}, hold=1.5)
+            line.watch("join")
+
+            speaker.microphone.is_muted = speaker.camera.is_muted = True
+            line.hold(2)
+            speaker.microphone.is_muted = speaker.camera.is_muted = False
+            line.hold(1)
+            line.watch("mute")
+
+            speaker.loss = 0.05
+            line.hold(1)
+            line.watch("loss")
+            assert speaker.lost > 0.02 * speaker.passed / 4, (speaker.lost, speaker.passed)
+            speaker.loss = 0
+
+            speaker.is_cut_off = True
+            line.hold(2)
+            speaker.is_cut_off = False
+            line.hold(1)
+            line.watch("outage")
+            line.watch("drift", DRIFT_SECONDS)
+            line.metrics = studio.metrics()
+        yield line
+    finally:
+        line.close()
+        studio.stop()
+
+
+@pytest.mark.parametrize("label", ["join", "mute", "loss", "outage", "drift"])
+def test_flash_and_beep_are_together(line, label):
+    skews = line.skews(label)
+    print(f"{label}: flash after beep {[round(skew) for skew in skews]} ms")
+    assert len(skews) >= FLASHES - 1, skews
+    off = statistics.median(skews)
+    print(f"{label}: {off:+.1f} ms apart in the median, {max(skews, key=abs):+.1f} ms at worst")
+    assert abs(off) <= SYNC_MS
+
+
+def test_the_way_of_the_pictures_is_measured(line):
+    print(describe_latencies(line.metrics))
