@@ -68,6 +68,9 @@ let package = Package(
         system(
             "CText", pkgConfig: "freetype2 harfbuzz fribidi fontconfig",
             apt: ["libfreetype-dev", "libharfbuzz-dev", "libfribidi-dev", "libfontconfig-dev"]),
+        .target(
+            name: "CTextBreaks", path: "Sources/CLibraries/CTextBreaks", cSettings: hotC,
+            linkerSettings: [.linkedLibrary("icuuc")]),
         system("CPoppler", pkgConfig: "poppler-glib cairo", apt: ["libpoppler-glib-dev", "libcairo2-dev"]),
         system("CEBUR128", pkgConfig: "libebur128", apt: ["libebur128-dev"]),
         system("CZlib", apt: ["zlib1g-dev"]),
@@ -95,8 +98,8 @@ let package = Package(
         .target(
             name: "Compositor",
             dependencies: [
-                "Media", "RTC", "RTMP", "PacketIO", "RTCClient", "Control", "Web", "CText", "CPoppler", "CFFmpeg",
-                "CEBUR128", "CMediaShims", "CProcess", "CRaster", "CZlib",
+                "Media", "RTC", "RTMP", "PacketIO", "RTCClient", "Control", "Web", "CText", "CTextBreaks", "CPoppler",
+                "CFFmpeg", "CEBUR128", "CMediaShims", "CProcess", "CRaster", "CZlib",
                 product("AsyncHTTPClient", "async-http-client"),
             ] + http,
             swiftSettings: hot),

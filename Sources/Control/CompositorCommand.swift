@@ -12,6 +12,8 @@ public enum CompositorCommand: Sendable, Codable, Hashable {
     case putTake(PendingTake?)
     /// Who is in the room, those on stage first and in the order of the stage; → `.shown`.
     case putCast([CastMember])
+    /// What the polls show that cards may name, by id; → `.shown`.
+    case putPolls([String: PollPicture])
     /// Answer an offer of the SFU; an unknown session starts a new connection in place of the old one; → `.answer`.
     case offer(session: String, offer: String)
     /// A picture of the program as it is out now, or of a scene as it would look; → `.still`.
@@ -54,6 +56,10 @@ public struct ProgramSetup: Sendable, Codable, Hashable {
     public var clock: ClockAnchor?
     /// Every layout that scenes may name.
     public var layouts: [Layout]
+    /// Every theme that scenes may name.
+    public var themes: [OverlayTheme]
+    /// What the polls show that cards may name, by id.
+    public var polls: [String: PollPicture]
     /// What the program shows, unless it runs and has shown a newer version.
     public var scene: Scene
     /// The version of the scene.
@@ -65,14 +71,17 @@ public struct ProgramSetup: Sendable, Codable, Hashable {
 
     /// Creates a setup.
     public init(
-        event: String, org: String, publishURL: String, clock: ClockAnchor?, layouts: [Layout], scene: Scene,
-        version: Int64, cast: [CastMember], take: PendingTake? = nil
+        event: String, org: String, publishURL: String, clock: ClockAnchor?, layouts: [Layout],
+        themes: [OverlayTheme] = [], polls: [String: PollPicture] = [:], scene: Scene, version: Int64,
+        cast: [CastMember], take: PendingTake? = nil
     ) {
         self.event = event
         self.org = org
         self.publishURL = publishURL
         self.clock = clock
         self.layouts = layouts
+        self.themes = themes
+        self.polls = polls
         self.scene = scene
         self.version = version
         self.cast = cast
@@ -118,17 +127,20 @@ public struct ProgramChange: Sendable, Codable, Hashable {
     public var version: Int64
     /// Every layout that the scene may name, when they have changed.
     public var layouts: [Layout]?
+    /// Every theme that the scene may name, when they have changed.
+    public var themes: [OverlayTheme]?
     /// How it comes; a cut by default.
     public var transition: Transition
 
     /// Creates a change.
     public init(
-        scene: Scene, version: Int64, layouts: [Layout]? = nil,
+        scene: Scene, version: Int64, layouts: [Layout]? = nil, themes: [OverlayTheme]? = nil,
         transition: Transition = Transition(kind: .cut, milliseconds: 0)
     ) {
         self.scene = scene
         self.version = version
         self.layouts = layouts
+        self.themes = themes
         self.transition = transition
     }
 }

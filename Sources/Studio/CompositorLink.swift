@@ -21,6 +21,8 @@ actor CompositorLink {
         let logger: Logger
         /// Knows outputs and ingests; nil where programs have none.
         var connections: (any ConnectionSource)?
+        /// What cards that name a poll show; nil where there are no polls.
+        var polls: (any PollScreens)?
     }
 
     /// The worker.
@@ -39,6 +41,10 @@ actor CompositorLink {
     private var last: Task<Void, Never>?
     private var waitingCast: Task<ShownAt?, Never>?
     private var mustTellCast = false
+    /// The polls that cards name: the program's, that of the last picture that was drawn beside it, and that of the take
+    /// that waits or was the last one.
+    private var shownPoll: String?, drawnPoll: String?, comingPoll: String?
+    private var toldPolls: [String: PollPicture] = [:]
 
     init(event: String, org: String, worker: String, parts: Parts) {
         self.event = event
@@ -59,7 +65,9 @@ actor CompositorLink {
         castListener = listener
         work = Task { [event, parts] in
             await parts.speakers.listen(event, listener)
+            let following = Task { await self.followPolls() }
             await run()
+            following.cancel()
             await parts.speakers.unlisten(event, listener)
         }
     }
@@ -136,25 +144,32 @@ actor CompositorLink {
             let url = parts.registry.registration(output)?.addresses["rtmps"]
         else { throw Problem.overloaded("The event's output is away.", retryAfterMs: 1000) }
         let program = try await parts.source.setup(for: event), cast = try await cast()
+        shownPoll = program.scene.overlays.poll?.id
+        comingPoll = program.take?.scene.overlays.poll?.id
+        let polls = await pollPictures()
         let reply = try await tell(
             .run(
                 ProgramSetup(
                     event: event, org: org, publishURL: url, clock: program.clock, layouts: program.layouts,
-                    scene: program.scene, version: program.version, cast: cast, take: program.take)))
+                    themes: program.themes, polls: polls, scene: program.scene, version: program.version, cast: cast,
+                    take: program.take)))
         guard case .running(let anchor) = reply else { throw Self.unexpected }
         guard !isEnded else { return }
         if anchor != program.clock { try await parts.source.setClock(anchor, of: event) }
         guard !isEnded else { return }
         toldCast = cast
         publishURL = url
+        toldPolls = polls
         isRunning = true
         try await tellConnections()
         // What has changed since the setup was read was not told: nothing was told before the program ran.
         let newer = try await parts.source.setup(for: event)
         if newer.version > program.version {
             _ = try await show(
-                ProgramChange(scene: newer.scene, version: newer.version, layouts: newer.layouts))
+                ProgramChange(
+                    scene: newer.scene, version: newer.version, layouts: newer.layouts, themes: newer.themes))
         }
+        comingPoll = newer.take?.scene.overlays.poll?.id ?? comingPoll
         if newer.take != program.take { _ = try await tell(.putTake(newer.take)) }
         try await tellCast(isAsked: false)
     }
@@ -164,7 +179,9 @@ actor CompositorLink {
         _ = await inTurn("its layouts") {
             let program = try await self.parts.source.setup(for: self.event)
             return try await self.show(
-                ProgramChange(scene: program.scene, version: program.version, layouts: program.layouts))
+                ProgramChange(
+                    scene: program.scene, version: program.version, layouts: program.layouts,
+                    themes: program.themes))
         }
     }
 
@@ -174,6 +191,9 @@ actor CompositorLink {
     func takeChanged() async -> Bool? {
         await inTurn("its take") {
             let program = try await self.parts.source.setup(for: self.event)
+            if let poll = program.take?.scene.overlays.poll?.id {
+                await self.expect(poll)
+            }
             guard case .prepared(let isReady) = try await self.tell(.putTake(program.take)) else {
                 throw Self.unexpected
             }
@@ -216,6 +236,8 @@ actor CompositorLink {
     func show(_ change: ProgramChange) async throws -> ShownAt? {
         guard isRunning else { return nil }
         newestVersion = max(newestVersion, change.version)
+        if newestVersion == change.version { shownPoll = change.scene.overlays.poll?.id }
+        if change.scene.overlays.poll?.id != nil { await tellPolls() }
         do {
             return try Self.shown(await tell(.show(change)))
         } catch let problem as Problem where problem.status == .badGateway && newestVersion > change.version {
@@ -227,6 +249,10 @@ actor CompositorLink {
     /// Draws a picture.
     func still(_ scene: Scene?) async throws -> Data {
         guard isRunning else { throw Problem.overloaded("The program does not run yet.", retryAfterMs: 1000) }
+        if let poll = scene?.overlays.poll?.id {
+            drawnPoll = poll
+            await tellPolls()
+        }
         // A picture that comes late is no reason to begin anew with the compositor, which would show in the program.
         guard case .still(let text) = try await tell(.still(scene), mustBeTaken: false),
             let picture = Data(base64Encoded: text)
@@ -250,6 +276,51 @@ actor CompositorLink {
         guard isRunning else { throw Problem.overloaded("The program does not run yet.", retryAfterMs: 1000) }
         guard case .sound(let reading) = try await tell(.sound, mustBeTaken: false) else { throw Self.unexpected }
         return reading
+    }
+
+    // MARK: - Polls
+
+    /// Tallies come at most twice a second to the screen.
+    private static let pollPauseMs = 500
+
+    /// Keeps what cards show of polls up to date while they name any.
+    private func followPolls() async {
+        while !isEnded, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(Self.pollPauseMs))
+            if isRunning, shownPoll != nil || comingPoll != nil { await tellPolls() }
+        }
+    }
+
+    /// A take that names a poll waits.
+    private func expect(_ poll: String) async {
+        comingPoll = poll
+        await tellPolls()
+    }
+
+    private func pollPictures() async -> [String: PollPicture] {
+        guard let source = parts.polls else { return [:] }
+        var pictures: [String: PollPicture] = [:]
+        for id in Set([shownPoll, drawnPoll, comingPoll].compactMap { $0 }) {
+            // A poll that can't be read for a moment keeps what it showed.
+            pictures[id] = (try? await source.picture(of: id, event: event)) ?? toldPolls[id]
+        }
+        return pictures
+    }
+
+    /// Tells what the polls show, when it has changed.
+    private func tellPolls() async {
+        let pictures = await pollPictures()
+        guard isRunning, pictures != toldPolls else { return }
+        let before = toldPolls
+        toldPolls = pictures
+        do {
+            // A card that comes late is no reason to begin anew with the compositor.
+            _ = try await tell(.putPolls(pictures), mustBeTaken: false)
+        } catch {
+            if toldPolls == pictures { toldPolls = before }
+            parts.logger.warning(
+                "a compositor could not be told of a poll", metadata: ["event": "\(event)", "error": "\(error)"])
+        }
     }
 
     // MARK: - The cast

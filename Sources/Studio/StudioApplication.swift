@@ -66,14 +66,17 @@ public struct StudioApplication {
         }
         let speakers = SpeakerRooms(registry: registry, logger: logger)
         let builtIn = try BuiltInLayouts(folder: configuration.layouts, logger: logger)
-        let programs = ProgramStore(database: database, builtIn: builtIn), media = MediaStore(programs: programs)
+        let themes = ThemeFolder(folder: configuration.themes, logger: logger)
+        let programs = ProgramStore(database: database, builtIn: builtIn, themes: themes)
+        let media = MediaStore(programs: programs)
         let files = MediaFiles(root: configuration.dataDirectory.appending(path: "media"))
         files.sweep(known: try await media.known())
         let outputs = OutputStore(database: database, keys: keys)
         let compositors = CompositorConductor(
             parts: .init(
                 registry: registry, speakers: speakers, source: programs, events: events, logger: logger,
-                connections: StoredConnections(outputs: outputs, ingests: ingests)))
+                connections: StoredConnections(outputs: outputs, ingests: ingests),
+                polls: InteractivePolls(interactivity: interactivity)))
         let conductor = EventConductor(
             events: events, ingests: ingests, registry: registry, observer: ProgramNews(interactivity: interactivity),
             speakers: speakers, compositors: compositors,
@@ -118,6 +121,7 @@ public struct StudioApplication {
         let mediaRoutes = MediaRoutes(
             media: media, files: files, decoder: decoder ?? ChildDecoder(logger: logger),
             videoLimitBytes: configuration.videoLimitBytes)
+        ThemeRoutes(themes: themes).add(to: book)
         mediaRoutes.add(to: book)
         interactivity.addRoutes(to: book)
         let hosts = configuration.hosts

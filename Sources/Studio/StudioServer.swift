@@ -34,6 +34,8 @@ public struct StudioConfiguration: Sendable {
     public var openAPI: URL
     /// The folder of the built-in layouts.
     public var layouts: URL
+    /// The folder of the themes of overlays.
+    public var themes: URL
     /// Addresses of proxies whose X-Forwarded-For counts.
     public var trustedProxies: [String]
     /// Whether outputs may be in private networks and on this machine.
@@ -44,7 +46,7 @@ public struct StudioConfiguration: Sendable {
     /// Creates a configuration.
     public init(
         dataDirectory: URL, bindAddress: String, httpsPort: Int, internalPort: Int, hosts: [String],
-        certificateFile: URL, keyFile: URL, pages: URL, libraries: URL, openAPI: URL, layouts: URL,
+        certificateFile: URL, keyFile: URL, pages: URL, libraries: URL, openAPI: URL, layouts: URL, themes: URL,
         trustedProxies: [String], allowsPrivateOutputs: Bool = false, videoLimitBytes: Int = 2_000_000_000
     ) {
         self.dataDirectory = dataDirectory
@@ -58,6 +60,7 @@ public struct StudioConfiguration: Sendable {
         self.libraries = libraries
         self.openAPI = openAPI
         self.layouts = layouts
+        self.themes = themes
         self.trustedProxies = trustedProxies
         self.allowsPrivateOutputs = allowsPrivateOutputs
         self.videoLimitBytes = videoLimitBytes

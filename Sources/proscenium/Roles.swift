@@ -85,6 +85,7 @@ extension Proscenium {
                     hosts: settings.hosts, certificateFile: certificate, keyFile: key,
                     pages: settings.path("pages-directory"), libraries: settings.path("libraries-directory"),
                     openAPI: settings.path("openapi-file"), layouts: settings.path("layouts-directory"),
+                    themes: settings.path("themes-directory"),
                     trustedProxies: proxies.map { $0.trimmingCharacters(in: .whitespaces) },
                     allowsPrivateOutputs: settings.flag("allow-private-outputs"),
                     videoLimitBytes: settings.number("video-limit-megabytes") * 1_000_000),

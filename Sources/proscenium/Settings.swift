@@ -57,6 +57,9 @@ struct Setting: Sendable {
             name: "video-limit-megabytes", standard: "2000",
             reason: "the largest video that is taken; an event's files have 16 GB together"),
         .init(
+            name: "themes-directory", standard: "themes",
+            reason: "the themes of lower thirds and other overlays, one JSON file each"),
+        .init(
             name: "trusted-proxies", standard: "",
             reason: "addresses whose X-Forwarded-For counts, separated by commas; empty trusts nobody"),
         .init(
@@ -176,6 +179,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: "Description of the API, OpenAPI in YAML.") var openapiFile: String?
     @Option(help: "Folder of the built-in layouts.") var layoutsDirectory: String?
     @Option(help: "The largest video that is taken, in megabytes.") var videoLimitMegabytes: String?
+    @Option(help: "Folder of the overlays' themes.") var themesDirectory: String?
     @Option(help: "Trusted proxies' addresses, separated by commas.") var trustedProxies: String?
     @Option(help: "true lets outputs go into private networks.") var allowPrivateOutputs: String?
     @Option(help: "Lowest level that is logged.") var logLevel: String?
@@ -191,6 +195,7 @@ struct SettingFlags: ParsableArguments {
             "pages-directory": pagesDirectory, "libraries-directory": librariesDirectory,
             "openapi-file": openapiFile, "layouts-directory": layoutsDirectory,
             "video-limit-megabytes": videoLimitMegabytes,
+            "themes-directory": themesDirectory,
             "trusted-proxies": trustedProxies, "allow-private-outputs": allowPrivateOutputs, "log-level": logLevel,
         ]
         return try Settings(

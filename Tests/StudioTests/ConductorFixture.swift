@@ -81,6 +81,11 @@ final class FakeWorker: Sendable {
         program.compactMap { if case .connect(let connections) = $0 { connections } else { nil } }
     }
 
+    /// What polls show, as it was told apart from setups.
+    var polls: [[String: PollPicture]] {
+        program.compactMap { if case .putPolls(let polls) = $0 { polls } else { nil } }
+    }
+
     /// The sessions whose offers it was told.
     var offers: [String] { program.compactMap { if case .offer(let session, _) = $0 { session } else { nil } } }
 
@@ -123,9 +128,11 @@ struct ConductorFixture: Sendable {
     ///
     /// - Parameters:
     ///   - patience: how long is waited for supervisors.
+    ///   - polls: what cards that name polls show.
     ///   - prepare: sets up what an earlier Studio has left.
     init(
         patience: CompositorConductor.Patience = .init(startMs: 0, supervisorMs: 100),
+        polls: (any PollScreens)? = nil,
         prepare: (EventStore, ProgramStore) async throws -> Void = { _, _ in }
     ) async throws {
         let logger = Logger(label: "test")
@@ -147,7 +154,7 @@ struct ConductorFixture: Sendable {
         compositors = CompositorConductor(
             parts: .init(
                 registry: registry, speakers: speakers, source: programs, events: events, logger: logger,
-                connections: StoredConnections(outputs: outputs, ingests: ingests)),
+                connections: StoredConnections(outputs: outputs, ingests: ingests), polls: polls),
             patience: patience)
         let conductor = EventConductor(
             events: events, ingests: ingests, registry: registry, observer: Nobody(), speakers: speakers,
@@ -227,7 +234,7 @@ struct ConductorFixture: Sendable {
             let shown = CompositorReply.shown(programTime: ProgramTime(milliseconds: 1000), isReady: true)
             return switch command {
             case .run(let setup): .compositor(.running(setup.clock ?? Self.anchor))
-            case .show, .putCast: .compositor(shown)
+            case .show, .putCast, .putPolls: .compositor(shown)
             case .putTake: .compositor(.prepared(isReady: true))
             case .offer: .compositor(.answer(Self.compositorAnswer))
             case .connect: .compositor(.connected)

@@ -192,7 +192,9 @@ private final class Walk: @unchecked Sendable {
     /// Layouts, decks, assets, and the scenes that name them.
     func layoutsAndMedia(_ admin: String) async throws {
         parameters["layout"] = "duo"
-        for name in ["putLayout", "putLayout", "getLayout", "listLayouts", "deleteLayout", "listBuiltInLayouts"] {
+        for name in [
+            "putLayout", "putLayout", "getLayout", "listLayouts", "deleteLayout", "listBuiltInLayouts", "listThemes",
+        ] {
             try await call(name, admin)
         }
         let deck = try await call("createDeck", admin, file: (FakeDecoder.deck(pages: 2), "application/pdf"))

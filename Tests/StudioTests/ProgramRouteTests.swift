@@ -104,9 +104,9 @@ struct ProgramRouteTests {
             #expect((overlays["lowerThirds"] as? [[String: Any]])?.map { $0["name"] as? String } == ["z"])
             #expect((patched.object["slots"] as? [String: Any])?["main"] as? String == "auto")
             #expect(patched.object["layout"] as? String == "full")
-            let wrong = try await client.call(.patch, path, admin, #"{"overlays":{"tikcer":null,"clock":{}}}"#)
+            let wrong = try await client.call(.patch, path, admin, #"{"overlays":{"tikcer":null,"gong":{}}}"#)
             #expect(wrong.status == .unprocessableContent)
-            #expect(wrong.object["pointer"] as? String == "/overlays/clock")
+            #expect(wrong.object["pointer"] as? String == "/overlays/gong")
             let removed = try await client.call(.patch, path, admin, #"{"layout":null}"#)
             #expect(removed.object["pointer"] as? String == "/layout")
         }

@@ -38,7 +38,8 @@ struct StudioFixture: @unchecked Sendable {
             dataDirectory: folder, bindAddress: "127.0.0.1", httpsPort: 8443, internalPort: 9443,
             hosts: ["localhost", "127.0.0.1"], certificateFile: folder, keyFile: folder, pages: pages,
             libraries: folder, openAPI: openAPI ?? Self.repository.appending(path: "docs/openapi.yaml"),
-            layouts: layouts ?? Self.repository.appending(path: "layouts"), trustedProxies: [],
+            layouts: layouts ?? Self.repository.appending(path: "layouts"),
+            themes: Self.repository.appending(path: "themes"), trustedProxies: [],
             allowsPrivateOutputs: allowsPrivateOutputs)
         database = try StudioDatabase.open(path: folder.appending(path: "studio.sqlite").path)
         studio = try await StudioApplication(

@@ -4,6 +4,7 @@ import { LiveChannel, askForCredential, pause, request, signIn, takeCredential }
 import { $, attempt, base, event, repeat } from "/assets/console.js";
 import { refreshIngests } from "/assets/produce-ingests.js";
 import { refreshOutputs } from "/assets/produce-outputs.js";
+import { startOverlays } from "/assets/produce-overlays.js";
 import { startPeople } from "/assets/produce-people.js";
 import { drawPoll, followTallies, polls } from "/assets/produce-polls.js";
 import { program, sayProgramState, startProgram } from "/assets/produce-program.js";
@@ -83,6 +84,7 @@ async function start() {
     repeat(refreshOutputs, 2000);
     startPeople();
     attempt($("program-error"), () => startProgram(() => state === "starting" || state === "live"));
+    attempt($("theme-error"), startOverlays);
     attempt($("slides-error"), refreshDecks);
     const { items } = await request("GET", `${base}/polls`);
     for (const poll of items) drawPoll(poll);

@@ -4,6 +4,8 @@
 #include <freetype/ftmodapi.h>
 #include <freetype/ftoutln.h>
 #include <freetype/ftsizes.h>
+#include <freetype/ftglyph.h>
+#include <freetype/ftstroke.h>
 #include <hb.h>
 #include <hb-ft.h>
 #include <fribidi.h>

@@ -12,6 +12,11 @@ struct BenchStage {
     static let cameras = (0..<4).map { PixelRect(x: 1440, y: 40 + 260 * $0, width: 448, height: 252) }
     static let lowerThird = PixelRect(x: 32, y: 900, width: 1376, height: 120)
 
+    /// The lower third: a picture with transparency, as the peers get it.
+    private static let overlay = OverlayOperation(
+        drawing: .logo(asset: "lt"), live: .none, theme: .standard, rect: lowerThird, isRight: false, isLow: false,
+        isCentred: false, unit: 30, opacity: 255, motion: .none, part: OverlayPresence.whole)
+
     let store = GraphicsStore()
     let background: RGBABitmap, slide: RGBABitmap, lowerThird: RGBABitmap
     private let layout: Layout?
@@ -32,8 +37,7 @@ struct BenchStage {
         store.add(image: "bg", background)
         store.add(slide: Slides(deck: "slide", page: 1), slide)
         store.add(image: "lt", lowerThird)
-        let place = Self.lowerThird
-        store.add(.logo(asset: "lt", width: place.width, height: place.height), overlay: Overlay(lowerThird))
+        store.add(.overlay(OverlayDrawing(Self.overlay)), overlay: GraphicsPainter.graphic(lowerThird))
     }
 
     /// What is to be drawn.
@@ -59,7 +63,7 @@ struct BenchStage {
             guard let frame = frames[source] else { continue }
             operations.append(.tile(source: source, placement: .init(crop: whole(frame.displaySize), rect: rect)))
         }
-        operations.append(.logo(asset: "lt", rect: Self.lowerThird))
+        operations.append(.overlay(Self.overlay))
         return operations
     }
 

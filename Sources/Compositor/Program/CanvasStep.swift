@@ -8,7 +8,8 @@ struct CanvasStep: Equatable {
     enum What: Equatable {
         case fill(RGBColor)
         case picture(VideoFrame, crop: PixelRect, radius: Int, isMirrored: Bool)
-        case overlay(Overlay, opacity: UInt8, clip: PixelRect)
+        /// Graphics, each at its place, of which only what lies inside is seen.
+        case overlays([PlacedOverlay], opacity: UInt8, clip: PixelRect)
         case border(RGBColor, width: Int, radius: Int)
 
         static func == (a: What, b: What) -> Bool {
@@ -16,7 +17,7 @@ struct CanvasStep: Equatable {
             case (.fill(let a), .fill(let b)): a == b
             case (.picture(let a, let ac, let ar, let am), .picture(let b, let bc, let br, let bm)):
                 a === b && ac == bc && ar == br && am == bm
-            case (.overlay(let a, let ao, let ac), .overlay(let b, let bo, let bc)): a === b && ao == bo && ac == bc
+            case (.overlays(let a, let ao, let ac), .overlays(let b, let bo, let bc)): a == b && ao == bo && ac == bc
             case (.border(let a, let aw, let ar), .border(let b, let bw, let br)): a == b && aw == bw && ar == br
             default: false
             }
@@ -30,7 +31,7 @@ struct CanvasStep: Equatable {
     /// Every pixel that it may touch lies in here.
     var area: PixelRect {
         // A line that runs is longer than its place: what it may touch is where it is let through.
-        if case .overlay(_, _, let clip) = what { return clip.evened }
+        if case .overlays(_, _, let clip) = what { return clip.evened }
         return rect.evened
     }
 
@@ -43,7 +44,7 @@ struct CanvasStep: Equatable {
         case .picture(let frame, let crop, _, _):
             let seen = frame.displaySize
             return !crop.clipped(to: PixelRect(width: seen.width, height: seen.height)).evened.isEmpty
-        case .overlay, .border: return false
+        case .overlays, .border: return false
         }
     }
 

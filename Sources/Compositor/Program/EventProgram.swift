@@ -163,12 +163,15 @@ public final class EventProgram: Sendable {
 
     /// Takes what Studio tells when it has registered us anew.
     public func update(_ setup: ProgramSetup) async {
+        _ = try? await put(polls: setup.polls)
         if let take = setup.take, take.id == board.taken?.id {
             // Studio has not heard of it: what it takes for the program's scene is the one before.
             report(.taken(id: take.id, programTime: take.at))
-            _ = board.look(for: take.scene, layouts: setup.layouts)
+            _ = board.look(for: take.scene, layouts: setup.layouts, themes: setup.themes)
         } else if setup.version >= board.version {
-            _ = try? await show(ProgramChange(scene: setup.scene, version: setup.version, layouts: setup.layouts))
+            _ = try? await show(
+                ProgramChange(
+                    scene: setup.scene, version: setup.version, layouts: setup.layouts, themes: setup.themes))
         }
         _ = try? await put(cast: setup.cast)
         _ = try? await put(take: setup.take)
@@ -196,7 +199,7 @@ public final class EventProgram: Sendable {
     /// - Returns: the program time of the first frame that shows it.
     /// - Throws: `ProgramError` when its layout is unknown, or something newer is shown.
     public func show(_ change: ProgramChange) async throws(ProgramError) -> CompositorReply {
-        guard let look = board.look(for: change.scene, layouts: change.layouts) else {
+        guard let look = board.look(for: change.scene, layouts: change.layouts, themes: change.themes) else {
             throw .unknownLayout(change.scene.layout)
         }
         coming.sources = look.wanted
@@ -251,6 +254,22 @@ public final class EventProgram: Sendable {
         ingests.put(connections.ingests)
     }
 
+    /// Shows other questions, answers and numbers of the polls that cards name.
+    ///
+    /// - Returns: the program time of the first frame that shows it.
+    /// - Throws: `ProgramError.outdated` when the program ends before.
+    public func put(polls: [String: PollPicture]) async throws(ProgramError) -> CompositorReply {
+        let isDrawn = await prepare(board.look(with: polls)), board = board
+        let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
+            let isTaken = board.put(
+                polls: polls, onShown: { continuation.resume(returning: $0) },
+                onEnd: { continuation.resume(returning: nil) })
+            if !isTaken { continuation.resume(returning: nil) }
+        }
+        guard let time else { throw .outdated }
+        return .shown(programTime: time, isReady: isDrawn)
+    }
+
     /// Answers an offer of the SFU.
     public func answer(session: String, offer: String) async throws -> String {
         try await room.answer(session: session, offer: offer)
@@ -293,8 +312,7 @@ public final class EventProgram: Sendable {
         let look = asked.directed(by: sources.direction)
         return SceneResolver.resolve(
             look.scene, layout: look.layout, present: look.present(sources.pictures, store, sources.direction),
-            time: now,
-            canvas: format.canvas)
+            time: now, canvas: format.canvas, overlays: look.overlays)
     }
 
     /// Draws the graphics of a look before it is shown; says whether no card stands in for anything.
@@ -302,8 +320,13 @@ public final class EventProgram: Sendable {
         var sources = video.newest.sources
         rolls.stills(look.rolls, into: &sources.pictures)
         let operations = operations(look, sources)
+        // What is to come later is drawn now, too: it must be there when its time comes.
+        let geometry = SlotGeometry(canvas: format.canvas)
+        let coming = OverlayResolver(
+            layout: look.layout, images: store.imageSizes, geometry: geometry, time: now
+        ).operations(look.overlays, ignoringTime: true)
         do {
-            try await shop.prepare(operations)
+            try await shop.prepare(operations + coming)
         } catch {
             logger.warning("graphics can't be drawn", metadata: ["error": "\(error)"])
             return false

@@ -11,14 +11,8 @@ import Synchronization
 public final class GraphicsStore: Sendable {
     /// A graphic by what it shows and how large it is.
     enum Key: Hashable, Sendable {
-        case lowerThird(name: String, title: String?, width: Int, height: Int)
         case card(name: String, key: String, width: Int, height: Int)
-        case ticker(text: String, height: Int)
-        case tickerStrip(width: Int, height: Int)
-        case countdown(time: String, title: String?, width: Int, height: Int)
-        case comment(Comment, width: Int, height: Int)
-        case poll(PollCard, width: Int, height: Int)
-        case logo(asset: String, width: Int, height: Int)
+        case overlay(OverlayDrawing)
     }
 
     /// Things of one kind by name; what was not used longest goes when they are too large together.
@@ -67,7 +61,7 @@ public final class GraphicsStore: Sendable {
     }
 
     private struct Contents {
-        var overlays = Shelf<Key, Overlay>(limit: GraphicsStore.limits.overlays)
+        var overlays = Shelf<Key, OverlayGraphic>(limit: GraphicsStore.limits.overlays)
         var cards = Shelf<Key, VideoFrame>(limit: GraphicsStore.limits.cards)
         var slides = Shelf<Slides, VideoFrame>(limit: GraphicsStore.limits.slides)
         var images = Shelf<String, Still>(limit: GraphicsStore.limits.images)
@@ -95,8 +89,8 @@ public final class GraphicsStore: Sendable {
             contents.images.put(asset, still, bytes: Self.bytes(frame) + (still.bitmap?.pixels.count ?? 0))
             // A logo of the old picture would otherwise stay.
             contents.overlays.remove {
-                if case .logo(asset, _, _) = $0 { return true }
-                return false
+                guard case .overlay(let drawing) = $0 else { return false }
+                return drawing.drawing == .logo(asset: asset)
             }
         }
     }
@@ -122,7 +116,7 @@ public final class GraphicsStore: Sendable {
 
     func slide(_ slide: Slides) -> VideoFrame? { contents.withLock { $0.slides.take(slide) } }
 
-    func overlay(_ key: Key) -> Overlay? { contents.withLock { $0.overlays.take(key) } }
+    func overlay(_ key: Key) -> OverlayGraphic? { contents.withLock { $0.overlays.take(key) } }
 
     func card(_ key: Key) -> VideoFrame? { contents.withLock { $0.cards.take(key) } }
 
@@ -135,9 +129,8 @@ public final class GraphicsStore: Sendable {
         }
     }
 
-    func add(_ key: Key, overlay: Overlay) {
-        // Luma and alpha at full size; chroma, chroma, and its alpha at a quarter.
-        contents.withLock { $0.overlays.put(key, overlay, bytes: overlay.width * overlay.height * 11 / 4) }
+    func add(_ key: Key, overlay: OverlayGraphic) {
+        contents.withLock { $0.overlays.put(key, overlay, bytes: overlay.bytes) }
     }
 
     func add(_ key: Key, card: VideoFrame) {
@@ -150,21 +143,13 @@ public final class GraphicsStore: Sendable {
 }
 
 extension GraphicsStore {
-    /// The graphics that an operation needs.
-    static func keys(_ operation: DrawOperation) -> [Key] {
+    /// The graphic that an operation needs; nil when it needs none.
+    static func key(_ operation: DrawOperation) -> Key? {
         switch operation {
         case .card(let name, let key, let rect, _):
-            [.card(name: name, key: key, width: rect.width, height: rect.height)]
-        case .lowerThird(let name, let title, let rect, _):
-            [.lowerThird(name: name, title: title, width: rect.width, height: rect.height)]
-        case .logo(let asset, let rect): [.logo(asset: asset, width: rect.width, height: rect.height)]
-        case .ticker(let text, let rect, _):
-            [.tickerStrip(width: rect.width, height: rect.height), .ticker(text: text, height: rect.height)]
-        case .countdown(let time, let title, let rect):
-            [.countdown(time: time, title: title, width: rect.width, height: rect.height)]
-        case .comment(let comment, let rect): [.comment(comment, width: rect.width, height: rect.height)]
-        case .poll(let poll, let rect): [.poll(poll, width: rect.width, height: rect.height)]
-        case .background, .tile, .backdrop, .border, .slide, .image: []
+            .card(name: name, key: key, width: rect.width, height: rect.height)
+        case .overlay(let overlay): .overlay(OverlayDrawing(overlay))
+        case .background, .tile, .backdrop, .border, .slide, .image: nil
         }
     }
 
@@ -174,32 +159,19 @@ extension GraphicsStore {
     @discardableResult
     public func prepare(_ operations: [DrawOperation], with painter: GraphicsPainter) -> Int {
         var drawn = 0
-        for key in operations.flatMap(Self.keys) {
-            if case .card(let name, let id, let width, let height) = key {
+        for key in operations.compactMap(Self.key) {
+            switch key {
+            case .card(let name, let id, let width, let height):
                 guard card(key) == nil else { continue }
                 add(key, card: VideoFrame(painter.card(name: name, key: id, width: width, height: height)))
-            } else {
-                guard overlay(key) == nil, let bitmap = draw(key, painter) else { continue }
-                add(key, overlay: Overlay(bitmap))
+            case .overlay(let drawing):
+                guard overlay(key) == nil, let graphic = painter.overlay(drawing, image: { bitmap($0) }) else {
+                    continue
+                }
+                add(key, overlay: graphic)
             }
             drawn += 1
         }
         return drawn
-    }
-
-    private func draw(_ key: Key, _ painter: GraphicsPainter) -> RGBABitmap? {
-        switch key {
-        case .lowerThird(let name, let title, let width, let height):
-            painter.lowerThird(name: name, title: title, width: width, height: height)
-        case .ticker(let text, let height): painter.ticker(text: text, height: height)
-        case .tickerStrip(let width, let height): painter.tickerStrip(width: width, height: height)
-        case .countdown(let time, let title, let width, let height):
-            painter.countdown(time: time, title: title, width: width, height: height)
-        case .comment(let comment, let width, let height):
-            painter.comment(name: comment.name, text: comment.text, width: width, height: height)
-        case .poll(let poll, let width, let height): painter.poll(poll, width: width, height: height)
-        case .logo(let asset, let width, let height): bitmap(asset)?.scaled(width: width, height: height)
-        case .card: nil
-        }
     }
 }

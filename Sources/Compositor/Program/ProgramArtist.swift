@@ -130,7 +130,8 @@ final class ProgramArtist: @unchecked Sendable {
 
     private func operations(_ look: ProgramLook, _ present: SourcesPresent, _ time: ProgramTime) -> [DrawOperation] {
         SceneResolver.resolve(
-            look.scene, layout: look.layout, present: present, time: time, canvas: format.canvas)
+            look.scene, layout: look.layout, present: present, time: time, canvas: format.canvas,
+            overlays: look.overlays)
     }
 
     private func draw(

@@ -12,6 +12,8 @@ public struct ProgramLook: Sendable {
     public var cast: [CastMember]
     /// The layout that takes over while somebody on stage shares a screen.
     public var share: Layout?
+    /// The overlays, as they come and go.
+    public var overlays: [OverlayPresence] = []
 }
 
 /// A transition in its course.
@@ -46,6 +48,11 @@ public final class ProgramBoard: Sendable {
         var taken: PendingTake?
         /// The program time of the last frame.
         var now: ProgramTime?
+        var themes: [String: OverlayTheme]
+        var polls: [String: PollPicture]
+        var pollsWaiting: (polls: [String: PollPicture], onShown: [@Sendable (ProgramTime) -> Void])?
+        var pollsOnEnd: [@Sendable () -> Void] = []
+        var timeline: OverlayTimeline
         var isClosed = false
         var transition: (from: ProgramLook, ProgramChange.Transition, start: ProgramTime)?
 
@@ -58,7 +65,11 @@ public final class ProgramBoard: Sendable {
         /// What a scene looks like; nil when its layout is not known.
         func look(_ scene: Scene, _ cast: [CastMember]) -> ProgramLook? {
             layouts[scene.layout].map { layout in
-                ProgramLook(scene: scene, layout: layout, cast: cast, share: layout.share.flatMap { layouts[$0] })
+                ProgramLook(
+                    scene: scene, layout: layout, cast: cast, share: layout.share.flatMap { layouts[$0] },
+                    overlays: OverlayTimeline(
+                        scene.overlays, themes: themes, polls: pollsWaiting?.polls ?? polls
+                    ).presences)
             }
         }
     }
@@ -79,12 +90,15 @@ public final class ProgramBoard: Sendable {
     ) {
         let layouts = Self.byName(setup.layouts)
         guard let layout = layouts[setup.scene.layout] ?? setup.layouts.first else { return nil }
+        let themes = Self.byName(setup.themes)
+        let timeline = OverlayTimeline(setup.scene.overlays, themes: themes, polls: setup.polls)
+        let look = ProgramLook(
+            scene: setup.scene, layout: layout, cast: setup.cast, share: layout.share.flatMap { layouts[$0] },
+            overlays: timeline.presences)
         contents = Mutex(
             Contents(
-                layouts: layouts,
-                look: ProgramLook(
-                    scene: setup.scene, layout: layout, cast: setup.cast, share: layout.share.flatMap { layouts[$0] }),
-                version: setup.version, take: setup.take))
+                layouts: layouts, look: look, version: setup.version, take: setup.take, themes: themes,
+                polls: setup.polls, timeline: timeline))
         self.onTaken = onTaken
     }
 
@@ -127,13 +141,14 @@ public final class ProgramBoard: Sendable {
     }
 
     /// What a change would look like, or nil when its layout is not known.
-    func look(for scene: Scene, layouts: [Layout]? = nil) -> ProgramLook? {
+    func look(for scene: Scene, layouts: [Layout]? = nil, themes: [OverlayTheme]? = nil) -> ProgramLook? {
         contents.withLock { contents in
             if let layouts {
                 // What is shown or waits stays known, also where its file is bad since Studio has started anew.
                 let taken = contents.take.flatMap { contents.layouts[$0.scene.layout] }
                 contents.layouts = Self.byName([contents.look.layout] + [taken].compactMap { $0 } + layouts)
             }
+            if let themes { contents.themes = Self.byName(themes) }
             return contents.look(scene, contents.castWaiting?.cast ?? contents.look.cast)
         }
     }
@@ -208,12 +223,44 @@ public final class ProgramBoard: Sendable {
         }
     }
 
+    /// What the program would look like if polls showed other numbers.
+    func look(with polls: [String: PollPicture]) -> ProgramLook {
+        contents.withLock { contents in
+            var look = contents.look
+            look.overlays = OverlayTimeline(look.scene.overlays, themes: contents.themes, polls: polls).presences
+            return look
+        }
+    }
+
+    /// Puts other questions, answers and numbers of polls in; seen from the next frame on.
+    ///
+    /// - Parameters:
+    ///   - polls: by id.
+    ///   - onShown: is called with the program time of the first frame that shows it.
+    ///   - onEnd: is called instead when the program ends before.
+    /// - Returns: false when it is not taken, because the program has ended or too many wait.
+    func put(
+        polls: [String: PollPicture], onShown: @escaping @Sendable (ProgramTime) -> Void,
+        onEnd: @escaping @Sendable () -> Void = {}
+    ) -> Bool {
+        contents.withLock { contents in
+            let others = contents.pollsWaiting?.onShown ?? []
+            guard !contents.isClosed, others.count < Self.waitingLimit else { return false }
+            contents.pollsWaiting = (polls, others + [onShown])
+            contents.pollsOnEnd.append(onEnd)
+            return true
+        }
+    }
+
     /// Takes nothing any more, and tells everybody who waits that no frame will come.
     func close() {
         let waiting = contents.withLock { contents -> [@Sendable () -> Void] in
-            defer { (contents.waiting, contents.castWaiting, contents.castOnEnd) = ([], nil, []) }
+            defer {
+                (contents.waiting, contents.castWaiting, contents.castOnEnd) = ([], nil, [])
+                (contents.pollsWaiting, contents.pollsOnEnd) = (nil, [])
+            }
             contents.isClosed = true
-            return contents.waiting.map(\.onEnd) + contents.castOnEnd
+            return contents.waiting.map(\.onEnd) + contents.castOnEnd + contents.pollsOnEnd
         }
         for tell in waiting { tell() }
     }
@@ -228,6 +275,13 @@ public final class ProgramBoard: Sendable {
                 contents.castOnEnd = []
                 shown += onShown
             }
+            if let (polls, onShown) = contents.pollsWaiting {
+                contents.polls = polls
+                contents.pollsWaiting = nil
+                contents.pollsOnEnd = []
+                Self.follow(contents.look.scene, at: time, isWhole: false, &contents)
+                shown += onShown
+            }
             for waiting in contents.waiting {
                 shown.append(waiting.onShown)
                 Self.apply(waiting.change, at: time, to: &contents)
@@ -237,6 +291,8 @@ public final class ProgramBoard: Sendable {
                 shown.append { [onTaken] in onTaken(take, $0) }
             }
             contents.now = time
+            contents.timeline.forget(at: time)
+            contents.look.overlays = contents.timeline.presences
             return (contents.look, Self.transition(at: time, &contents))
         }
         for tell in shown { tell(time) }
@@ -248,9 +304,11 @@ public final class ProgramBoard: Sendable {
         guard change.version >= contents.version, let look = contents.look(change.scene, before.cast) else { return }
         contents.look = look
         contents.version = change.version
+        let takes = change.transition.kind != .cut && change.transition.milliseconds > 0
+        // Through a fade the whole picture comes and goes, and its overlays with it.
+        follow(change.scene, at: time, isWhole: takes && change.transition.kind != .move, &contents)
         // The same again, in another shape of its layout or under another version, breaks no transition off.
         guard !isSame else { return }
-        let takes = change.transition.kind != .cut && change.transition.milliseconds > 0
         contents.transition = takes ? (before, change.transition, time) : nil
     }
 
@@ -264,6 +322,7 @@ public final class ProgramBoard: Sendable {
         // Where a program starts anew after its moment, there is nothing to come from.
         let isLate = time.milliseconds(since: take.at) >= max(100, transition.milliseconds)
         let takes = transition.kind != .cut && transition.milliseconds > 0 && !isLate
+        follow(take.scene, at: time, isWhole: takes && transition.kind != .move, &contents)
         contents.transition = takes ? (before, transition, time) : nil
         return take
     }
@@ -277,6 +336,17 @@ public final class ProgramBoard: Sendable {
         }
         return ProgramTransition(
             from: from, kind: transition.kind, weight: UInt8(clamping: max(0, elapsed) * 255 / length))
+    }
+
+    private static func follow(
+        _ scene: Scene, at time: ProgramTime, isWhole: Bool, _ contents: inout Contents
+    ) {
+        contents.timeline.change(
+            to: scene.overlays, themes: contents.themes, polls: contents.polls, at: time, isWhole: isWhole)
+    }
+
+    private static func byName(_ themes: [OverlayTheme]) -> [String: OverlayTheme] {
+        Dictionary(themes.map { ($0.name, $0) }) { _, newer in newer }
     }
 
     private static func byName(_ layouts: [Layout]) -> [String: Layout] {

@@ -116,6 +116,6 @@ extension ProgramLook {
         guard let share, let screen = direction.screen, let scene = scene.takenOver(by: share, screen: screen) else {
             return self
         }
-        return ProgramLook(scene: scene, layout: share, cast: cast, share: nil)
+        return ProgramLook(scene: scene, layout: share, cast: cast, share: nil, overlays: overlays)
     }
 }

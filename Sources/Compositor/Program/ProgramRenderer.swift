@@ -18,9 +18,6 @@ public final class ProgramRenderer {
     /// How many graphics the last picture lacked, because they are still being drawn.
     public private(set) var missingGraphics = 0
 
-    /// Pixels that a ticker runs in a second, of a canvas 1080 pixels high.
-    private static let tickerSpeed: Int64 = 120
-
     private let store: GraphicsStore
     private let rasterizer = Rasterizer()
     private let backdrops: BackdropPainter
@@ -75,7 +72,9 @@ public final class ProgramRenderer {
             }
         }
         if still != baseSteps || baseRedraws == 0 {
-            for step in still { draw(step, on: base) }
+            // What only came on top, such as a lower third that has arrived, needs nothing below drawn again.
+            let isMore = baseRedraws > 0 && still.starts(with: baseSteps)
+            for step in isMore ? still[baseSteps.count...] : still[...] { draw(step, on: base) }
             baseSteps = still
             baseRedraws += 1
             last = nil
@@ -185,17 +184,6 @@ public final class ProgramRenderer {
                     rect: placement.rect, isMoving: isMoving)
             ]
         }
-        func overlay(
-            _ key: GraphicsStore.Key, _ rect: PixelRect, opacity: UInt8 = 255, isMoving: Bool = false, at x: Int? = nil
-        ) -> [CanvasStep] {
-            guard let overlay = store.overlay(key) else {
-                missingGraphics += 1
-                return []
-            }
-            var place = rect
-            if let x { place.x = x }
-            return [CanvasStep(what: .overlay(overlay, opacity: opacity, clip: rect), rect: place, isMoving: isMoving)]
-        }
         switch operation {
         case .background(.color(let color), _): return fill(color, whole)
         case .background(.image(let asset), let crop):
@@ -222,7 +210,7 @@ public final class ProgramRenderer {
         case .image(let asset, let placement):
             return store.image(asset).map { picture($0, placement, isMoving: false) } ?? []
         case .card(let name, let key, let rect, let radius):
-            let drawn = GraphicsStore.keys(operation).first.flatMap(store.card)
+            let drawn = GraphicsStore.key(operation).flatMap(store.card)
             if drawn == nil { missingGraphics += 1 }
             // One of another size is better than none: on its way to another place a card has a size of its own in each frame.
             guard let card = drawn ?? store.anyCard(name: name, key: key) else {
@@ -230,31 +218,12 @@ public final class ProgramRenderer {
             }
             let crop = PixelRect(width: card.width, height: card.height)
             return picture(card, .init(crop: crop, rect: rect, cornerRadius: radius), isMoving: false)
-        case .lowerThird(_, _, let rect, let opacity):
-            return GraphicsStore.keys(operation).flatMap {
-                overlay($0, rect, opacity: opacity, isMoving: opacity < 255)
-            }
-        case .countdown(_, _, let rect):
-            return GraphicsStore.keys(operation).flatMap { overlay($0, rect, isMoving: true) }
-        case .logo(_, let rect), .comment(_, let rect), .poll(_, let rect):
-            return GraphicsStore.keys(operation).flatMap { overlay($0, rect) }
-        case .ticker(let text, let rect, let time):
-            var steps = overlay(.tickerStrip(width: rect.width, height: rect.height), rect)
-            let key = GraphicsStore.Key.ticker(text: text, height: rect.height)
-            guard let line = store.overlay(key) else {
+        case .overlay(let overlay):
+            guard let key = GraphicsStore.key(operation), let graphic = store.overlay(key) else {
                 missingGraphics += 1
-                return steps
+                return []
             }
-            // It comes in on the right, goes out on the left, and comes again; a short one stands still.
-            if line.width <= rect.width {
-                steps += overlay(key, rect)
-            } else {
-                let speed = max(1, Self.tickerSpeed * Int64(canvas.height) / 1080)
-                let length = Int64(rect.width + line.width)
-                let way = Int((time &* speed / 1000) % length)
-                steps += overlay(key, rect, isMoving: true, at: rect.right - abs(way))
-            }
-            return steps
+            return OverlaySteps.steps(overlay, graphic, on: canvas)
         }
     }
 
@@ -264,8 +233,11 @@ public final class ProgramRenderer {
         case .picture(let picture, let crop, let radius, let isMirrored):
             rasterizer.draw(
                 picture, crop: crop, on: frame, in: step.rect, cornerRadius: radius, isMirrored: isMirrored)
-        case .overlay(let overlay, let opacity, let clip):
-            overlay.draw(on: frame, x: step.rect.x, y: step.rect.y, opacity: opacity, clip: clip)
+        case .overlays(let parts, let opacity, let clip):
+            for part in parts {
+                part.overlay.draw(
+                    on: frame, x: part.x, y: part.y, opacity: opacity, clip: part.clip?.clipped(to: clip) ?? clip)
+            }
         case .border(let color, let width, let radius):
             borders.draw(on: frame, in: step.rect, width: width, color: color, cornerRadius: radius)
         }

@@ -8,6 +8,8 @@ public final class Overlay: Sendable {
     public let width: Int, height: Int
     /// How many luma pixels are drawn at all, and how many of them are copied instead of blended.
     public let drawnPixels: Int, opaquePixels: Int
+    /// How much memory it takes, about.
+    public var bytes: Int { width * height * 11 / 4 + (luma.count + chroma.count) * 64 }
     private let planes: OverlayPlanes
     private let luma: [[Span]], chroma: [[Span]]
 

@@ -125,7 +125,7 @@ extension PaintShop {
     /// - Throws: `Failure` when there are no fonts, or too much waits.
     func panels(_ texts: [String], size: PixelSize) async throws(Failure) -> [VideoFrame] {
         try await paint { painter in
-            texts.map { VideoFrame(painter.countdown(time: $0, title: nil, width: size.width, height: size.height)) }
+            texts.map { VideoFrame(painter.plate($0, width: size.width, height: size.height)) }
         }
     }
 }

@@ -18,18 +18,8 @@ public enum DrawOperation: Hashable, Sendable, Encodable {
     case image(asset: String, placement: Placement)
     /// Stands in for a picture that is not there: a name on a colour that follows from `key`.
     case card(name: String, key: String, rect: PixelRect, cornerRadius: Int)
-    /// Name and title.
-    case lowerThird(name: String, title: String?, rect: PixelRect, opacity: UInt8)
-    /// A picture with transparency in a corner.
-    case logo(asset: String, rect: PixelRect)
-    /// Running text; `programTime` says how far it has run.
-    case ticker(text: String, rect: PixelRect, programTime: Int64)
-    /// A time, with a line above.
-    case countdown(time: String, title: String?, rect: PixelRect)
-    /// What somebody wrote.
-    case comment(Comment, rect: PixelRect)
-    /// A question with bars.
-    case poll(PollCard, rect: PixelRect)
+    /// What is laid over the picture.
+    case overlay(OverlayOperation)
 
     /// Which part of a picture goes where.
     public struct Placement: Hashable, Sendable, Codable {
@@ -52,8 +42,7 @@ public enum DrawOperation: Hashable, Sendable, Encodable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case op, source, crop, rect, cornerRadius, isMirrored, deck, page, asset, name, key, title, opacity, text
-        case programTime, time, comment, poll, background, width, color
+        case op, source, crop, rect, cornerRadius, isMirrored, deck, page, asset, name, key, background, width, color
     }
 
     /// Writes an object whose `op` names the step; for tests and for looking at.
@@ -100,34 +89,9 @@ public enum DrawOperation: Hashable, Sendable, Encodable {
             try out.encode(key, forKey: .key)
             try out.encode(rect, forKey: .rect)
             try out.encode(cornerRadius, forKey: .cornerRadius)
-        case .lowerThird(let name, let title, let rect, let opacity):
-            try out.encode("lowerThird", forKey: .op)
-            try out.encode(name, forKey: .name)
-            try out.encodeIfPresent(title, forKey: .title)
-            try out.encode(rect, forKey: .rect)
-            try out.encode(opacity, forKey: .opacity)
-        case .logo(let asset, let rect):
-            try out.encode("logo", forKey: .op)
-            try out.encode(asset, forKey: .asset)
-            try out.encode(rect, forKey: .rect)
-        case .ticker(let text, let rect, let programTime):
-            try out.encode("ticker", forKey: .op)
-            try out.encode(text, forKey: .text)
-            try out.encode(rect, forKey: .rect)
-            try out.encode(programTime, forKey: .programTime)
-        case .countdown(let time, let title, let rect):
-            try out.encode("countdown", forKey: .op)
-            try out.encode(time, forKey: .time)
-            try out.encodeIfPresent(title, forKey: .title)
-            try out.encode(rect, forKey: .rect)
-        case .comment(let comment, let rect):
-            try out.encode("comment", forKey: .op)
-            try out.encode(comment, forKey: .comment)
-            try out.encode(rect, forKey: .rect)
-        case .poll(let poll, let rect):
-            try out.encode("poll", forKey: .op)
-            try out.encode(poll, forKey: .poll)
-            try out.encode(rect, forKey: .rect)
+        case .overlay(let overlay):
+            try out.encode("overlay", forKey: .op)
+            try overlay.encode(to: encoder)
         }
     }
 }

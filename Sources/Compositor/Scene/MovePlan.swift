@@ -33,10 +33,8 @@ struct MovePlan: Equatable {
                 arriving.append(operation)
             }
         }
-        // An overlay of both stays; one of the two fades where it can, and comes or goes in the middle where it can't.
-        let fromOverlays = from.filter(\.isOverlay), toOverlays = to.filter(\.isOverlay)
-        above += fromOverlays.filter { !toOverlays.contains($0) }.compactMap { $0.faded(255 - Int(weight)) }
-        above += toOverlays.compactMap { fromOverlays.contains($0) ? $0 : $0.faded(Int(weight)) }
+        // Overlays come and go by themselves: those of the scene that comes are all there are, also those that leave.
+        above += to.filter(\.isOverlay)
     }
 
     /// How far what glides is, of 255: fast first, then slower (1 − (1 − t)³).
@@ -66,10 +64,7 @@ struct MovePlan: Equatable {
 extension DrawOperation {
     /// Whether it lies over the pictures.
     var isOverlay: Bool {
-        switch self {
-        case .lowerThird, .logo, .ticker, .countdown, .comment, .poll: true
-        case .background, .tile, .backdrop, .border, .slide, .image, .card: false
-        }
+        if case .overlay = self { true } else { false }
     }
 
     private var placement: Placement? {
@@ -100,15 +95,6 @@ extension DrawOperation {
                 source: source, rect: placement.rect, width: width, color: color, cornerRadius: placement.cornerRadius)
         default: return nil
         }
-    }
-
-    /// The overlay with a part of its opacity, of 255; nil when there is nothing left of it.
-    fileprivate func faded(_ part: Int) -> DrawOperation? {
-        if case .lowerThird(let name, let title, let rect, let opacity) = self {
-            let left = UInt8(clamping: Int(opacity) * part / 255)
-            return left > 0 ? .lowerThird(name: name, title: title, rect: rect, opacity: left) : nil
-        }
-        return part >= 128 ? self : nil
     }
 }
 

@@ -5,9 +5,6 @@ public import Media
 
 /// Resolves scenes into draw operations.
 public enum SceneResolver {
-    /// How long a lower third takes to come and to go.
-    public static let fadeMilliseconds: Int64 = 200
-
     /// Says what is to be drawn.
     ///
     /// A slot that takes one source shows the first of its list that there is; a slot with a flow shows all, and its last
@@ -20,15 +17,18 @@ public enum SceneResolver {
     ///   - present: the sources, with the sizes of their newest pictures.
     ///   - time: the program time of the frame.
     ///   - canvas: the size of the picture, both even.
+    ///   - overlays: the overlays as they come and go; nil for the scene's as if they had always been there.
     public static func resolve(
-        _ scene: Scene, layout: Layout, present: SourcesPresent, time: ProgramTime, canvas: PixelSize
+        _ scene: Scene, layout: Layout, present: SourcesPresent, time: ProgramTime, canvas: PixelSize,
+        overlays: [OverlayPresence]? = nil
     ) -> [DrawOperation] {
         let geometry = SlotGeometry(canvas: canvas)
         var operations = [background(scene.background ?? layout.background, layout, present, canvas)]
         for place in places(scene, layout: layout, present: present, canvas: canvas) {
             operations += self.operations(place, geometry, scene, present)
         }
-        operations += overlays(scene.overlays, layout, present, time, geometry)
+        operations += OverlayResolver(layout: layout, images: present.images, geometry: geometry, time: time)
+            .operations(overlays ?? OverlayTimeline(scene.overlays, themes: [:]).presences)
         return operations
     }
 
@@ -134,79 +134,5 @@ public enum SceneResolver {
         case .auto, .none:
             return card("", "none")
         }
-    }
-
-    private static func overlays(
-        _ overlays: Overlays, _ layout: Layout, _ present: SourcesPresent, _ time: ProgramTime, _ geometry: SlotGeometry
-    ) -> [DrawOperation] {
-        let safe = layout.safeArea
-        var operations: [DrawOperation] = []
-        if let logo = overlays.logo, let size = present.images[logo.asset] {
-            let isRight = logo.corner == .topRight || logo.corner == .bottomRight
-            let isLow = logo.corner == .bottomLeft || logo.corner == .bottomRight
-            let box = geometry.rect(
-                GridRect(
-                    x: isRight ? safe.x + safe.width - 9 : safe.x + 1, y: isLow ? safe.bottom - 5 : safe.y + 1,
-                    width: 8,
-                    height: 4))
-            var rect = SlotGeometry.place(size, in: box, fit: .fit, anchor: .middle, zoom: 1).rect
-            rect.x = isRight ? box.right - rect.width : box.x
-            rect.y = isLow ? box.bottom - rect.height : box.y
-            operations.append(.logo(asset: logo.asset, rect: rect))
-        }
-        if let countdown = overlays.countdown {
-            let width = min(24, safe.width - 2), height = min(10, safe.height)
-            let middle = GridRect(
-                x: safe.x + (safe.width - width) / 2, y: safe.y + (safe.height - height) / 2, width: width,
-                height: height)
-            operations.append(
-                .countdown(
-                    time: countdown.text(at: time.milliseconds), title: countdown.title,
-                    rect: geometry.rect((layout.countdown ?? middle).moved(into: safe))))
-        }
-        if let poll = overlays.poll {
-            let width = min(24, safe.width - 2), height = min(5 + 3 * Double(poll.options.count), safe.height - 4)
-            operations.append(
-                .poll(
-                    poll,
-                    rect: geometry.rect(
-                        GridRect(x: safe.x + safe.width - width - 1, y: safe.y + 2, width: width, height: height))))
-        }
-        let step = layout.lowerThird.height + 0.5
-        var lower = layout.lowerThird.moved(into: safe)
-        if let comment = overlays.comment {
-            operations.append(.comment(comment, rect: geometry.rect(lower)))
-            lower.y -= step
-        }
-        for third in overlays.lowerThirds {
-            let opacity = opacity(third, at: time.milliseconds)
-            guard lower.y >= safe.y else { break }
-            if opacity > 0 {
-                operations.append(
-                    .lowerThird(name: third.name, title: third.title, rect: geometry.rect(lower), opacity: opacity))
-                lower.y -= step
-            }
-        }
-        if let ticker = overlays.ticker {
-            let rect = geometry.rect(GridRect(x: safe.x, y: safe.bottom - 2, width: safe.width, height: 2))
-            operations.append(.ticker(text: ticker.text, rect: rect, programTime: time.milliseconds))
-        }
-        return operations
-    }
-
-    private static func opacity(_ third: LowerThird, at time: Int64) -> UInt8 {
-        func ramp(_ elapsed: Int64) -> Int64 {
-            max(0, min(255, elapsed.multipliedReportingOverflow(by: 255).partialValue / fadeMilliseconds))
-        }
-        var opacity: Int64 = 255
-        if let from = third.fromProgramTime {
-            let elapsed = time.subtractingReportingOverflow(from).partialValue
-            opacity = elapsed >= fadeMilliseconds ? 255 : ramp(max(0, elapsed))
-        }
-        if let until = third.untilProgramTime {
-            let left = until.subtractingReportingOverflow(time).partialValue
-            opacity = min(opacity, left >= fadeMilliseconds ? 255 : ramp(max(0, left)))
-        }
-        return UInt8(clamping: opacity)
     }
 }

@@ -84,7 +84,11 @@ final class FontCollection {
     }
 
     private struct ListKey: Hashable {
-        let weight: FontWeight, language: String
+        let family: String, weight: FontWeight, language: String
+    }
+
+    private struct ClusterKey: Hashable {
+        let list: ListKey, cluster: [UInt32]
     }
 
     private struct FaceKey: Hashable {
@@ -97,13 +101,32 @@ final class FontCollection {
     /// The results of sorting, which own the character sets of the candidates.
     private var sets: [UnsafeMutablePointer<FcFontSet>] = []
     private var faces: [FaceKey: Face] = [:]
+    /// Which candidate draws a cluster; going through all fonts for each letter would take longer than drawing it.
+    private var chosen: [ClusterKey: Candidate] = [:]
 
-    /// Opens the machine's fonts; nil when fontconfig or FreeType cannot be set up.
-    init?() {
-        guard let library = Library(), let configuration = FcInitLoadConfigAndFonts() else { return nil }
+    /// Opens fonts.
+    ///
+    /// - Parameter configurationFile: a fontconfig file that says which there are; nil for the machine's.
+    /// - Returns: nil when fontconfig or FreeType cannot be set up.
+    init?(configurationFile: String? = nil) {
+        guard let library = Library() else { return nil }
+        if let configurationFile {
+            guard let configuration = FcConfigCreate() else { return nil }
+            guard FcConfigParseAndLoad(configuration, configurationFile, 1) != 0, FcConfigBuildFonts(configuration) != 0
+            else {
+                FcConfigDestroy(configuration)
+                return nil
+            }
+            self.configuration = configuration
+        } else {
+            guard let configuration = FcInitLoadConfigAndFonts() else { return nil }
+            self.configuration = configuration
+        }
         self.library = library
-        self.configuration = configuration
     }
+
+    /// For outlines, which need FreeType itself.
+    var freeType: FT_Library { library.handle }
 
     deinit {
         faces.removeAll()
@@ -116,20 +139,23 @@ final class FontCollection {
     /// - Parameters:
     ///   - cluster: Unicode scalars.
     ///   - pixels: the size of the em square.
+    ///   - family: the font that is asked first.
     ///   - weight: regular or bold.
     ///   - language: a BCP 47 tag that chooses between the forms of Han characters, or empty.
-    func face(for cluster: ArraySlice<UInt32>, pixels: Double, weight: FontWeight, language: String) -> Face? {
-        let list = candidates(weight, language)
-        let visible = cluster.filter { !Self.isInvisible($0) }
-        let wantsColor = Self.isEmoji(cluster)
-        func covers(_ candidate: Candidate) -> Bool {
-            visible.allSatisfy { FcCharSetHasChar(candidate.characters, $0) != 0 }
+    func face(
+        for cluster: ArraySlice<UInt32>, pixels: Double, family: String, weight: FontWeight, language: String
+    ) -> Face? {
+        let list = ListKey(family: family, weight: weight, language: language)
+        let known = ClusterKey(list: list, cluster: Array(cluster))
+        let best: Candidate
+        if let candidate = chosen[known] {
+            best = candidate
+        } else {
+            guard let candidate = candidate(for: cluster, in: candidates(list)) else { return nil }
+            if chosen.count >= 4096 { chosen.removeAll() }
+            chosen[known] = candidate
+            best = candidate
         }
-        let best =
-            list.first { $0.isColor == wantsColor && covers($0) } ?? list.first(where: covers)
-            ?? list.first { candidate in visible.first.map { FcCharSetHasChar(candidate.characters, $0) != 0 } ?? true }
-            ?? list.first
-        guard let best else { return nil }
         let key = FaceKey(path: best.path, index: best.index, quarterPixels: Int((pixels * 4).rounded()))
         if let face = faces[key] { return face }
         // Every size of every script keeps a file open.
@@ -139,26 +165,50 @@ final class FontCollection {
         return face
     }
 
-    private func candidates(_ weight: FontWeight, _ language: String) -> [Candidate] {
-        let key = ListKey(weight: weight, language: language)
+    private func candidate(for cluster: ArraySlice<UInt32>, in list: [Candidate]) -> Candidate? {
+        let visible = cluster.filter { !Self.isInvisible($0) }
+        let wantsColor = Self.isEmoji(cluster)
+        func covers(_ candidate: Candidate) -> Bool {
+            visible.allSatisfy { FcCharSetHasChar(candidate.characters, $0) != 0 }
+        }
+        return list.first { $0.isColor == wantsColor && covers($0) } ?? list.first(where: covers)
+            ?? list.first { candidate in visible.first.map { FcCharSetHasChar(candidate.characters, $0) != 0 } ?? true }
+            ?? list.first
+    }
+
+    private func candidates(_ key: ListKey) -> [Candidate] {
         if let list = lists[key] { return list }
-        let list = sort(weight, language)
-        if lists.count >= 32 { lists.removeAll() }
+        let list = sort(key)
+        if lists.count >= 32 {
+            lists.removeAll()
+            chosen.removeAll()
+            for set in sets { FcFontSetDestroy(set) }
+            sets.removeAll()
+        }
         lists[key] = list
         return list
     }
 
-    private func sort(_ weight: FontWeight, _ language: String) -> [Candidate] {
+    /// A language as fontconfig knows it: the forms of Han characters by country.
+    private static func fontLanguage(_ tag: String) -> String {
+        let tag = tag.lowercased()
+        if tag.hasPrefix("zh-hant") { return tag.contains("hk") ? "zh-hk" : "zh-tw" }
+        if tag == "zh" || tag.hasPrefix("zh-hans") { return "zh-cn" }
+        return tag
+    }
+
+    private func sort(_ key: ListKey) -> [Candidate] {
         guard let pattern = FcPatternCreate() else { return [] }
         defer { FcPatternDestroy(pattern) }
-        for family in ["Noto Sans", "DejaVu Sans", "sans-serif"] { FcPatternAddString(pattern, FC_FAMILY, family) }
-        FcPatternAddInteger(pattern, FC_WEIGHT, weight == .bold ? FC_WEIGHT_BOLD : FC_WEIGHT_REGULAR)
-        if !language.isEmpty { FcPatternAddString(pattern, FC_LANG, language) }
+        for family in [key.family, "Noto Sans", "DejaVu Sans", "sans-serif"] {
+            FcPatternAddString(pattern, FC_FAMILY, family)
+        }
+        FcPatternAddInteger(pattern, FC_WEIGHT, key.weight == .bold ? FC_WEIGHT_BOLD : FC_WEIGHT_REGULAR)
+        if !key.language.isEmpty { FcPatternAddString(pattern, FC_LANG, Self.fontLanguage(key.language)) }
         FcConfigSubstitute(configuration, pattern, FcMatchPattern)
         FcDefaultSubstitute(pattern)
         var result = FcResultMatch
         guard let set = FcFontSort(configuration, pattern, 1, nil, &result) else { return [] }
-        sets.append(set)
         var list: [Candidate] = []
         for at in 0..<Int(set.pointee.nfont) {
             guard let font = set.pointee.fonts[at] else { continue }
@@ -171,6 +221,7 @@ final class FontCollection {
             list.append(
                 Candidate(path: String(cString: path), index: Int(index), isColor: color != 0, characters: characters))
         }
+        sets.append(set)
         return list
     }
 

@@ -13,6 +13,8 @@ struct PlacedGlyph {
 struct ShapedLine {
     var glyphs: [PlacedGlyph] = []
     var width = 0.0
+    /// How far ink reaches above and below the base line.
+    var inkTop = 0.0, inkBottom = 0.0
     /// Whether the line as a whole runs from right to left.
     var isRightToLeft = false
 }
@@ -44,22 +46,41 @@ final class TextShaper {
     ///
     /// - Parameters:
     ///   - text: line breaks and controls become spaces.
-    ///   - pixels: the size of the em square.
-    ///   - weight: regular or bold.
-    ///   - language: a BCP 47 tag, or empty.
-    ///   - hasTabularDigits: whether all digits are as wide as each other.
-    func shape(
-        _ text: String, pixels: Double, weight: FontWeight, language: String, hasTabularDigits: Bool = false
-    ) -> ShapedLine {
+    ///   - style: size, font, language.
+    func shape(_ text: String, style: TextStyle) -> ShapedLine {
         let (scalars, clusters) = Self.prepare(text)
         guard !scalars.isEmpty else { return ShapedLine() }
         let (levels, isRightToLeft) = Self.levels(scalars)
-        let runs = runs(scalars, clusters, levels, pixels: pixels, weight: weight, language: language)
+        let language = style.language.isEmpty ? Self.language(of: scalars) : style.language
+        let runs = runs(scalars, clusters, levels, style, language: language)
         var line = ShapedLine(isRightToLeft: isRightToLeft)
         for run in Self.visualOrder(runs) {
-            append(run, of: scalars, to: &line, language: language, hasTabularDigits: hasTabularDigits)
+            append(run, of: scalars, to: &line, language: language, hasTabularDigits: style.hasTabularDigits)
         }
         return line
+    }
+
+    /// Whether a text runs from right to left as a whole: whether its first strong character does (UAX #9, P2).
+    static func isRightToLeft(_ text: String) -> Bool {
+        for scalar in text.unicodeScalars.prefix(maximumScalars) {
+            let type = fribidi_get_bidi_type(scalar.value).rawValue
+            // FRIBIDI_MASK_STRONG, then FRIBIDI_MASK_RTL; an embedding is no letter.
+            if type & 0x0000_0010 != 0, type & 0x0000_1000 == 0 { return type & 1 == 1 }
+        }
+        return false
+    }
+
+    /// The language that the letters themselves give away; empty when they do not.
+    private static func language(of scalars: [UInt32]) -> String {
+        for scalar in scalars {
+            switch scalar {
+            case 0x3041...0x30FF, 0x31F0...0x31FF: return "ja"
+            case 0xAC00...0xD7A3, 0x1100...0x11FF, 0x3131...0x318E: return "ko"
+            case 0x3105...0x312F, 0x31A0...0x31BF: return "zh-tw"
+            default: break
+            }
+        }
+        return ""
     }
 
     /// The scalars, and for each grapheme its range, so that no cluster is torn apart.
@@ -70,11 +91,13 @@ final class TextShaper {
             let start = scalars.count
             // Somebody may pile a thousand marks on one letter.
             for scalar in character.unicodeScalars.prefix(32) {
+                // Who embeds or overrides the direction makes a name read as another one.
+                if (0x202A...0x202E).contains(scalar.value) { continue }
                 let isControl =
                     scalar.properties.generalCategory == .control || scalar == "\u{2028}" || scalar == "\u{2029}"
                 scalars.append(isControl ? 32 : scalar.value)
             }
-            clusters.append(start..<scalars.count)
+            if start < scalars.count { clusters.append(start..<scalars.count) }
         }
         return (scalars, clusters)
     }
@@ -95,8 +118,7 @@ final class TextShaper {
     }
 
     private func runs(
-        _ scalars: [UInt32], _ clusters: [Range<Int>], _ levels: [FriBidiLevel], pixels: Double, weight: FontWeight,
-        language: String
+        _ scalars: [UInt32], _ clusters: [Range<Int>], _ levels: [FriBidiLevel], _ style: TextStyle, language: String
     ) -> [Run] {
         let functions = hb_unicode_funcs_get_default()
         var runs: [Run] = []
@@ -115,7 +137,8 @@ final class TextShaper {
             if isSpace, let last = runs.last, !last.face.isBitmap {
                 face = last.face
             } else if let found = fonts.face(
-                for: scalars[cluster], pixels: pixels, weight: weight, language: language)
+                for: scalars[cluster], pixels: style.pixels, family: style.family, weight: style.weight,
+                language: language)
             {
                 face = found
             } else {
@@ -171,10 +194,16 @@ final class TextShaper {
         else { return }
         for at in 0..<Int(min(infoCount, positionCount)) {
             let position = positions[at], unit = run.face.scale / 64
-            line.glyphs.append(
-                PlacedGlyph(
-                    face: run.face, index: infos[at].codepoint, x: line.width + Double(position.x_offset) * unit,
-                    y: Double(position.y_offset) * unit))
+            let glyph = PlacedGlyph(
+                face: run.face, index: infos[at].codepoint, x: line.width + Double(position.x_offset) * unit,
+                y: Double(position.y_offset) * unit)
+            line.glyphs.append(glyph)
+            var extents = hb_glyph_extents_t()
+            if hb_font_get_glyph_extents(run.face.font, glyph.index, &extents) != 0 {
+                let top = glyph.y + Double(extents.y_bearing) * unit
+                line.inkTop = max(line.inkTop, top)
+                line.inkBottom = max(line.inkBottom, -(top + Double(extents.height) * unit))
+            }
             line.width += Double(position.x_advance) * unit
         }
     }

@@ -38,6 +38,7 @@ actor CompositorWorker {
             case .show(let change): return .compositor(try await program.show(change))
             case .putTake(let take): return .compositor(try await program.put(take: take))
             case .putCast(let cast): return .compositor(try await program.put(cast: cast))
+            case .putPolls(let polls): return .compositor(try await program.put(polls: polls))
             case .offer(let session, let offer):
                 return .compositor(.answer(try await program.answer(session: session, offer: offer)))
             case .still(let scene):

@@ -47,3 +47,20 @@ public enum InteractivityMigrations {
             PRIMARY KEY (org, event)) WITHOUT ROWID;
         """
 }
+
+extension InteractivityMigrations {
+    /// Returns the ids of an event's polls; none in a database that knows no polls.
+    ///
+    /// - Parameters:
+    ///   - event: the event's slug.
+    ///   - database: inside a transaction of the caller, so that what it stores may name them.
+    public static func polls(of event: String, in database: Database) throws -> Set<String> {
+        guard try database.tableExists("interactivityPoll"),
+            let org = try String.fetchOne(database, sql: "SELECT org FROM event WHERE id = ?", arguments: [event])
+        else { return [] }
+        return Set(
+            try String.fetchAll(
+                database, sql: "SELECT poll FROM interactivityPoll WHERE org = ? AND event = ?",
+                arguments: [org, event]))
+    }
+}

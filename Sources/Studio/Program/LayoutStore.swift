@@ -39,7 +39,7 @@ extension ProgramStore {
     func put(
         _ layout: Layout, event: String, _ check: @escaping @Sendable (String) throws -> Void
     ) async throws -> (etag: String, isNew: Bool) {
-        try await database.write { [builtIn] database in
+        try await database.write { [builtIn, themes] database in
             let row = try Self.row(database, event, layout.name)
             guard row != nil || builtIn[layout.name] == nil else { throw Self.isBuiltIn }
             if let row { try check(Self.etag(row["version"])) }
@@ -62,7 +62,8 @@ extension ProgramStore {
                 throw Problem.conflict(
                     "too-many", "An event's own layouts have at most \(Self.layoutLimitBytes / 1024) KiB together.")
             }
-            let references = try SceneReferences(database, event, builtIn)
+            let references = try SceneReferences(
+                database, event, builtIn, themes: Set(themes.themes.keys))
             try references.check(layout)
             let state = try Self.read(database, event, builtIn)
             for scene in try Self.scenes(state, database, event) where scene.layout == layout.name {

@@ -47,8 +47,8 @@ extension ProgramStore {
     func put(
         preset scene: Scene, _ name: String, event: String, _ check: @escaping @Sendable (String) throws -> Void
     ) async throws -> (etag: String, isNew: Bool) {
-        try await database.write { [builtIn] database in
-            try SceneReferences(database, event, builtIn).check(scene)
+        try await database.write { [builtIn, themes] database in
+            try SceneReferences(database, event, builtIn, themes: Set(themes.themes.keys)).check(scene)
             let row = try Self.presetRowIfThere(database, event, name)
             if let row { try check(Self.presetTag(row)) }
             let count = try Int.fetchOne(
@@ -90,9 +90,9 @@ extension ProgramStore {
     func recall(
         _ name: String, event: String, _ check: @escaping @Sendable (ProgramState) throws -> Void
     ) async throws -> ProgramState {
-        try await database.write { [builtIn] database in
+        try await database.write { [builtIn, themes] database in
             let scene = try Self.scene(try Self.presetRow(database, event, name))
-            return try Self.update(database, event, builtIn) { state, references in
+            return try Self.update(database, event, builtIn, themes: Set(themes.themes.keys)) { state, references in
                 try check(state)
                 try references.check(scene)
                 state.preview = scene

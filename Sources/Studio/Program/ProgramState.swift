@@ -58,6 +58,8 @@ public struct ProgramParts: Sendable, Hashable {
     public var version: Int64
     /// Every layout that scenes of the event may name, by name.
     public var layouts: [Layout]
+    /// Every theme that scenes may name, by name.
+    public var themes: [OverlayTheme] = []
     /// Who is on stage, in order.
     public var stage: [StagePlace]
     /// The program clock of an earlier run.

@@ -1,7 +1,7 @@
 // Programs in the database: scenes with their versions, the stage, the clock, participants' settings.
 
 public import Control
-public import GRDB
+import GRDB
 internal import Web
 
 /// Keeps what the programs of events are made of.
@@ -12,15 +12,19 @@ public struct ProgramStore: Sendable {
     private let files: BuiltInLayouts
     /// The layouts that every event has, by name.
     var builtIn: [String: Layout] { files.all }
+    /// The themes that scenes may name.
+    let themes: ThemeFolder
 
     /// Creates a store.
     ///
     /// - Parameters:
     ///   - database: the tables.
     ///   - builtIn: the layouts that every event has.
-    public init(database: DatabasePool, builtIn: BuiltInLayouts) {
+    ///   - themes: the themes that scenes may name.
+    init(database: DatabasePool, builtIn: BuiltInLayouts, themes: ThemeFolder = ThemeFolder()) {
         self.database = database
         files = builtIn
+        self.themes = themes
     }
 
     /// Returns what an event's program is made of.
@@ -39,16 +43,18 @@ public struct ProgramStore: Sendable {
     public func update(
         _ event: String, _ change: @escaping @Sendable (inout ProgramState, SceneReferences) throws -> Void
     ) async throws -> ProgramState {
-        try await database.write { [builtIn] in try Self.update($0, event, builtIn, change) }
+        try await database.write { [builtIn, themes] in
+            try Self.update($0, event, builtIn, themes: Set(themes.themes.keys), change)
+        }
     }
 
     static func update(
-        _ database: Database, _ event: String, _ builtIn: [String: Layout],
+        _ database: Database, _ event: String, _ builtIn: [String: Layout], themes: Set<String>,
         _ change: (inout ProgramState, SceneReferences) throws -> Void
     ) throws -> ProgramState {
         let before = try Self.read(database, event, builtIn)
         var state = before
-        try change(&state, SceneReferences(database, event, builtIn))
+        try change(&state, SceneReferences(database, event, builtIn, themes: themes))
         if state.scene != before.scene { state.version = before.version + 1 }
         if state.preview != before.preview { state.previewVersion = before.previewVersion + 1 }
         let org = try Self.org(of: event, database)
@@ -71,12 +77,13 @@ public struct ProgramStore: Sendable {
 
     /// Returns what a compositor needs of an event's program, without the people.
     public func setup(for event: String) async throws -> ProgramParts {
-        try await database.read { [builtIn] database in
+        try await database.read { [builtIn, themes] database in
             let state = try Self.read(database, event, builtIn)
             let layouts = try SceneReferences(database, event, builtIn).layouts
             return ProgramParts(
                 scene: state.scene, version: state.version,
-                layouts: layouts.values.sorted { $0.name < $1.name }, stage: state.stage, clock: state.clock,
+                layouts: layouts.values.sorted { $0.name < $1.name },
+                themes: themes.themes.values.sorted { $0.name < $1.name }, stage: state.stage, clock: state.clock,
                 take: try Self.take(database, event))
         }
     }

@@ -3,6 +3,7 @@
 public import Control
 internal import Foundation
 internal import GRDB
+internal import Interactivity
 public import Web
 
 /// The layouts and files that scenes of an event may name.
@@ -15,8 +16,15 @@ public struct SceneReferences: Sendable {
     let videos: [String: Int64]
     /// How many pages each deck has.
     let decks: [String: Int]
+    /// The names of the themes, and the ids of the event's polls.
+    let themes: Set<String>, polls: Set<String>
 
-    init(_ database: Database, _ event: String, _ builtIn: [String: Layout]) throws {
+    init(
+        _ database: Database, _ event: String, _ builtIn: [String: Layout],
+        themes: Set<String> = [OverlayTheme.standardName]
+    ) throws {
+        self.themes = themes
+        polls = try InteractivityMigrations.polls(of: event, in: database)
         let own = try String.fetchAll(database, sql: "SELECT layout FROM layout WHERE event = ?", arguments: [event])
         layouts = try own.reduce(into: builtIn) { layouts, text in
             let layout = try JSONDecoder().decode(Layout.self, from: Data(text.utf8))
@@ -49,6 +57,12 @@ public struct SceneReferences: Sendable {
         }
         if case .image(let asset)? = scene.background { try check(picture: asset, "/background") }
         if let logo = scene.overlays.logo { try check(picture: logo.asset, "/overlays/logo/asset") }
+        for (name, pointer) in scene.overlays.namedThemes where !themes.contains(name) {
+            throw .invalid("There is no theme \"\(name)\".", pointer: "/overlays" + pointer)
+        }
+        if let poll = scene.overlays.poll?.id, !polls.contains(poll) {
+            throw .invalid("There is no poll \"\(poll)\".", pointer: "/overlays/poll/id")
+        }
         if let slides = scene.slides { try check(slides, "/slides") }
         if let media = scene.media { try check(media) }
     }

@@ -18,9 +18,10 @@ extension ProgramStore {
         _ event: String, at: ProgramTime,
         _ make: @escaping @Sendable (ProgramState, SceneReferences) throws -> ProgramChange.Transition
     ) async throws -> PendingTake {
-        try await database.write { [builtIn] database in
+        try await database.write { [builtIn, themes] database in
             let state = try Self.read(database, event, builtIn)
-            let transition = try make(state, SceneReferences(database, event, builtIn))
+            let references = try SceneReferences(database, event, builtIn, themes: Set(themes.themes.keys))
+            let transition = try make(state, references)
             let take = PendingTake(id: RandomToken.id(), scene: state.preview, transition: transition, at: at)
             try database.execute(
                 sql: "INSERT OR REPLACE INTO pendingTake (event, org, id, take, at) VALUES (?, ?, ?, ?, ?)",
@@ -42,9 +43,10 @@ extension ProgramStore {
         _ event: String,
         _ make: @escaping @Sendable (ProgramState, SceneReferences) throws -> ProgramChange.Transition
     ) async throws -> (state: ProgramState, transition: ProgramChange.Transition) {
-        try await database.write { [builtIn] database in
+        try await database.write { [builtIn, themes] database in
             var transition = ProgramChange.Transition(kind: .cut, milliseconds: 0)
-            let state = try Self.update(database, event, builtIn) { state, references in
+            let state = try Self.update(database, event, builtIn, themes: Set(themes.themes.keys)) {
+                state, references in
                 transition = try make(state, references)
                 state.scene = state.preview
             }
@@ -78,10 +80,12 @@ extension ProgramStore {
     ///   - event: the event's slug.
     /// - Returns: what the program is made of; nil when this take does not wait any more.
     func finishTake(_ id: String, of event: String) async throws -> ProgramState? {
-        try await database.write { [builtIn] database in
+        try await database.write { [builtIn, themes] database in
             guard let take = try Self.take(database, event), take.id == id else { return nil }
             try database.execute(sql: "DELETE FROM pendingTake WHERE event = ?", arguments: [event])
-            return try Self.update(database, event, builtIn) { state, _ in state.scene = take.scene }
+            return try Self.update(database, event, builtIn, themes: Set(themes.themes.keys)) { state, _ in
+                state.scene = take.scene
+            }
         }
     }
 

@@ -6,6 +6,20 @@ import Testing
 
 @Suite("What is kept for drawing")
 struct GraphicsStoreTests {
+    private func key(_ drawing: OverlayOperation.Drawing, width: Int, height: Int) -> GraphicsStore.Key {
+        .overlay(
+            OverlayDrawing(
+                OverlayOperation(
+                    drawing: drawing, live: .none, theme: .standard, rect: PixelRect(width: width, height: height),
+                    isRight: false, isLow: false, isCentred: false, unit: 30, opacity: 255, motion: .none, part: 0)))
+    }
+
+    private func graphic(width: Int, height: Int) -> OverlayGraphic {
+        OverlayGraphic(
+            still: [PlacedOverlay(overlay: Overlay(RGBABitmap(width: width, height: height)), x: 0, y: 0)],
+            bounds: PixelRect(width: width, height: height))
+    }
+
     @Test("stays below its bytes whatever comes, and what was used last stays")
     func bounded() {
         let store = GraphicsStore()
@@ -17,7 +31,9 @@ struct GraphicsStoreTests {
             store.add(slide: Slides(deck: "d", page: round + 1), RGBABitmap(width: 1920, height: 1080))
             store.add(
                 .card(name: "\(round)", key: "k", width: 1280, height: 720), card: VideoFrame(width: 1280, height: 720))
-            store.add(.ticker(text: "\(round)", height: 60), overlay: Overlay(RGBABitmap(width: 4000, height: 60)))
+            store.add(
+                key(.ticker(text: "\(round)", lang: ""), width: 4000, height: 60),
+                overlay: graphic(width: 4000, height: 60))
             #expect(store.image("image 0") != nil && store.slide(Slides(deck: "d", page: 1)) != nil)
             #expect(store.bytes <= total)
         }
@@ -30,9 +46,11 @@ struct GraphicsStoreTests {
         let store = GraphicsStore()
         store.add(image: "a", RGBABitmap(width: 64, height: 64))
         let bytes = store.bytes
-        store.add(.logo(asset: "a", width: 32, height: 32), overlay: Overlay(RGBABitmap(width: 32, height: 32)))
+        let logo = key(.logo(asset: "a"), width: 32, height: 32)
+        store.add(logo, overlay: graphic(width: 32, height: 32))
+        #expect(store.bytes > bytes && store.overlay(logo) != nil)
         store.add(image: "a", RGBABitmap(width: 64, height: 64))
-        #expect(store.bytes == bytes && store.overlay(.logo(asset: "a", width: 32, height: 32)) == nil)
+        #expect(store.bytes == bytes && store.overlay(logo) == nil)
         store.remove(image: "a")
         store.remove(image: "never there")
         #expect(store.bytes == 0 && store.imageSizes.isEmpty)

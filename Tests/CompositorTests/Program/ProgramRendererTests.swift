@@ -103,10 +103,11 @@ struct ProgramRendererTests {
         #expect(stage.store.prepare(operations, with: painter) == 0)
         let with = try #require(renderer.render(operations, frames: stage.frames))
         #expect(renderer.missingGraphics == 0)
-        guard case .lowerThird(_, _, let rect, _)? = operations.last else {
+        guard case .overlay(let overlay)? = operations.last else {
             Issue.record("no lower third")
             return
         }
+        let rect = overlay.rect
         var changed = 0
         for y in 0..<360 {
             for x in 0..<640 where with.y[y * with.lumaStride + x] != without.y[y * without.lumaStride + x] {

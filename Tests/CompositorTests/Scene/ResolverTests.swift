@@ -138,20 +138,6 @@ struct ResolverTests {
         #expect(shown == [.participant("p0"), .participant("p2"), .participant("p3")])
     }
 
-    @Test("a lower third fades in and out by program time")
-    func fade() throws {
-        let third = LowerThird(name: "A", fromProgramTime: 1000, untilProgramTime: 3000)
-        let scene = Scene(layout: "full", overlays: Overlays(lowerThirds: [third]))
-        let times: [Int64] = [900, 1000, 1100, 1200, 2900, 3000]
-        let opacities: [UInt8] = try times.map { time in
-            for case .lowerThird(_, _, _, let opacity) in try resolve(scene, SourcesPresent(), time: time) {
-                return opacity
-            }
-            return 0
-        }
-        #expect(opacities == [0, 0, 127, 255, 127, 0])
-    }
-
     @Test("a slot takes only what it accepts, and slides stand in with a card until they are drawn")
     func accepts() throws {
         let scene = Scene(layout: "share-with-speakers", slots: ["content": SlotSources([.participant("p0")])])

@@ -109,9 +109,7 @@ struct SlotLookTests {
                 #expect(placement.rect == PixelRect(width: 1920, height: 1080), "what is placed by hand stays")
                 continue
             case .tile(_, let placement): rect = placement.rect
-            case .lowerThird(_, _, let place, _), .ticker(_, let place, _), .logo(_, let place),
-                .countdown(_, _, let place), .poll(_, let place):
-                rect = place
+            case .overlay(let overlay): rect = overlay.rect
             default: continue
             }
             seen += 1
