@@ -64,8 +64,8 @@ def shows_page(index):
 
 
 def is_decorated(frame):
-    """The uploaded background at the left edge, and the lower third's dark panel on it."""
-    return is_near(frame.mean(0, 8, 1, 14), BACKGROUND) and distance(frame.mean(2, 31, 1, 2), BACKGROUND) > 80
+    """The uploaded background at the left edge, and on it the lower third's dark panel, a quarter of which is there at once."""
+    return is_near(frame.mean(0, 8, 1, 14), BACKGROUND) and distance(frame.mean(2, 31, 1, 2), BACKGROUND) > 35
 
 
 def is_grid(frame):

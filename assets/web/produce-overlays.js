@@ -1,4 +1,4 @@
-// What lies over the picture, on the producer's desk: theme, ticker, logo, countdown, clock, a comment, a poll.
+// What lies over the picture, on the producer's desk: themes, ticker, logo, countdown, clock, a comment, a poll.
 
 import { request } from "/assets/client.js";
 import { $, announce, attempt, base } from "/assets/console.js";
@@ -37,7 +37,7 @@ for (const [name, read] of Object.entries(overlays)) {
     hide.onclick = () => attempt(error, async () => {
         await changeProgram({ overlays: { [name]: null } });
         announce(`The ${name} is hidden.`);
-    }, hide);
+    });
 }
 
 $("overlay-theme").onchange = ({ target }) => attempt($("theme-error"), async () => {
@@ -70,7 +70,9 @@ $("poll-choice").onfocus = () => fill($("poll-choice"), [...polls.values()].map(
 /** Begins to offer themes, pictures and polls. */
 export async function startOverlays() {
     const { items } = await request("GET", "/v1/themes");
-    fill($("overlay-theme"), items.map(({ name, title }) => [name, title]));
+    const themes = items.map(({ name, title }) => [name, title]);
+    fill($("overlay-theme"), themes);
+    fill($("lower-theme"), [["", "As all overlays"], ...themes]);
     $("overlay-theme").value = program?.overlays?.theme ?? "default";
     $("clock-zone").value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC";
     await $("logo-asset").onfocus();

@@ -100,23 +100,24 @@ function drawLayouts() {
     $("next-layout").replaceChildren(...layouts.map(({ name, title }) => new Option(title ?? name, name)));
 }
 
-function lowerThirds(name, title) {
+function lowerThirds(name, title, theme) {
     const line = { name: name.trim() };
     if (title.trim()) line.title = title.trim();
+    if (theme) line.theme = theme;
     return line.name ? [line] : [];
 }
 
 $("lower").onsubmit = (submission) => {
     submission.preventDefault();
     const form = submission.target;
-    const { name, title } = Object.fromEntries(new FormData(form));
+    const { name, title, theme } = Object.fromEntries(new FormData(form));
     attempt(form.querySelector(".error"), async () => {
-        await changeProgram({ overlays: { ...program?.overlays, lowerThirds: lowerThirds(name, title) } });
+        await changeProgram({ overlays: { lowerThirds: lowerThirds(name, title, theme) } });
         announce(`The lower third of ${name} is shown.`);
     }, form.querySelector(".primary"));
 };
 $("lower-hide").onclick = () => attempt($("lower").querySelector(".error"), async () => {
-    await changeProgram({ overlays: { ...program?.overlays, lowerThirds: [] } });
+    await changeProgram({ overlays: { lowerThirds: [] } });
     announce("The lower third is hidden.");
 });
 
@@ -223,7 +224,10 @@ function drawPreview() {
 
 async function putPreview() {
     const { layout, background, name, title } = Object.fromEntries(new FormData($("next")));
-    const scene = { layout, overlays: { lowerThirds: lowerThirds(name, title) } };
+    // What else lies over the picture goes on over the take, and so does the theme of who is named there again.
+    const theme = [...preview?.overlays?.lowerThirds ?? [], ...program?.overlays?.lowerThirds ?? []]
+        .find((line) => line.name === name.trim())?.theme;
+    const scene = { layout, overlays: { ...program?.overlays, lowerThirds: lowerThirds(name, title, theme) } };
     const picked = background === "colour" ? program?.background : background;
     if (picked) scene.background = picked;
     if (program?.slides) scene.slides = program.slides;

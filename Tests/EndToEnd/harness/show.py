@@ -73,16 +73,20 @@ class Show:
         driver.find_element(By.ID, "join").click()
         wait_script(driver, JOINED, 20, "Alice is in the room")
         self.alice = Page(driver)
+        self.record()
+        print(f"five rungs list a segment {time.monotonic() - begun:.1f} s after the start")
+        return self
+
+    def record(self):
+        """Keeps the segments from when all rungs list one."""
         guest = self.studio.attendee(self.admin, self.event, "Rita Recorder")
         viewer, playback = wait_until(
             lambda: playing(guest, self.event), 40, lambda: f"no rung lists a segment\n{self.studio.log_tail()}", 0.2
         )
-        print(f"five rungs list a segment {time.monotonic() - begun:.1f} s after the start")
         self.viewer, self.playback = viewer, playback
         self.recorder = Recorder(viewer, playback["hls"], self.folder).start()
         self._stack.callback(self.recorder.stop)
         self.decoded = DecodedProgram(self.recorder)
-        return self
 
     def bring_in(self):
         """Cora and Freda join by WHIP."""
