@@ -147,6 +147,24 @@ struct SDPTests {
         #expect(error?.description.lowercased().contains(reason.lowercased()) == true)
     }
 
+    @Test("a candidate that every section of a bundle repeats is one candidate")
+    func repeatedCandidates() throws {
+        let transport = LocalTransport(
+            ufrag: "abcd", password: String(repeating: "p", count: 24),
+            fingerprint: try #require(DTLSFingerprint(text: Self.fingerprint)),
+            candidates: [ICECandidate(host: NetworkAddress(ipv4: 0x7F00_0001, port: 7882))], isLite: true)
+        var offer = SessionDescription()
+        offer.media = (0..<65).map { index in
+            MediaSection.offer(
+                kind: .audio, mid: "\(index)", transport: transport, stream: "s", track: "t\(index)",
+                source: .init(ssrc: UInt32(index + 1), rtx: nil, cname: "s"), codecs: MediaSection.offered(.opus))
+        }
+        offer.bundle = offer.media.map(\.mid)
+        let read = try SessionDescription(parsing: offer.text())
+        #expect(read.media.count == 65)
+        #expect(try read.remoteTransport().candidates.map(\.address.port) == [7882])
+    }
+
     @Test("sizes are bounded")
     func bounds() {
         let head = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"

@@ -53,9 +53,13 @@ extension SessionDescription {
                 throw .unsupported("sections outside the bundle")
             }
         }
+        var candidates: [ICECandidate] = []
+        for candidate in media.flatMap(\.candidates) where !candidates.contains(candidate) {
+            candidates.append(candidate)
+        }
         return RemoteTransport(
             ufrag: first.ufrag, password: first.password, fingerprint: fingerprint, setup: first.setup,
-            candidates: media.flatMap(\.candidates))
+            candidates: candidates)
     }
 }
 

@@ -27,7 +27,8 @@ private struct SDPLineParser {
     var defaults = MediaSection(kind: .application, mid: "")
     var current: MediaSection?
     var sources: [(ssrc: UInt32, cname: String)] = [], groups: [(media: UInt32, rtx: UInt32)] = []
-    var candidates = 0
+    /// The texts of all candidates: in a bundle every section may repeat them.
+    var candidates: Set<Substring> = []
 
     mutating func take(_ line: Substring, number: Int) throws(SDPError) {
         let bytes = line.utf8
@@ -137,8 +138,10 @@ private struct SDPLineParser {
             section.stream = String(parts.first?.prefix(128) ?? "")
             section.track = String(parts.count > 1 ? parts[1].prefix(128) : "")
         case "candidate":
-            candidates += 1
-            guard candidates <= SessionDescription.maximumCandidates else {
+            candidates.insert(value)
+            guard candidates.count <= SessionDescription.maximumCandidates,
+                section.candidates.count < SessionDescription.maximumCandidates
+            else {
                 throw .badLine(line: number, expected: "at most \(SessionDescription.maximumCandidates) candidates")
             }
             if let candidate = ICECandidate(text: value) { section.candidates.append(candidate) }
