@@ -5,9 +5,29 @@ public import Media
 /// What a track shows or plays.
 public enum TrackSource: String, Sendable, Codable, Hashable, CaseIterable {
     case camera, screen, microphone, screenAudio
+    /// What the compositor sends back: the program's picture, and its sound for one listener without their own voice.
+    case program, programMix
 
     /// Whether it is a picture.
-    public var isVideo: Bool { self == .camera || self == .screen }
+    public var isVideo: Bool { self == .camera || self == .screen || self == .program }
+    /// Whether people send it; the rest is the program's, and nobody else's.
+    public var isOfPeople: Bool { self != .program && self != .programMix }
+}
+
+/// Who gets a track; nobody ever gets their own.
+public enum TrackAudience: Sendable, Codable, Hashable {
+    /// Everybody who subscribes.
+    case everybody
+    /// These participants, whether they are there yet or not.
+    case only(Set<String>)
+
+    /// Whether somebody belongs to it.
+    public func includes(_ participant: String) -> Bool {
+        switch self {
+        case .everybody: true
+        case .only(let participants): participants.contains(participant)
+        }
+    }
 }
 
 /// A published track.
@@ -47,9 +67,12 @@ public enum SFUCommand: Sendable, Codable, Hashable {
     /// Ends every room: Studio does not know them any more; → `.done`.
     case closeRooms
     /// Takes a publisher's offer, or its next one on the same session; → `.answer`. `sources` names what sections carry by
-    /// mid; where it does not, the track part of `a=msid` or the order decides.
-    case publish(room: String, participant: String, session: String, offer: String, sources: [String: TrackSource])
-    /// Opens a session that gets the tracks of all other participants; → `.offer`, nil while there are none.
+    /// mid; where it does not, the track part of `a=msid` or the order decides. `audiences` says by mid who gets what, where
+    /// that is not everybody; another one than before ends and begins subscriptions.
+    case publish(
+        room: String, participant: String, session: String, offer: String, sources: [String: TrackSource],
+        audiences: [String: TrackAudience] = [:])
+    /// Opens a session that gets the tracks of all other participants that are for it; → `.offer`, nil while there are none.
     case subscribe(room: String, participant: String, session: String)
     /// Takes a subscriber's answer to the last offer; → `.done`.
     case answer(session: String, answer: String)

@@ -17,6 +17,8 @@ enum ClientMessage: Sendable {
 /// A client's state; everything in it is confined to the loop's thread.
 final class ClientCore: PacketHandler {
     private static let tickMs: Int64 = 20
+    /// A program's picture, and a mix for each of 64 listeners.
+    private static let maximumTracks = 65
 
     private let socket: UDPSocket
     private let transport: PeerTransport
@@ -142,10 +144,12 @@ final class ClientCore: PacketHandler {
     }
 
     private func makeOffer(_ tracks: [LocalTrack], stream: String) -> Result<String, RTCClientError> {
-        guard incoming.isEmpty, tracks.count <= 8, tracks.allSatisfy({ $0.codec != .aac }) else {
+        guard incoming.isEmpty, tracks.count <= Self.maximumTracks, tracks.allSatisfy({ $0.codec != .aac }) else {
             return .failure(
                 RTCClientError(
-                    description: "A client publishes up to 8 tracks of VP8, VP9, H.264 and Opus, or it receives."))
+                    description:
+                        "A client publishes up to \(Self.maximumTracks) tracks of VP8, VP9, H.264 and Opus, or it receives."
+                ))
         }
         for track in tracks where !outgoing.contains(where: { $0.track == track }) {
             outgoing.append(OutgoingTrack(track, mid: String(outgoing.count)))

@@ -17,12 +17,14 @@ final class OutgoingTrack {
     private let timestampBase = SecureRandom.u32()
     private var next = Int64(SecureRandom.u32() & 0x7FFF), nextRTX = Int64(SecureRandom.u32() & 0x7FFF)
     private var packetizer: FramePacketizer
-    private let store = PacketStore(capacity: 1024)
+    private let store: PacketStore
 
     init(_ track: LocalTrack, mid: String) {
         self.track = track
         self.mid = mid
         clockRate = track.codec == .opus ? 48_000 : 90_000
+        // Sound is never sent again: what comes late is of no use.
+        store = PacketStore(capacity: track.codec.isVideo ? 1024 : 1)
         packetizer = FramePacketizer(codec: track.codec, pictureID: UInt16(truncatingIfNeeded: SecureRandom.u32()))
     }
 

@@ -10,6 +10,8 @@ final class Producer {
     static let keyframeIntervalMs: Int64 = 500
 
     var track: TrackInfo
+    /// Who gets it.
+    var audience: TrackAudience
     let mid: String
     let isVideo: Bool
     /// How the publisher sends it.
@@ -33,9 +35,12 @@ final class Producer {
     var lastKeyframeRequest: MonotonicTime?
     var wantsKeyframe = false
 
-    init(track: TrackInfo, section: MediaSection, media: MediaSection.Codec, rtx: MediaSection.Codec?, session: Session)
-    {
+    init(
+        track: TrackInfo, audience: TrackAudience, section: MediaSection, media: MediaSection.Codec,
+        rtx: MediaSection.Codec?, session: Session
+    ) {
         self.track = track
+        self.audience = audience
         self.session = session
         mid = section.mid
         isVideo = track.source.isVideo

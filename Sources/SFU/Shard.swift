@@ -15,6 +15,8 @@ public struct ShardConfiguration: Sendable {
     public var maximumRooms = 1000, maximumSessions = 4000
     /// Tracks of one publishing session, and sections of one subscribing session.
     public var maximumTracks = 8, maximumSections = 120
+    /// Tracks of a session that publishes a program: its picture, and a mix for each of 64 listeners.
+    public var maximumProgramTracks = 65
     /// How long a transport may take to come up.
     public var connectTimeoutMs: Int64 = 30_000
     /// What a publisher is told that it may send, in bits per second: enough for 720p beside a shared screen.

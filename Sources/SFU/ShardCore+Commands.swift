@@ -34,10 +34,11 @@ extension ShardCore {
             }
             rooms.removeAll()
             return .done
-        case .publish(let room, let participant, let session, let offer, let sources):
+        case .publish(let room, let participant, let session, let offer, let sources, let audiences):
             return .answer(
                 try publish(
-                    self.room(room), participant: participant, id: session, offer: offer, sources: sources, now: now))
+                    self.room(room), participant: participant, id: session, offer: offer, sources: sources,
+                    audiences: audiences, now: now))
         case .subscribe(let room, let participant, let id):
             let session = try makeSession(
                 self.room(room), participant: participant, id: id, isPublisher: false)
@@ -136,7 +137,7 @@ extension ShardCore {
 
     private func publish(
         _ room: Room, participant: String, id: String, offer text: String, sources: [String: TrackSource],
-        now: MonotonicTime
+        audiences: [String: TrackAudience], now: MonotonicTime
     ) throws(SFUError) -> String {
         let offer: SessionDescription, remote: RemoteTransport
         do throws(SDPError) {
@@ -146,9 +147,9 @@ extension ShardCore {
             throw SFUError(.badRequest, error.description)
         }
         let sending = offer.media.filter { !$0.isRejected && $0.direction.sends && !$0.acceptedCodecs().isEmpty }
-        guard sending.count <= configuration.maximumTracks else {
-            throw SFUError(.badRequest, "A session may publish \(configuration.maximumTracks) tracks.")
-        }
+        let isProgram = sources.values.contains { !$0.isOfPeople }
+        let limit = isProgram ? configuration.maximumProgramTracks : configuration.maximumTracks
+        guard sending.count <= limit else { throw SFUError(.badRequest, "A session may publish \(limit) tracks.") }
         guard !sending.isEmpty || sessions[id] != nil else {
             throw SFUError(
                 .badRequest,
@@ -181,8 +182,13 @@ extension ShardCore {
             else { continue }
             end(known, now: now)
         }
-        for section in sending where !session.producers.contains(where: { $0.mid == section.mid }) {
-            addProducer(section, source: source(of: section, session, sources), to: session)
+        for section in sending {
+            let audience = audiences[section.mid] ?? .everybody
+            if let known = session.producers.first(where: { $0.mid == section.mid }) {
+                change(known, to: audience)
+            } else {
+                addProducer(section, source: source(of: section, session, sources), audience: audience, to: session)
+            }
         }
         if !session.hasRemote {
             session.hasRemote = true
@@ -193,7 +199,9 @@ extension ShardCore {
         return answer.text()
     }
 
-    private func addProducer(_ section: MediaSection, source: TrackSource, to session: Session) {
+    private func addProducer(
+        _ section: MediaSection, source: TrackSource, audience: TrackAudience, to session: Session
+    ) {
         let codecs = section.acceptedCodecs()
         guard let media = codecs.first else { return }
         let track = TrackInfo(
@@ -201,7 +209,8 @@ extension ShardCore {
             session: session.id,
             source: source, codec: media.carried, isMuted: false)
         let producer = Producer(
-            track: track, section: section, media: media, rtx: codecs.count > 1 ? codecs[1] : nil, session: session)
+            track: track, audience: audience, section: section, media: media, rtx: codecs.count > 1 ? codecs[1] : nil,
+            session: session)
         session.producers.append(producer)
         if let first = section.sources.first {
             session.sources.append((first.ssrc, producer, false))
@@ -212,7 +221,10 @@ extension ShardCore {
     private func source(of section: MediaSection, _ session: Session, _ named: [String: TrackSource]) -> TrackSource {
         let isVideo = section.kind == .video
         if let source = named[section.mid], source.isVideo == isVideo { return source }
-        if let source = TrackSource(rawValue: section.track), source.isVideo == isVideo { return source }
+        // What a description calls itself is no proof that it is the program: only a command says that.
+        if let source = TrackSource(rawValue: section.track), source.isVideo == isVideo, source.isOfPeople {
+            return source
+        }
         let hasFirst = session.producers.contains { $0.isVideo == isVideo }
         return isVideo ? (hasFirst ? .screen : .camera) : (hasFirst ? .screenAudio : .microphone)
     }
@@ -226,8 +238,9 @@ extension ShardCore {
             onEvent(.published(room: session.room.id, track: producer.track))
         }
         for other in session.room.sessions where !other.isPublisher {
+            let before = other.consumers.count
             subscribe(other, to: fresh)
-            renew(other)
+            if other.consumers.count > before { renew(other) }
         }
     }
 
@@ -235,20 +248,40 @@ extension ShardCore {
         let session = producer.session
         session.producers.removeAll { $0 === producer }
         session.sources.removeAll { $0.producer === producer }
-        for consumer in producer.consumers {
-            let subscriber = consumer.session
-            subscriber.consumers.removeAll { $0 === consumer }
-            if consumer.section < subscriber.sections.count { subscriber.sections[consumer.section].consumer = nil }
-            renew(subscriber)
-        }
+        for consumer in producer.consumers { detach(consumer) }
         producer.consumers = []
         if producer.isAnnounced { onEvent(.unpublished(room: session.room.id, track: producer.track)) }
+    }
+
+    /// Takes a track from its subscriber.
+    private func detach(_ consumer: Consumer) {
+        let subscriber = consumer.session
+        subscriber.consumers.removeAll { $0 === consumer }
+        if consumer.section < subscriber.sections.count { subscriber.sections[consumer.section].consumer = nil }
+        renew(subscriber)
+    }
+
+    /// Gives a track to whom it is for now, and takes it from whom it is not for any more.
+    private func change(_ producer: Producer, to audience: TrackAudience) {
+        guard producer.audience != audience else { return }
+        producer.audience = audience
+        let others = producer.consumers.filter { !audience.includes($0.session.participant) }
+        producer.consumers.removeAll { consumer in others.contains { $0 === consumer } }
+        for consumer in others { detach(consumer) }
+        guard producer.isAnnounced else { return }
+        for session in producer.session.room.sessions where !session.isPublisher {
+            guard !producer.consumers.contains(where: { $0.session === session }) else { continue }
+            let before = session.consumers.count
+            subscribe(session, to: [producer])
+            if session.consumers.count > before { renew(session) }
+        }
     }
 
     // MARK: - Subscribing
 
     private func subscribe(_ session: Session, to producers: [Producer]) {
-        for producer in producers where producer.session.participant != session.participant {
+        for producer in producers
+        where producer.session.participant != session.participant && producer.audience.includes(session.participant) {
             let kind: MediaSection.Kind = producer.isVideo ? .video : .audio
             let free = session.sections.firstIndex { $0.kind == kind && $0.consumer == nil }
             guard free != nil || session.sections.count < configuration.maximumSections else { continue }

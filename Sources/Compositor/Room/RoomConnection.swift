@@ -131,8 +131,9 @@ final class RoomConnection: Sendable {
     }
 
     private func add(_ track: RemoteTrack) {
+        // What the program sends back to its speakers is no source of the program.
         guard let source = TrackSource(rawValue: track.source), source.isVideo == track.codec.isVideo,
-            !track.participant.isEmpty
+            source.isOfPeople, !track.participant.isEmpty
         else { return counters.add(.tracksRefused) }
         let isTaken = state.withLock { state -> Bool in
             guard !state.isRetired, state.entries.count < Self.maximumTracks else { return false }
