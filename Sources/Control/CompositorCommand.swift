@@ -24,6 +24,13 @@ public enum CompositorCommand: Sendable, Codable, Hashable {
     case meter([CanvasArea])
     /// How loud the sources and the program are; → `.sound`.
     case sound
+    /// Offer the program to the room, with a mix without their own voice for each of these participants; an unknown session
+    /// starts a new connection in place of the old one; → `.returnOffer`.
+    case returnFeed(session: String, listeners: Set<String>)
+    /// The SFU's answer to the last offer of the program; → `.connected`.
+    case returnAnswer(session: String, answer: String)
+    /// Nobody is there to get the program, so nothing is sent back any more; → `.connected`.
+    case endReturnFeed
 }
 
 /// The answer of a compositor.
@@ -44,6 +51,22 @@ public enum CompositorReply: Sendable, Codable, Hashable {
     case reading(CanvasReading)
     /// Levels and loudness.
     case sound(SoundReading)
+    /// An SDP offer, and what its sections carry, by mid.
+    case returnOffer(String, tracks: [String: ReturnTrack])
+}
+
+/// A track of the program on its way back to the room.
+public struct ReturnTrack: Sendable, Codable, Hashable {
+    /// The picture, or a mix.
+    public var source: TrackSource
+    /// Who gets it.
+    public var audience: TrackAudience
+
+    /// Creates a description.
+    public init(source: TrackSource, audience: TrackAudience) {
+        self.source = source
+        self.audience = audience
+    }
 }
 
 /// All that a compositor needs to make an event's program; the same again changes nothing.
@@ -180,7 +203,7 @@ public struct CastMember: Sendable, Codable, Hashable {
 
 /// What a compositor tells by itself.
 public enum CompositorEvent: Sendable, Codable, Hashable {
-    /// The connection to the SFU has ended: offer a new session.
+    /// A connection to the SFU has ended: offer a new session, or ask for one.
     case connectionLost(session: String)
     /// A take that waited is shown from this program time on.
     case taken(id: String, programTime: ProgramTime)

@@ -45,12 +45,14 @@ actor CompositorLink {
     /// that waits or was the last one.
     private var shownPoll: String?, drawnPoll: String?, comingPoll: String?
     private var toldPolls: [String: PollPicture] = [:]
+    private let returnFeed: ReturnFeedLink
 
     init(event: String, org: String, worker: String, parts: Parts) {
         self.event = event
         self.org = org
         self.worker = worker
         self.parts = parts
+        returnFeed = ReturnFeedLink(event: event, worker: worker, parts: parts)
     }
 
     // MARK: - Life
@@ -65,9 +67,11 @@ actor CompositorLink {
         castListener = listener
         work = Task { [event, parts] in
             await parts.speakers.listen(event, listener)
+            async let feeding: Void = returnFeed.run()
             let following = Task { await self.followPolls() }
             await run()
             following.cancel()
+            await feeding
             await parts.speakers.unlisten(event, listener)
         }
     }
@@ -76,6 +80,7 @@ actor CompositorLink {
     func end() {
         isEnded = true
         isRunning = false
+        returnFeed.end()
         work?.cancel()
     }
 
@@ -157,7 +162,7 @@ actor CompositorLink {
         guard !isEnded else { return }
         if anchor != program.clock { try await parts.source.setClock(anchor, of: event) }
         guard !isEnded else { return }
-        toldCast = cast
+        await told(cast)
         publishURL = url
         toldPolls = polls
         isRunning = true
@@ -367,10 +372,21 @@ actor CompositorLink {
     @discardableResult
     private func tellCast(isAsked: Bool) async throws -> ShownAt? {
         let cast = try await cast()
-        guard isAsked || cast != toldCast else { return nil }
+        guard isAsked || cast != toldCast else {
+            // Who receives may have changed all the same.
+            returnFeed.refresh(stage: nil)
+            return nil
+        }
         let shown = try Self.shown(await tell(.putCast(cast)))
-        toldCast = cast
+        await told(cast)
         return shown
+    }
+
+    private func told(_ cast: [CastMember]) async {
+        toldCast = cast
+        let stage = Set(cast.filter(\.isOnStage).map(\.id))
+        await parts.speakers.setStage(event, stage)
+        returnFeed.refresh(stage: stage)
     }
 
     private func cast() async throws -> [CastMember] {
@@ -413,6 +429,7 @@ actor CompositorLink {
     /// A session in which the compositor hears nothing any more.
     func connectionLost(_ id: String) {
         if session?.id == id { session?.mustRejoin("the compositor has lost the connection") }
+        returnFeed.connectionLost(id)
     }
 
     /// Joins the room and answers its offers until the session ends.
@@ -485,7 +502,7 @@ private final class CastListener: RoomListener {
 }
 
 /// A pause that grows from 0.1 s to 2 s, with full jitter above the least.
-private struct Backoff {
+struct Backoff {
     private var limitMs: Int64 = 200
 
     mutating func wait() async {

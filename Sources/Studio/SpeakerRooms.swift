@@ -28,6 +28,8 @@ struct SpeakerView: Encodable, Sendable, Hashable {
     }
 
     let id: String, name: String?, role: Role, tracks: [Track], connection: Connection
+    /// Whether the program's own sound has theirs; nobody's while no compositor runs.
+    var onStage = false
 }
 
 /// The rooms of all events: one per event, each on one SFU.
@@ -51,6 +53,7 @@ actor SpeakerRooms {
 
     private struct Session {
         let event: String, participant: String
+        var receives = false
         weak var listener: (any RoomListener)?
     }
 
@@ -62,6 +65,8 @@ actor SpeakerRooms {
     private var rooms: [String: Room] = [:]
     private var sessions: [String: Session] = [:]
     private var listeners: [String: [ObjectIdentifier: any RoomListener]] = [:]
+    /// Who is heard in each event's program.
+    private var stages: [String: Set<String>] = [:]
     private var notifying: Set<String> = []
 
     init(registry: WorkerRegistry, logger: Logger) {
@@ -81,6 +86,9 @@ actor SpeakerRooms {
         _ event: EventScope, _ caller: Principal, session known: String?, offer: String,
         sources: [String: TrackSource], listener: (any RoomListener)? = nil
     ) async throws -> (session: String, answer: String) {
+        guard sources.values.allSatisfy(\.isOfPeople) else {
+            throw Problem.invalid("A participant sends a camera, a screen, a microphone or a screen's sound.")
+        }
         let session = try await open(event, caller, known, listener)
         let reply = try await send(
             .publish(room: event.id, participant: caller.id, session: session, offer: offer, sources: sources),
@@ -95,6 +103,9 @@ actor SpeakerRooms {
         let session = try await open(event, caller, nil, listener)
         let reply = try await send(
             .subscribe(room: event.id, participant: caller.id, session: session), event.id, opening: session)
+        sessions[session]?.receives = true
+        // The program comes back to those who receive, also while they are alone.
+        changed(event.id)
         if case .offer(let offer?) = reply { listener.offered(offer) }
         return session
     }
@@ -151,7 +162,44 @@ actor SpeakerRooms {
         _ = try await send(.answer(session: session, answer: answer), known.event)
     }
 
-    /// Ends a session that `watch` opened; one that has ended is no error.
+    /// Publishes the program to the people in its room; it stands in no list, and each track goes only to its audience.
+    ///
+    /// - Parameters:
+    ///   - feed: the event, the session (known ones go on), and who is told when the session has ended by itself.
+    ///   - offer: the compositor's SDP.
+    ///   - tracks: what each section carries and for whom, by mid.
+    /// - Returns: the SDP answer.
+    /// - Throws: `Problem` 404 when the room is gone, or the SFU's.
+    func publish(program feed: ProgramFeed, offer: String, tracks: [String: ReturnTrack]) async throws -> String {
+        let isKnown = sessions[feed.session] != nil
+        guard rooms[feed.event] != nil else { throw Problem.notFound("The room is gone.") }
+        rooms[feed.event]?.hidden.insert(feed.session)
+        if !isKnown {
+            sessions[feed.session] = Session(
+                event: feed.event, participant: Self.compositorID, listener: feed.listener)
+        }
+        let command = SFUCommand.publish(
+            room: feed.event, participant: Self.compositorID, session: feed.session, offer: offer,
+            sources: tracks.mapValues(\.source), audiences: tracks.mapValues(\.audience))
+        let reply = try await send(command, feed.event, opening: isKnown ? nil : feed.session)
+        guard case .answer(let answer) = reply else { throw Self.unexpected }
+        return answer
+    }
+
+    /// Who gets what others send: the participants to whom the program can be sent back.
+    func receivers(_ event: String) -> Set<String> {
+        let members = rooms[event]?.members ?? [:]
+        return Set(members.filter { $0.value.sessions.contains { sessions[$0]?.receives == true } }.keys)
+    }
+
+    /// Notes who is heard in an event's program, for everybody in its room to know.
+    func setStage(_ event: String, _ participants: Set<String>) {
+        guard stages[event] ?? [] != participants else { return }
+        stages[event] = participants.isEmpty ? nil : participants
+        changed(event)
+    }
+
+    /// Ends a session that `watch` or `publish` opened; one that has ended is no error.
     func unwatch(_ session: String) async {
         guard let known = sessions[session], known.participant == Self.compositorID else { return }
         forget(session)
@@ -189,7 +237,7 @@ actor SpeakerRooms {
             let state = member.connected.isEmpty ? "connecting" : "connected"
             return SpeakerView(
                 id: id, name: member.principal.name, role: member.principal.role, tracks: tracks,
-                connection: .init(state: state))
+                connection: .init(state: state), onStage: stages[event]?.contains(id) == true)
         }
     }
 
@@ -223,6 +271,7 @@ actor SpeakerRooms {
 
     /// Ends an event's room.
     func close(_ event: String) async {
+        stages[event] = nil
         guard let room = rooms[event] else { return }
         drop(event, room, "the event was deleted")
         _ = try? await registry.send(.sfu(.closeRoom(room: event)), to: room.sfu)

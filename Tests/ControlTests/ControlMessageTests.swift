@@ -18,6 +18,13 @@ struct ControlMessageTests {
             .command(
                 id: 5,
                 .sfu(.publish(room: "r", participant: "p", session: "s", offer: "v=0", sources: ["0": .screenAudio]))),
+            .command(
+                id: 6,
+                .sfu(
+                    .publish(
+                        room: "r", participant: "p", session: "s", offer: "v=0", sources: ["0": .programMix],
+                        audiences: ["0": .only(["a", "b"]), "1": .everybody]))),
+            .command(id: 7, .compositor(.returnFeed(session: "s", listeners: ["a"]))),
             .command(id: 4, .putTimeline(event: "e", epoch: "x", mediaSequence: 7, json: "{}")),
         ]
         for message in down {
@@ -25,6 +32,9 @@ struct ControlMessageTests {
         }
         let up: [WorkerMessage] = [
             .heartbeat(load: 0.5, counters: ["c": 1]), .reply(id: 1, .done), .reply(id: 1, .failed("no")),
+            .reply(
+                id: 4,
+                .compositor(.returnOffer("v=0", tracks: ["0": ReturnTrack(source: .program, audience: .everybody)]))),
             .reply(id: 2, .refused(SFUError(.full, "x"))), .reply(id: 3, .sfu(.offer(nil))),
             .report(.sfu(.offer(session: "s", offer: "v=0"))),
             .report(.clock(event: "e", programTime: ProgramTime(milliseconds: 6000), wallMilliseconds: 5000)),

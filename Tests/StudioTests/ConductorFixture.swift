@@ -89,6 +89,13 @@ final class FakeWorker: Sendable {
     /// The sessions whose offers it was told.
     var offers: [String] { program.compactMap { if case .offer(let session, _) = $0 { session } else { nil } } }
 
+    /// The sessions in which it was asked to send the program back, each with the listeners.
+    var returns: [(session: String, listeners: Set<String>)] {
+        program.compactMap {
+            if case .returnFeed(let session, let listeners) = $0 { (session, listeners) } else { nil }
+        }
+    }
+
     /// What it was told as an SFU.
     var room: [SFUCommand] { told.compactMap { if case .sfu(let command) = $0 { command } else { nil } } }
 
@@ -103,7 +110,16 @@ struct ConductorFixture: Sendable {
     static let anchor = ClockAnchor(
         clock: ProgramClock(wallMilliseconds: 1_700_000_000_000, monotonic: MonotonicTime(nanoseconds: 5)),
         machine: "m")
-    static let sfuOffer = "v=0 offer", compositorAnswer = "v=0 answer"
+    static let sfuOffer = "v=0 offer", compositorAnswer = "v=0 answer", returnOffer = "v=0 return"
+
+    /// What the program's offer carries: its picture, and a mix for each listener.
+    static func returnTracks(_ listeners: Set<String>) -> [String: ReturnTrack] {
+        var tracks = ["0": ReturnTrack(source: .program, audience: .everybody)]
+        for (index, listener) in listeners.sorted().enumerated() {
+            tracks["\(index + 1)"] = ReturnTrack(source: .programMix, audience: .only([listener]))
+        }
+        return tracks
+    }
 
     let registry: WorkerRegistry
     let events: EventStore
@@ -237,7 +253,9 @@ struct ConductorFixture: Sendable {
             case .show, .putCast, .putPolls: .compositor(shown)
             case .putTake: .compositor(.prepared(isReady: true))
             case .offer: .compositor(.answer(Self.compositorAnswer))
-            case .connect: .compositor(.connected)
+            case .connect, .returnAnswer, .endReturnFeed: .compositor(.connected)
+            case .returnFeed(_, let listeners):
+                .compositor(.returnOffer(Self.returnOffer, tracks: Self.returnTracks(listeners)))
             case .still: .compositor(.still(Data("picture".utf8).base64EncodedString()))
             case .sound: .compositor(.sound(Self.soundReading))
             case .meter(let areas):

@@ -2,6 +2,7 @@
 
 import { request } from "/assets/client.js";
 import { TestSource, openDevices, openScreen } from "/assets/media.js";
+import { ProgramSound } from "/assets/return.js";
 import { Room } from "/assets/rtc.js";
 import { SlideTurner } from "/assets/slides.js";
 import { Tiles } from "/assets/tiles.js";
@@ -19,6 +20,7 @@ let screen = null;
 let turner = null;
 let opening = Promise.resolve();
 const tiles = new Tiles($("tiles"), () => { $("hear").hidden = false; });
+const sound = new ProgramSound();
 
 // What tests and curious people may look at.
 window.proscenium = {
@@ -31,12 +33,13 @@ window.proscenium = {
         }));
     },
     get joins() { return room?.joins ?? 0; },
+    get hearsProgram() { return sound.isHeard; },
     get publishConnection() { return room?.publishConnection ?? null; },
     get subscribeConnection() { return room?.subscribeConnection ?? null; },
     get summary() {
-        const { state, participant, participants, received, joins } = this;
+        const { state, participant, participants, received, joins, hearsProgram } = this;
         return {
-            state, participant, participants, received, joins, error: `${$("join-error").textContent}${$("room-error").textContent}`,
+            state, participant, participants, received, joins, hearsProgram, error: `${$("join-error").textContent}${$("room-error").textContent}`,
             publishing: room?.publishConnection?.connectionState, subscribing: room?.subscribeConnection?.connectionState,
         };
     },
@@ -232,14 +235,24 @@ function onState(state, problem) {
     if (room) onChange();
 }
 
-/** What is known of everybody: my own picture first, the others in the studio's order, screens on their own. */
+/** What is known of everybody: the program, my own picture, the others in the studio's order, screens on their own. */
 function onChange() {
     if (!room) return;
     const mine = room.me?.participant ?? "me";
-    const wanted = [{
+    const wanted = [];
+    const program = room.received.find(({ source }) => source === "program");
+    const mix = room.received.find(({ source }) => source === "programMix");
+    drawSound(mix);
+    if (program) {
+        wanted.push({
+            participant: program.participant, kind: "program", isMine: false, isSilent: !sound.isHeard, label: "Program", picture: program.track,
+            audio: mix, isDark: false, isMuted: false, isMirrored: false, note: mix ? "You are on stage" : "",
+        });
+    }
+    wanted.push({
         participant: mine, kind: "person", isMine: true, label: `${session.name} (you)`, picture: trackOf("camera"),
         isDark: room.isMuted("camera"), isMuted: room.isMuted("microphone"), isMirrored: !test,
-    }];
+    });
     if (screen) {
         wanted.push({
             participant: mine, kind: "screen", isMine: true, label: "Your screen", picture: trackOf("screen"),
@@ -247,17 +260,19 @@ function onChange() {
         });
     }
     const others = room.participants.filter(({ id }) => id !== mine);
-    for (const { id, name, tracks } of others) {
+    for (const { id, name, tracks, onStage } of others) {
+        // Nobody is heard twice.
+        const isSilent = sound.isHeard && onStage;
         const shown = (source) => (received(source)?.lacks ? null : received(source)?.track);
         const received = (source) => room.received.find((track) => track.participant === id && track.source === source);
         const isMuted = (source) => tracks.some((track) => track.source === source && track.muted);
         wanted.push({
-            participant: id, kind: "person", isMine: false, label: name || "Speaker", picture: shown("camera"), lacks: received("camera")?.lacks,
+            participant: id, kind: "person", isMine: false, isSilent, label: name || "Speaker", picture: shown("camera"), lacks: received("camera")?.lacks,
             audio: received("microphone"), isDark: isMuted("camera"), isMuted: isMuted("microphone"), isMirrored: false,
         });
         if (tracks.some(({ source }) => source === "screen")) {
             wanted.push({
-                participant: id, kind: "screen", isMine: false, label: `Screen of ${name || "a speaker"}`,
+                participant: id, kind: "screen", isMine: false, isSilent, label: `Screen of ${name || "a speaker"}`,
                 picture: shown("screen"), lacks: received("screen")?.lacks, audio: received("screenAudio"), isDark: isMuted("screen"),
                 isMuted: isMuted("screenAudio"), isMirrored: false,
             });
@@ -267,7 +282,25 @@ function onChange() {
     $("alone").hidden = others.length > 0 || room.state !== "joined";
 }
 
-setInterval(() => tiles.showLevels(), 150);
+/** Follows the mix that there is now, and says what the button would do. */
+function drawSound(mix) {
+    const wasThere = !$("sound").hidden;
+    sound.follow(mix?.receiver);
+    $("sound").hidden = !mix;
+    $("sound").textContent = sound.prefersPeople ? "Hear the program" : "Hear people directly";
+    if (Boolean(mix) !== wasThere && room.state === "joined") announce(mix ? "You are on stage." : "You are not on stage any more.");
+}
+
+$("sound").onclick = () => {
+    sound.prefersPeople = !sound.prefersPeople;
+    onChange();
+    announce(sound.prefersPeople ? "You hear people directly, and nothing else of the program." : "You hear the program, without yourself.");
+};
+
+setInterval(() => {
+    tiles.showLevels();
+    if (sound.look()) onChange();
+}, 150);
 
 const TOGGLES = {
     microphone: ["Mute microphone", "Unmute microphone"], camera: ["Hide camera", "Show camera"],

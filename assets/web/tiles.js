@@ -1,10 +1,10 @@
-// Everybody's picture: a tile for each person, and one for each shared screen.
+// Everybody's picture: a tile for each person, one for each shared screen, and one for the program as it goes out.
 
 import { element } from "/assets/polls.js";
 
 const initialsOf = (name) => name.split(/\s+/).filter(Boolean).slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");
 
-/** One tile; its stream holds what is seen and heard of one person or one screen. */
+/** One tile; its stream holds what is seen and heard of one person, one screen or the program. */
 class Tile {
     #stream = new MediaStream(); #receiver = null;
 
@@ -23,18 +23,19 @@ class Tile {
         this.video.srcObject = this.#stream;
     }
 
-    /** Draws the tile anew; `audio` is a track with its receiver, where there is one. */
-    update({ label, picture, lacks, audio, isDark, isMuted, isMirrored }, onBlocked) {
+    /** Draws the tile anew; `audio` is a track with its receiver, where there is one; `isSilent` when it is heard elsewhere. */
+    update({ label, picture, lacks, audio, isMine, isSilent = false, isDark, isMuted, isMirrored, note = "" }, onBlocked) {
         this.name.textContent = label;
         this.video.setAttribute("aria-label", label);
         this.initials.firstChild.textContent = initialsOf(label);
         this.initials.hidden = Boolean(picture) && !isDark;
         this.badge.hidden = !isMuted;
-        this.note.hidden = !lacks;
-        this.note.textContent = lacks ? `This browser can't show ${lacks.toUpperCase()}` : "";
+        this.note.textContent = lacks ? `This browser can't show ${lacks.toUpperCase()}` : note;
+        this.note.hidden = !this.note.textContent;
+        this.video.muted = isMine || isSilent;
         this.element.toggleAttribute("data-mirror", isMirrored);
         this.element.toggleAttribute("data-dark", isDark || !picture);
-        this.#receiver = audio?.receiver ?? null;
+        this.#receiver = this.kind === "program" ? null : audio?.receiver ?? null;
         const wanted = [picture, audio?.track].filter(Boolean);
         for (const track of this.#stream.getTracks()) if (!wanted.includes(track)) this.#stream.removeTrack(track);
         let isNew = false;
@@ -66,7 +67,7 @@ export class Tiles {
         this.#onBlocked = onBlocked;
     }
 
-    /** Shows exactly these: `[{participant, kind: "person" | "screen", isMine, label, ...}]`. */
+    /** Shows exactly these: `[{participant, kind: "person" | "screen" | "program", isMine, label, ...}]`. */
     show(wanted) {
         const keys = new Set(wanted.map(({ participant, kind }) => `${participant}/${kind}`));
         for (const [key, tile] of this.#tiles) {
@@ -84,9 +85,11 @@ export class Tiles {
             }
             this.#tiles.get(key).update(content, this.#onBlocked);
         }
-        const count = wanted.length;
+        const count = wanted.filter(({ kind }) => kind !== "program").length;
         this.#container.dataset.count = count <= 2 ? String(count) : count <= 4 ? "few" : count <= 9 ? "many" : "crowd";
-        this.#container.toggleAttribute("data-screen", wanted.some(({ kind }) => kind === "screen"));
+        for (const kind of ["screen", "program"]) {
+            this.#container.toggleAttribute(`data-${kind}`, wanted.some((content) => content.kind === kind));
+        }
     }
 
     play() { for (const tile of this.#tiles.values()) tile.play(); }

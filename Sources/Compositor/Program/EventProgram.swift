@@ -28,6 +28,7 @@ public final class EventProgram: Sendable {
     private let outputs: OutputBank
     private let video: ProgramVideo
     private let audio: ProgramAudio
+    private let feed: ReturnFeed
     private let logger: Logger
     private let refill: Task<Void, Never>
     private let report: @Sendable (CompositorEvent) -> Void
@@ -81,6 +82,10 @@ public final class EventProgram: Sendable {
             publisher.configure(video: $0, audio: $1)
             outputs.configure(video: $0, audio: $1)
         }
+        let feed = try ReturnFeed(bind: configuration.bindAddress, format: format, logger: logger) { session in
+            report(.connectionLost(session: session))
+        }
+        self.feed = feed
         let onFrame: @Sendable (EncodedFrame) -> Void = {
             publisher.send($0)
             outputs.send($0)
@@ -112,8 +117,10 @@ public final class EventProgram: Sendable {
                     sources.sound(at: captured, body)
                     rolls.sound(at: captured, body)
                 },
-                onConfiguration: { configurations.audio($0) }, onFrame: onFrame, onFailure: onFailure), logger: logger)
+                onConfiguration: { configurations.audio($0) }, onFrame: onFrame,
+                onMinus: { feed.hear($0, sample: $1, $2) }, onFailure: onFailure), logger: logger)
         self.audio = audio
+        feed.follow { audio.listeners = $0 }
         video = ProgramVideo(
             clock: clock, format: format, board: board, store: store,
             callbacks: .init(
@@ -123,7 +130,7 @@ public final class EventProgram: Sendable {
                     return pictures
                 }, speakers: { audio.speakers },
                 onMissing: { shop.order($0) }, onConfiguration: { configurations.video($0) },
-                onFrame: onFrame, onFailure: onFailure),
+                onFrame: onFrame, onPicture: { feed.show($0, number: $1, arrival: $2) }, onFailure: onFailure),
             logger: logger)
         // What could not be had at once, because Studio was away, is asked for again.
         refill = Task {
@@ -145,6 +152,7 @@ public final class EventProgram: Sendable {
         video.stop()
         board.close()
         audio.stop()
+        feed.close()
         rolls.stop()
         // The last of the program goes out, as far as the servers take it in time; each has its own deadline.
         for ending in outputs.stop() + [publisher.stop()].compactMap({ $0 }) { try? ending.wait() }
@@ -155,9 +163,10 @@ public final class EventProgram: Sendable {
     /// Counters by Prometheus name.
     public var counters: [String: Double] {
         var all = video.counters
-        for more in [audio.counters, sources.counters, rolls.counters, publisher.counters, outputs.counters] {
-            all.merge(more) { $1 }
-        }
+        let others = [
+            audio.counters, sources.counters, rolls.counters, publisher.counters, outputs.counters, feed.counters,
+        ]
+        for more in others { all.merge(more) { $1 } }
         return all
     }
 
@@ -274,6 +283,24 @@ public final class EventProgram: Sendable {
     public func answer(session: String, offer: String) async throws -> String {
         try await room.answer(session: session, offer: offer)
     }
+
+    /// Offers the program to the people in its room.
+    ///
+    /// - Parameters:
+    ///   - session: the session at the SFU; one that is not known starts a new connection in place of the old one.
+    ///   - listeners: who gets a mix without their own voice.
+    /// - Returns: the offer, and what its sections carry for whom.
+    public func returnFeed(session: String, listeners: Set<String>) async throws -> CompositorReply {
+        try await feed.offer(session: session, listeners: listeners)
+    }
+
+    /// Takes the SFU's answer to the last offer of the program.
+    public func acceptReturn(session: String, answer: String) async throws {
+        try await feed.accept(session: session, answer: answer)
+    }
+
+    /// Sends nothing back any more.
+    public func endReturnFeed() { feed.end() }
 
     /// A still of the program, or of a scene as it would look.
     ///

@@ -31,7 +31,7 @@ final class ProgramArtist: @unchecked Sendable {
         schedule = FrameScheduler(
             clock: clock, frameRate: format.frameRate,
             now: MonotonicTime(nanoseconds: clock.anchorMonotonicNanoseconds))
-        renderer = ProgramRenderer(canvas: format.canvas, store: store, framesInUse: ProgramVideo.queueLength + 6)
+        renderer = ProgramRenderer(canvas: format.canvas, store: store, framesInUse: ProgramVideo.queueLength + 8)
         black = VideoFrame(width: format.canvas.width, height: format.canvas.height)
         black.fill(y: 16, u: 128, v: 128)
         last = black
@@ -60,8 +60,10 @@ final class ProgramArtist: @unchecked Sendable {
             line.repeated()
         }
         line.drawn(nanoseconds: SystemClock.monotonic().nanoseconds(since: startedAt))
+        let arrival = oldestNew(sources)
+        callbacks.onPicture(last, frame.index, arrival)
         line.put(
-            .init(picture: last, frame: frame, arrival: oldestNew(sources)),
+            .init(picture: last, frame: frame, arrival: arrival),
             sources: ProgramLine.Sources(pictures: sources, direction: direction), until: deadline)
     }
 

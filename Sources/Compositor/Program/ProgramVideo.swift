@@ -53,6 +53,11 @@ public final class ProgramVideo: Sendable {
         /// Gets the encoded frames on the encoder's thread, stamped from the clock's anchor.
         public var onFrame: @Sendable (EncodedFrame) -> Void
 
+        /// Gets each picture as it is drawn, with its number, and when the oldest of what is new in it had come.
+        ///
+        /// It is called on the program's thread and must not wait.
+        public var onPicture: @Sendable (VideoFrame, Int64, MonotonicTime?) -> Void
+
         /// Told on the encoder's thread that it can't go on; nothing is encoded after that.
         public var onFailure: @Sendable () -> Void
 
@@ -62,8 +67,11 @@ public final class ProgramVideo: Sendable {
             speakers: @escaping @Sendable () -> [String: Float] = { [:] },
             onMissing: @escaping @Sendable ([DrawOperation]) -> Void,
             onConfiguration: @escaping @Sendable (ByteBlock) -> Void,
-            onFrame: @escaping @Sendable (EncodedFrame) -> Void, onFailure: @escaping @Sendable () -> Void = {}
+            onFrame: @escaping @Sendable (EncodedFrame) -> Void,
+            onPicture: @escaping @Sendable (VideoFrame, Int64, MonotonicTime?) -> Void = { _, _, _ in },
+            onFailure: @escaping @Sendable () -> Void = {}
         ) {
+            self.onPicture = onPicture
             self.pictures = pictures
             self.speakers = speakers
             self.onMissing = onMissing

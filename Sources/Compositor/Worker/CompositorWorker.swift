@@ -48,6 +48,14 @@ actor CompositorWorker {
                 return .compositor(.connected)
             case .meter(let areas): return .compositor(.reading(try program.meter(areas)))
             case .sound: return .compositor(.sound(program.soundReading))
+            case .returnFeed(let session, let listeners):
+                return .compositor(try await program.returnFeed(session: session, listeners: listeners))
+            case .returnAnswer(let session, let answer):
+                try await program.acceptReturn(session: session, answer: answer)
+                return .compositor(.connected)
+            case .endReturnFeed:
+                program.endReturnFeed()
+                return .compositor(.connected)
             }
         } catch {
             return .failed("\(error)")

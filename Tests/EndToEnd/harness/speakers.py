@@ -39,6 +39,8 @@ class Picture(aiortc.VideoStreamTrack):
 class Tone(aiortc.AudioStreamTrack):
     """A tone of 440 Hz, in frames of 20 ms."""
 
+    frequency = 440
+
     def __init__(self):
         super().__init__()
         self._samples = 0
@@ -49,7 +51,7 @@ class Tone(aiortc.AudioStreamTrack):
             self._begin = time.monotonic()
         await asyncio.sleep(max(0, self._begin + self._samples / 48_000 - time.monotonic()))
         frame = av.AudioFrame(format="s16", layout="mono", samples=960)
-        phases = ((self._samples + index) * (2 * math.pi * 440 / 48_000) for index in range(960))
+        phases = ((self._samples + index) * (2 * math.pi * self.frequency / 48_000) for index in range(960))
         samples = array.array("h", (int(12_000 * math.sin(phase)) for phase in phases)).tobytes()
         frame.planes[0].update(samples.ljust(frame.planes[0].buffer_size, b"\0"))
         frame.sample_rate, frame.pts, frame.time_base = 48_000, self._samples, fractions.Fraction(1, 48_000)
