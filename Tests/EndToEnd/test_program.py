@@ -27,7 +27,7 @@ from harness.waiting import wait_until
 GROUND = (16, 24, 40)  # of the built-in layouts
 PAGES = [(200, 30, 30), (30, 60, 200)]
 BACKGROUND = (200, 110, 20)
-SYNC_MS = 80
+SYNC_MS = 20
 
 # What lies where, in grid units, by layouts/*.json.
 SIDE = tiles((49, 1.2, 14, 33.6), 1, "column")[0]

@@ -15,7 +15,7 @@ from harness.show import ALICE, JOINED, Show
 from harness.sound import decode_sound, onsets, pair_up
 from harness.waiting import wait_until
 
-SYNC_MS = 80
+SYNC_MS = 20
 STRETCH_MS = 10_000
 
 

@@ -30,12 +30,14 @@ export function colourOf(name) {
 }
 
 /**
- * A picture and a sound that anybody can check: each second both flash and beep for 100 ms, on one clock.
+ * A picture and a sound that anybody can check: every 1.04 s both flash and beep for 100 ms, on one clock.
  *
+ * Not each second: a flash would lie at the same place between two frames of a program of 30 frames a second, for minutes.
  * The clock is the AudioContext's: the beep is scheduled on it, and the picture is drawn by what it says.
  */
 export class TestSource {
     static onMs = 100;
+    static period = 1.04;
     #canvas; #context; #timers = []; #name;
 
     constructor(name) {
@@ -68,10 +70,11 @@ export class TestSource {
         let next = 1;
         const schedule = () => {
             // Seconds ahead, so that a busy page beeps on time all the same.
-            next = Math.max(next, Math.ceil(context.currentTime));
-            for (; next < context.currentTime + 3; next++) {
-                gain.gain.setValueAtTime(0.5, next);
-                gain.gain.setValueAtTime(0, next + TestSource.onMs / 1000);
+            next = Math.max(next, Math.ceil(context.currentTime / TestSource.period));
+            for (; next * TestSource.period < context.currentTime + 3; next++) {
+                const begin = next * TestSource.period;
+                gain.gain.setValueAtTime(0.5, begin);
+                gain.gain.setValueAtTime(0, begin + TestSource.onMs / 1000);
             }
         };
         schedule();
@@ -84,7 +87,7 @@ export class TestSource {
         const pen = this.#canvas.getContext("2d", { alpha: false });
         const isRunning = this.#context.state === "running";
         const time = isRunning ? this.#context.currentTime : performance.now() / 1000;
-        const isOn = isRunning && time >= 1 && (time % 1) * 1000 < TestSource.onMs;
+        const isOn = isRunning && time >= TestSource.period && (time % TestSource.period) * 1000 < TestSource.onMs;
         pen.fillStyle = isOn ? "#fff" : colourOf(this.#name);
         pen.fillRect(0, 0, width, height);
         pen.fillStyle = isOn ? "#222" : "#ffd166";
