@@ -228,7 +228,7 @@ public struct Playout: Sendable {
             }
         }
         let goal = max(Self.leastDelay, needs.value ?? Self.firstDelay)
-        if delay > goal, needs.isFull(at: now) { delay = max(goal, delay - elapsed / 500) }
+        if delay > goal, needs.isFull(at: now) { delay = max(goal, delay - elapsed / 250) }
     }
 
     /// A millisecond a second follows any crystal; five, which a resampler still hides, mend what is further off.
@@ -243,7 +243,7 @@ public struct Playout: Sendable {
         return value &+ min(max(distance, -most), most)
     }
 
-    /// The delay grows at once, because what is late is lost, and shrinks by 2 ms a second when nothing needed it for 20 s.
+    /// The delay grows at once, because what is late is lost, and shrinks by 4 ms a second when nothing needed it for 20 s.
     private mutating func adapt(need: Int64, at now: MonotonicTime) {
         // What comes after an outage is late whatever the delay is: it says nothing of the way's usual behaviour.
         if need > Self.mostDelay &+ 100_000_000 {
