@@ -7,6 +7,7 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from harness.browser import chromium, screenshot, wait_script
+from harness.metrics import describe_latencies
 from harness.speakers import Page
 from harness.waiting import wait_until
 
@@ -87,6 +88,10 @@ def test_the_printed_links_sign_their_bearers_in(studio, links):
         guest = studio.api()
         guest.sign_in(invitation=token, name="Gerda Guest")
         assert guest.me["role"] == role and guest.me["event"] == EVENT
+
+
+def test_the_way_of_the_pictures_is_measured(studio):
+    print(describe_latencies(studio.metrics()))
 
 
 def test_no_secret_is_in_the_log(studio, links):
