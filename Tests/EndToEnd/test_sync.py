@@ -2,7 +2,7 @@
 
 The sender's clock runs 200 ppm fast all the while. Its flashes begin elsewhere on the program's frames each time, in steps of a
 fifth of a frame: a flash is shown up to half a frame (17 ms) before or after its moment, so that single ones say little and
-their median tells how sound and pictures lie. All of them are printed. `scripts/prove sync` watches the drift for longer.
+their median tells how sound and pictures lie. All of them are printed. `scripts/prove sync` watches the drift for ten minutes.
 """
 
 import os
@@ -19,9 +19,11 @@ from harness.sound import decode_sound, onsets, pair_up
 from harness.waiting import wait_until
 
 SYNC_MS = 20
-FLASHES = 5
+# What is lost holds pictures up: some flashes are then not seen at all.
+FLASHES, FLASHES_IN_TROUBLE, LEAST_FLASHES = 5, 8, 4
 DRIFT_PPM = 200
-DRIFT_SECONDS = float(os.environ.get("PROSCENIUM_SYNC_SECONDS", FLASHES * PERIOD_MS / 1000))
+DRIFT_SECONDS = float(os.environ.get("PROSCENIUM_SYNC_SECONDS", 0))
+LABELS = ["join", "mute", "loss", "outage"] + ["drift"] * (DRIFT_SECONDS > 0)
 
 
 class Line(Show):
@@ -47,10 +49,10 @@ class Line(Show):
         while self.program_now() < end:
             self.wait_program_time(min(end, self.program_now() + 30_000))
 
-    def watch(self, label, seconds=FLASHES * PERIOD_MS / 1000):
-        """Lets a stretch of the program go by, with half a second around it."""
+    def watch(self, label, flashes):
+        """Lets a stretch of the program go by that holds so many flashes."""
         begin = self.program_now()
-        self.hold(seconds + 0.5)
+        self.hold(flashes * PERIOD_MS / 1000 + 0.5)
         self.stretches[label] = begin, self.program_now()
 
     def skews(self, label):
@@ -74,17 +76,17 @@ def line(make_studio, artefacts, tmp_path_factory):
             speaker.publish()
             line.put_on_stage(line.participant("Elsa Exact"))
             line.show({"layout": "full"}, hold=1.5)
-            line.watch("join")
+            line.watch("join", FLASHES)
 
             speaker.microphone.is_muted = speaker.camera.is_muted = True
             line.hold(2)
             speaker.microphone.is_muted = speaker.camera.is_muted = False
             line.hold(1)
-            line.watch("mute")
+            line.watch("mute", FLASHES)
 
             speaker.loss = 0.05
             line.hold(1)
-            line.watch("loss")
+            line.watch("loss", FLASHES_IN_TROUBLE)
             assert speaker.lost > 0.02 * speaker.passed / 4, (speaker.lost, speaker.passed)
             speaker.loss = 0
 
@@ -92,8 +94,9 @@ def line(make_studio, artefacts, tmp_path_factory):
             line.hold(2)
             speaker.is_cut_off = False
             line.hold(1)
-            line.watch("outage")
-            line.watch("drift", DRIFT_SECONDS)
+            line.watch("outage", FLASHES_IN_TROUBLE)
+            if DRIFT_SECONDS:
+                line.watch("drift", DRIFT_SECONDS * 1000 / PERIOD_MS)
             line.metrics = studio.metrics()
         yield line
     finally:
@@ -101,11 +104,11 @@ def line(make_studio, artefacts, tmp_path_factory):
         studio.stop()
 
 
-@pytest.mark.parametrize("label", ["join", "mute", "loss", "outage", "drift"])
+@pytest.mark.parametrize("label", LABELS)
 def test_flash_and_beep_are_together(line, label):
     skews = line.skews(label)
     print(f"{label}: flash after beep {[round(skew) for skew in skews]} ms")
-    assert len(skews) >= FLASHES - 1, skews
+    assert len(skews) >= LEAST_FLASHES, skews
     off = statistics.median(skews)
     print(f"{label}: {off:+.1f} ms apart in the median, {max(skews, key=abs):+.1f} ms at worst")
     assert abs(off) <= SYNC_MS
