@@ -12,6 +12,9 @@ public enum SystemClock {
     /// Reads the wall clock, in milliseconds since the Unix epoch.
     public static func wallMilliseconds() -> Int64 { read(CLOCK_REALTIME) / 1_000_000 }
 
+    /// Reads what the thread that asks has used of a core so far, in nanoseconds.
+    public static func threadNanoseconds() -> Int64 { read(CLOCK_THREAD_CPUTIME_ID) }
+
     /// Sleeps until a moment of the monotonic clock; blocks the thread.
     public static func sleep(until moment: MonotonicTime) {
         var time = timespec()

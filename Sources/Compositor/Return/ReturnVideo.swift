@@ -33,27 +33,27 @@ final class ReturnVideo: Sendable {
             var pace = ReturnPace(), coder = ReturnCoder(format: format)
             while let job = slot.take() {
                 if asked.popNow() != nil { pace.requestKeyframe() }
-                let begin = SystemClock.monotonic()
+                let begin = SystemClock.monotonic(), used = SystemClock.threadNanoseconds()
                 switch pace.next(at: begin) {
                 case .rest: counters.add(.framesRested)
                 case .await: counters.add(.framesAwaiting)
                 case .encode(let isKeyframe):
                     let result = coder.encode(job.picture, number: job.number, isKeyframe: isKeyframe)
-                    let now = SystemClock.monotonic()
-                    counters.add(.encodeNanoseconds, UInt64(max(0, now.nanoseconds(since: begin))))
+                    let now = SystemClock.monotonic(), cost = max(0, SystemClock.threadNanoseconds() &- used)
+                    counters.add(.encodeNanoseconds, UInt64(cost))
                     switch result {
                     case .failure(let error):
                         if counters.value(.encoderFailures) == 0 {
                             logger.error("the return feed can't be encoded", metadata: ["error": "\(error)"])
                         }
                         counters.add(.encoderFailures)
-                        pace.encoded(from: begin, to: now, isKeyframe: nil)
+                        pace.encoded(from: begin, to: now, cost: cost, isKeyframe: nil)
                         pace.lost()
                     case .success(nil):
                         counters.add(.framesLeftOut)
-                        pace.encoded(from: begin, to: now, isKeyframe: nil)
+                        pace.encoded(from: begin, to: now, cost: cost, isKeyframe: nil)
                     case .success(let frame?):
-                        pace.encoded(from: begin, to: now, isKeyframe: frame.isKeyframe)
+                        pace.encoded(from: begin, to: now, cost: cost, isKeyframe: frame.isKeyframe)
                         guard send(frame) else {
                             counters.add(.framesRefused)
                             pace.lost()

@@ -7,16 +7,20 @@ import Testing
 struct ReturnPaceTests {
     private func at(_ milliseconds: Int64) -> MonotonicTime { MonotonicTime(nanoseconds: milliseconds * 1_000_000) }
 
-    /// Runs pictures every 33⅓ ms through the pace; returns which were encoded, and which of those as key frames.
+    /// Runs pictures every 33⅓ ms through the pace, on a core that `crowd` threads share; returns which were encoded, and
+    /// which of those as key frames.
     private func run(
-        _ pace: inout ReturnPace, frames: Range<Int>, cost: (Int) -> Int64, asks: Set<Int> = [], loses: Set<Int> = []
+        _ pace: inout ReturnPace, frames: Range<Int>, cost: (Int) -> Int64, crowd: Int64 = 1, asks: Set<Int> = [],
+        loses: Set<Int> = []
     ) -> (encoded: [Int], keyframes: [Int]) {
         var encoded: [Int] = [], keyframes: [Int] = []
         for frame in frames {
             if asks.contains(frame) { pace.requestKeyframe() }
             let begin = MonotonicTime(nanoseconds: Int64(frame) * 1_000_000_000 / 30)
             guard case .encode(let isKeyframe) = pace.next(at: begin) else { continue }
-            pace.encoded(from: begin, to: begin.advanced(byNanoseconds: cost(frame) * 1000), isKeyframe: isKeyframe)
+            let spent = cost(frame) * 1000
+            pace.encoded(
+                from: begin, to: begin.advanced(byNanoseconds: spent * crowd), cost: spent, isKeyframe: isKeyframe)
             encoded.append(frame)
             if isKeyframe { keyframes.append(frame) }
             if loses.contains(frame) { pace.lost() }
@@ -39,6 +43,13 @@ struct ReturnPaceTests {
             let (encoded, _) = run(&pace, frames: 0..<300, cost: { _ in Int64(cost) })
             #expect(zip(encoded, encoded.dropFirst()).allSatisfy { $1 - $0 == step }, "\(cost) µs")
         }
+    }
+
+    @Test("on a crowded machine at most half of the time: a picture of 4 ms that takes 60 comes every 120")
+    func crowded() {
+        var pace = ReturnPace()
+        let (encoded, _) = run(&pace, frames: 0..<300, cost: { _ in 4000 }, crowd: 15)
+        #expect(zip(encoded, encoded.dropFirst()).allSatisfy { $1 - $0 == 4 })
     }
 
     @Test("after a slow spell it is back to every one within a second")
@@ -67,7 +78,7 @@ struct ReturnPaceTests {
     func leftOut() {
         var pace = ReturnPace()
         #expect(pace.next(at: at(0)) == .encode(isKeyframe: true))
-        pace.encoded(from: at(0), to: at(10), isKeyframe: nil)
+        pace.encoded(from: at(0), to: at(10), cost: 10_000_000, isKeyframe: nil)
         #expect(pace.next(at: at(33)) == .rest)
         #expect(pace.next(at: at(80)) == .encode(isKeyframe: true))
     }
