@@ -80,6 +80,25 @@ struct PayloadTests {
         #expect(!assembler.needsKeyframe)
     }
 
+    @Test("packets that all say that a keyframe begins, and never that it ends, hide no whole one behind them")
+    func endless() {
+        var packetizer = VP8Packetizer(pictureID: 0), assembler = FrameAssembler(codec: .vp8, maximumWaitMs: 100)
+        let now = MonotonicTime(milliseconds: 0)
+        let frame = Self.frame(1, size: 100, isKeyframe: true)
+        let payload = frame.withUnsafeBytes { packetizer.packetize($0) }[0]
+        for sequence in 0..<900 {
+            payload.withUnsafeBytes {
+                assembler.insert(
+                    sequence: Int64(sequence), timestamp: UInt32(sequence / 300), marker: false, payload: $0, now: now)
+            }
+            #expect(assembler.pop(now: now) == nil)
+        }
+        payload.withUnsafeBytes {
+            assembler.insert(sequence: 900, timestamp: 3, marker: true, payload: $0, now: now)
+        }
+        #expect(assembler.pop(now: now)?.timestamp == 3)
+    }
+
     @Test("after a keyframe that stays incomplete the next whole one is shown at once")
     func lossOfKeyframe() {
         var packetizer = VP8Packetizer(pictureID: 0), assembler = FrameAssembler(codec: .vp8, maximumWaitMs: 100)

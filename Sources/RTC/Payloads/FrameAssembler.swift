@@ -137,15 +137,22 @@ public struct FrameAssembler {
 
     /// The sequence numbers of the frame that begins at a number, if all of it is there.
     private func wholeFrame(at start: Int64) -> ClosedRange<Int64>? {
+        run(at: start).flatMap { $0.isWhole ? start...$0.end : nil }
+    }
+
+    /// The packets of one frame that follow each other from a number on, where a frame begins with it.
+    ///
+    /// - Returns: the last packet of a whole frame, or where what is there breaks off.
+    private func run(at start: Int64) -> (end: Int64, isWhole: Bool)? {
         guard let first = piece(start), first.startsFrame || codec == .h264 && begins(first, at: start) else {
             return nil
         }
         var end = start
         while let current = piece(end), current.timestamp == first.timestamp {
-            if current.marker { return start...end }
+            if current.marker { return (end, true) }
             end += 1
         }
-        return nil
+        return (end, false)
     }
 
     /// Whether a packet of H.264 is the first one of its access unit.
@@ -161,11 +168,14 @@ public struct FrameAssembler {
         while sequence <= highest {
             if let piece = piece(sequence),
                 piece.startsFrame && piece.isKeyframe || piece.startsIDR && parameterSets.areComplete,
-                wholeFrame(at: sequence) != nil
+                let run = run(at: sequence)
             {
-                return sequence
+                if run.isWhole { return sequence }
+                // Whatever else begins before the break has no end either: each packet is looked at once.
+                sequence = max(sequence + 1, run.end)
+            } else {
+                sequence += 1
             }
-            sequence += 1
         }
         return nil
     }
