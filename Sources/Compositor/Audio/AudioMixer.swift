@@ -13,6 +13,8 @@ public struct AudioMixer<ID: Hashable & Sendable>: Sendable {
         var target: Float = 0
         var gain: Float = 0
         var isDucked = false
+        /// How much of it makes way at the beginning and at the end of this block, 0…1; nil before the first one.
+        var duckWay: (from: Float, to: Float)?
         /// What it gave to the last block, after its gain: the way down in a gap goes on from it, and mixes without it
         /// take it out again.
         var part = [Float](repeating: 0, count: 2 * 480)
@@ -112,10 +114,15 @@ public struct AudioMixer<ID: Hashable & Sendable>: Sendable {
             if sources.values[index].isGone { gone = true }
             if sources.values[index].finish() { missingBlocks &+= 1 }
             guard sources.values[index].hasPart else { continue }
-            if sources.values[index].isDucked {
+            let way = sources.values[index].duckWay ?? (0, 0)
+            if way == (0, 0) {
+                Self.add(sources.values[index].part, to: &plain)
+            } else if way == (1, 1) {
                 Self.add(sources.values[index].part, to: &ducked)
             } else {
-                Self.add(sources.values[index].part, to: &plain)
+                let (stays, makesWay) = Self.split(sources.values[index].part, way)
+                Self.add(stays, to: &plain)
+                Self.add(makesWay, to: &ducked)
             }
         }
         if gone { sources = sources.filter { !$0.value.isGone || $0.value.hasPart } }
@@ -140,11 +147,21 @@ public struct AudioMixer<ID: Hashable & Sendable>: Sendable {
         output = sum
         for id in own {
             guard let source = sources[id], source.hasPart else { continue }
-            var part = source.part
-            if source.isDucked { Self.ramp(&part, lastDuck) }
+            var (stays, makesWay) = Self.split(source.part, source.duckWay ?? (0, 0))
+            Self.ramp(&makesWay, lastDuck)
+            Self.add(makesWay, to: &stays)
+            let part = stays
             for at in 0..<output.count { output[at] -= part[at] }
         }
         Self.ramp(&output, lastProgram)
+    }
+
+    /// What of a part stays as it is, and what makes way for speech.
+    private static func split(_ part: [Float], _ way: (from: Float, to: Float)) -> (stays: [Float], makesWay: [Float]) {
+        var stays = part, makesWay = part
+        ramp(&stays, (1 - way.from, 1 - way.to))
+        ramp(&makesWay, way)
+        return (stays, makesWay)
     }
 
     private static func add(_ part: [Float], to sum: inout [Float]) {
@@ -193,6 +210,8 @@ fileprivate extension AudioMixer.Source {
     /// Ends a turn; returns whether the source owed a block.
     mutating func finish() -> Bool {
         defer { hasBlock = false }
+        let duck: Float = isDucked ? 1 : 0
+        duckWay = (duckWay?.to ?? duck, duck)
         if hasBlock {
             isFlowing = true
             hasPart = true
@@ -220,7 +239,11 @@ fileprivate extension AudioMixer.Source {
         } else {
             hasPart = false
         }
-        if isLeaving && (gain == 0 || !isFlowing) { isGone = true }
+        if isLeaving && (gain == 0 || !isFlowing) {
+            isGone = true
+            // It has come to rest: there is no tail that dies away.
+            isFlowing = false
+        }
         return false
     }
 }

@@ -10,6 +10,8 @@ struct Ducker: Sendable {
     static let attack: Float = 8, release: Float = 40
 
     private var depth: Float = 12
+    /// How far it goes down on the way that it is on: the way back takes as long when it is made shallower meanwhile.
+    private var reach: Float = 12
     /// Where it is, at most 0.
     private(set) var decibels: Float = 0
 
@@ -18,10 +20,11 @@ struct Ducker: Sendable {
     /// Goes on by a block; returns the gains at its begin and its end.
     mutating func advance(isSpeech: Bool) -> (from: Float, to: Float) {
         let from = decibels, target = isSpeech ? -depth : 0
+        reach = max(depth, decibels == 0 ? 1 : reach)
         if decibels > target {
-            decibels = max(target, decibels - max(depth, 1) / Self.attack)
+            decibels = max(target, decibels - reach / Self.attack)
         } else {
-            decibels = min(target, decibels + max(depth, 1) / Self.release)
+            decibels = min(target, decibels + reach / Self.release)
         }
         return (Self.gain(from), Self.gain(decibels))
     }

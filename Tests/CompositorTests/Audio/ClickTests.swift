@@ -87,6 +87,50 @@ struct ClickTests {
         #expect(detector.worst(all) < -60)
     }
 
+    @Test("a source that begins to make way, or ceases to, while somebody speaks leaves nothing above −60 dB")
+    func duckingChanges() {
+        let detector = ClickDetector(frequency: 440, amplitude: 0.25)
+        var mixer = AudioMixer<Int>(), out: [Float] = [], all: [Float] = [], minus: [Float] = []
+        for block in 0..<160 {
+            mixer.set(0, gain: 1, isDucked: (60..<100).contains(block))
+            mixer.mix([0: TestTone(phase: 0.3).block(block)], isSpeech: true, into: &out)
+            all += stride(from: 0, to: 960, by: 2).map { out[$0] }
+            // The mix without it is silent, also while it changes.
+            mixer.minus([0], into: &minus)
+            #expect(minus.allSatisfy { abs($0) < 1e-5 })
+        }
+        print("changes of ducking leave \(detector.worst(all)) dB")
+        #expect(detector.worst(all) < -60)
+    }
+
+    @Test("a source that has left is silent from its last block on, and owes none")
+    func left() {
+        var mixer = AudioMixer<Int>(), out: [Float] = []
+        mixer.set(0, gain: 1)
+        let tone = TestTone(phase: 0.3)
+        for block in 0..<5 { mixer.mix([0: tone.block(block)], into: &out) }
+        mixer.remove(0)
+        mixer.mix([0: tone.block(5)], into: &out)
+        // What the limiter still holds back comes first.
+        mixer.mix([0: tone.block(6)], into: &out)
+        #expect(out.dropFirst(2 * 240).allSatisfy { $0 == 0 })
+        mixer.mix([:], into: &out)
+        #expect(out.allSatisfy { $0 == 0 } && mixer.missingBlocks == 0 && mixer.ids.isEmpty)
+    }
+
+    @Test("ducking that is taken away under speech comes back as fast as after speech")
+    func duckingTakenAway() {
+        var ducker = Ducker(), blocks = 0
+        for _ in 0..<20 { _ = ducker.advance(isSpeech: true) }
+        #expect(ducker.decibels == -12)
+        ducker.setDepth(0)
+        while ducker.decibels < 0, blocks < 1000 {
+            _ = ducker.advance(isSpeech: true)
+            blocks += 1
+        }
+        #expect((40...41).contains(blocks))
+    }
+
     @Test("a storm of joins and leaves of many sources adds no step to pink noise")
     func storm() {
         var random = SeededRandom(9)
