@@ -63,6 +63,8 @@ final class RollDecoder {
     private var origin: Int64?
     private let fromNanoseconds: Int64
     private var lastPicture = Int64.min, lastEnd: Int64 = 0
+    /// The newest picture from before the beginning: shown when none follows.
+    private var passed: UnsafeMutablePointer<AVFrame>?
 
     /// Opens the decoders.
     ///
@@ -93,6 +95,8 @@ final class RollDecoder {
         }
     }
 
+    deinit { av_frame_free(&passed) }
+
     /// Decodes until something is there; what is handed out is valid until the next call.
     ///
     /// - Throws: `RollError`.
@@ -102,6 +106,12 @@ final class RollDecoder {
             try fill(video)
             if origin == nil, video.head != nil { origin = video.headNanoseconds }
             if let sound { try fill(sound) }
+            if lastPicture == Int64.min, video.isOver, video.head == nil, let passed {
+                lastPicture = fromNanoseconds
+                lastEnd = max(lastEnd, fromNanoseconds)
+                handedOut = .picture(passed, nanoseconds: fromNanoseconds)
+                return handedOut
+            }
             guard let output = choose() else {
                 guard !container.isCutOff(atMs: lastEnd / 1_000_000) else {
                     throw .unreadable("The file is cut off.")
@@ -112,6 +122,7 @@ final class RollDecoder {
             case .picture(let frame, let stamp):
                 // What lies before the beginning is needed to decode, and not to be seen; time never goes back.
                 guard stamp >= fromNanoseconds, stamp > lastPicture else {
+                    if lastPicture == Int64.min { keepPassed(frame) }
                     drop(video)
                     continue
                 }
@@ -143,6 +154,13 @@ final class RollDecoder {
         case .end: break
         }
         handedOut = .end
+    }
+
+    private func keepPassed(_ frame: UnsafeMutablePointer<AVFrame>) {
+        guard let kept = passed ?? av_frame_alloc() else { return }
+        av_frame_unref(kept)
+        av_frame_move_ref(kept, frame)
+        passed = kept
     }
 
     private func choose() -> Output? {

@@ -179,7 +179,9 @@ final class RollPlayer: Roll {
             if !isComplete, state.failure == nil {
                 state.failure = isInOrder ? "It ended before its end." : "The process that read it has died."
             }
-            if state.failure != nil, state.shown == nil, state.next == nil { state.end = .failed(state.failure ?? "") }
+            guard state.shown == nil, state.next == nil else { return }
+            // Without a picture there is nothing that could be over later.
+            if let failure = state.failure { state.end = .failed(failure) } else if isComplete { state.end = .over }
         }
         queue.close()
         state.withLock { $0.process = nil }

@@ -87,7 +87,15 @@ final class RollShelf: Sendable {
             state.pauses = state.pauses.filter { keys.contains($0.key) }
             guard !state.isStopped else { return gone }
             let now = SystemClock.monotonic()
-            for key in keys where state.entries[key] == nil && state.entries.count < Self.limit {
+            // What plays comes first: what is only looked at ahead makes room for it.
+            for key in keys.filter({ $0.run != 0 }) + keys.filter({ $0.run == 0 }) where state.entries[key] == nil {
+                if state.entries.count >= Self.limit {
+                    guard key.run != 0, let spare = state.entries.keys.first(where: { $0.run == 0 }),
+                        let entry = state.entries.removeValue(forKey: spare)
+                    else { continue }
+                    Self.count(entry, &state)
+                    gone.append(entry)
+                }
                 if let pause = state.pauses[key], now < pause.until { continue }
                 // A file that is loaded stands for itself where no start is named.
                 if key.run == 0, state.entries.keys.contains(where: { $0.asset == key.asset }) { continue }

@@ -48,7 +48,9 @@ struct RollRecord {
                 width * height <= Int64(RollPictureConverter.mostPixels), (0..<Int64(Self.slots)).contains(slot),
                 (0...3).contains(color), (0...3).contains(rotation), stamp >= 0
             else { return nil }
-        case .sound: guard (1...Int64(Self.mostSamples)).contains(count) else { return nil }
+        case .sound:
+            // Sums with them, in nanoseconds too, can't overflow.
+            guard (1...Int64(Self.mostSamples)).contains(count), stamp.magnitude < 1 << 44 else { return nil }
         case .failure: guard (0...Int64(Self.mostText)).contains(count) else { return nil }
         case .end: break
         }

@@ -207,6 +207,20 @@ struct RollPlayerTests {
         #expect(abs((more.first ?? 0) - (16 + 90 + 30)) <= 4, "\(more)")
     }
 
+    @Test("begun behind its last picture it shows that one, and is over", arguments: [1999, 2500])
+    func beginsAtItsEnd(fromMs: Int64) async throws {
+        let folder = try Video.folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        // Two seconds of pictures, and three of sound.
+        let file = try Video.make("a.mp4", in: folder, ["-af", "apad=whole_dur=3"] + Video.h264)
+        let roll = RollPlayer(executable: Video.program, file: try open(file), fromMs: fromMs)
+        defer { roll.stop() }
+        await settled(roll)
+        let (luma, _) = run(roll, from: MonotonicTime(milliseconds: 1000), frames: 90)
+        #expect(abs((luma.first ?? 0) - (16 + 3 * 59)) <= 4, "\(luma)")
+        #expect(roll.end == .over)
+    }
+
     @Test("a file that breaks in its middle ends as a failure, and one that is none never begins")
     func breaks() async throws {
         let folder = try Video.folder()
@@ -250,7 +264,8 @@ struct RollPlayerTests {
             [1, 0, 0, 1920, 1080, 4, 1, 0], [1, 0, 0, 1920, 1922, 0, 1, 0], [1, 0, 0, 1919, 1080, 0, 1, 0],
             [1, -1, 0, 1920, 1080, 0, 1, 0], [1, 0, 0, 1920, 1080, -1, 1, 0], [1, 0, 0, 1920, 1080, 0, 4, 0],
             [1, 0, 0, 1920, 1080, 0, 1, 4], [2, 0, 0, 0, 0, 0, 0, 0], [2, 0, 1 << 40, 0, 0, 0, 0, 0],
-            [4, 0, 301, 0, 0, 0, 0, 0], [9, 0, 0, 0, 0, 0, 0, 0], [2, Int64.min, 1, 0, 0, 0, 0, 0], [1],
+            [2, 1 << 44, 1, 0, 0, 0, 0, 0], [4, 0, 301, 0, 0, 0, 0, 0], [9, 0, 0, 0, 0, 0, 0, 0],
+            [2, Int64.min, 1, 0, 0, 0, 0, 0], [1],
         ] { #expect(RollRecord(wrong) == nil, "\(wrong)") }
     }
 }
