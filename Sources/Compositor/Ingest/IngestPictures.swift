@@ -38,6 +38,8 @@ final class IngestPictures: DecodeWork {
         var goneAt: MonotonicTime?
         var lastAsked: MonotonicTime?
         var hiddenSince: MonotonicTime?
+        /// Counts how often it was hidden: what the decoder still holds back then is never seen.
+        var hides: UInt64 = 0
 
         /// Leaves out what waits, but not what decoding begins with.
         mutating func clear() -> UInt64 {
@@ -67,6 +69,7 @@ final class IngestPictures: DecodeWork {
     /// Touched by the thread of the pool alone.
     private nonisolated(unsafe) var decoder: H264Decoder?
     private nonisolated(unsafe) var decoding: [UInt8] = []
+    private nonisolated(unsafe) var hidesDecoded: UInt64 = 0
 
     init(playout: SharedPlayout, pool: DecodePool, counters: IngestCounters) {
         self.playout = playout
@@ -132,19 +135,19 @@ final class IngestPictures: DecodeWork {
     // MARK: - The pool's thread
 
     func decodeStep() -> Bool {
-        let next = state.withLock { state -> (item: Item, stream: UInt64)? in
+        let next = state.withLock { state -> (item: Item, stream: UInt64, hides: UInt64)? in
             guard state.isVisible, !state.items.isEmpty, state.pictures.count < Self.maximumPictures else {
                 state.isScheduled = false
                 return nil
             }
             let item = state.items.removeFirst()
             state.bytes -= item.bytes
-            return (item, state.stream)
+            return (item, state.stream, state.hides)
         }
         guard let next else { return false }
-        let (pictures, isBroken) = decode(next.item)
+        let (pictures, isBroken) = decode(next.item, hides: next.hides)
         return state.withLock { state in
-            if next.stream == state.stream {
+            if next.stream == state.stream, next.hides == state.hides {
                 if isBroken { skipToKeyframe(&state) }
                 for picture in pictures { store(picture, &state) }
             }
@@ -153,12 +156,13 @@ final class IngestPictures: DecodeWork {
         }
     }
 
-    private func decode(_ item: Item) -> (pictures: [VideoFrame], isBroken: Bool) {
+    private func decode(_ item: Item, hides: UInt64) -> (pictures: [VideoFrame], isBroken: Bool) {
         var pictures: [VideoFrame] = []
         do throws(AVError) {
             switch item {
             case .configuration(let record):
-                guard record.array != decoding || decoder == nil else { break }
+                guard record.array != decoding || decoder == nil || hides != hidesDecoded else { break }
+                hidesDecoded = hides
                 decoder = nil
                 decoder = try H264Decoder(configuration: record, poolCapacity: Self.maximumPictures + 8)
                 decoding = record.array
@@ -245,6 +249,7 @@ final class IngestPictures: DecodeWork {
                 // The decoder has seen a part of what it would need again: the next key frame begins anew.
                 state.pictures = []
                 state.awaitsKeyframe = true
+                state.hides &+= 1
                 counters.add(.framesHidden, state.clear())
             }
             return state.schedules()

@@ -211,7 +211,7 @@ public enum SlideDeck {
 extension RGBABitmap {
     /// The picture on white paper: what lets through is white, as in a document.
     func onWhite() -> RGBABitmap {
-        var bitmap = self
+        var bitmap = premultiplied
         bitmap.pixels.withUnsafeMutableBufferPointer { pixels in
             for at in stride(from: 0, to: pixels.count - 3, by: 4) {
                 let rest = 255 - pixels[at + 3]

@@ -26,6 +26,16 @@ struct ColorTests {
         #expect(RGBColor("#0a0B0c")?.text == "#0a0b0c")
     }
 
+    @Test("a picture that lets through is laid on white, however its colours are to be read")
+    func paper() {
+        for (alpha, level) in [(RGBABitmap.Alpha.straight, UInt8(100)), (.premultiplied, 50)] {
+            var bitmap = RGBABitmap(width: 1, height: 1, alpha: alpha)
+            bitmap.pixels = [level, level, level, 128]
+            let paper = bitmap.onWhite()
+            #expect(abs(Int(paper.pixels[0]) - 177) <= 1 && paper.pixels[3] == 255 && paper.isOpaque)
+        }
+    }
+
     @Test("a camera in BT.601 shows the same colours in the program's BT.709", arguments: [false, true])
     func convert(isFullRange: Bool) {
         let from = ColorDescription(matrix: .bt601, isFullRange: isFullRange)
