@@ -198,7 +198,11 @@ public final class EventProgram: Sendable {
         guard let look = board.look(for: take.scene), board.put(take: take) else {
             throw .unknownLayout(take.scene.layout)
         }
-        let isComplete = await library.load(look, keeping: board.look, waitingAtMost: 1000)
+        let isLoaded = await library.load(look, keeping: board.look, waitingAtMost: 1000)
+        // What comes soon is begun now; what comes later is when it comes near.
+        rolls.keep(board.rolls.union(coming.rolls))
+        let soon = board.rolls.intersection(look.shownRolls)
+        let isComplete = await rolls.wait(for: soon, atMost: 3000) && isLoaded
         let isDrawn = await prepare(look)
         return .prepared(isReady: isComplete && isDrawn)
     }
@@ -224,7 +228,9 @@ public final class EventProgram: Sendable {
         let isLoaded = await library.load(look, keeping: board.look, waitingAtMost: 1000)
         await ingests.bring(look.wanted, waitingAtMost: 1000)
         // A roll begins with its first picture there: its file is fetched and its decoder started first.
-        let isComplete = await rolls.wait(for: look.shownRolls, atMost: 3000) && isLoaded
+        // One that is shown already has been waited for.
+        let fresh = look.shownRolls.subtracting(board.look.shownRolls)
+        let isComplete = await rolls.wait(for: fresh, atMost: 3000) && isLoaded
         let isDrawn = await prepare(look)
         let board = board
         let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in

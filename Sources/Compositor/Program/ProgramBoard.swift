@@ -46,6 +46,8 @@ public final class ProgramBoard: Sendable {
         var take: PendingTake?
         /// The last take that was shown.
         var taken: PendingTake?
+        /// The version that was shown when it came: what Studio says under it is of the scene before.
+        var takenOver: Int64?
         /// The program time of the last frame.
         var now: ProgramTime?
         var themes: [String: OverlayTheme]
@@ -132,6 +134,7 @@ public final class ProgramBoard: Sendable {
         contents.withLock { contents in
             var keys = contents.look.rolls
             if let from = contents.transition?.from { keys.formUnion(from.rolls) }
+            if let ahead = contents.ahead(withinMs: Self.aheadMs) { keys.formUnion(ahead.rolls) }
             for change in contents.waiting.map(\.change) {
                 guard let layout = contents.layouts[change.scene.layout] else { continue }
                 keys.formUnion(ProgramLook(scene: change.scene, layout: layout, cast: []).rolls)
@@ -300,13 +303,16 @@ public final class ProgramBoard: Sendable {
     }
 
     private static func apply(_ change: ProgramChange, at time: ProgramTime, to contents: inout Contents) {
-        let before = contents.look, isSame = change.scene == before.scene
-        guard change.version >= contents.version, let look = contents.look(change.scene, before.cast) else { return }
+        let before = contents.look
+        // A change that was on its way when a take came: its layouts are new, its scene is the one before.
+        let scene = change.version == contents.takenOver ? before.scene : change.scene
+        let isSame = scene == before.scene
+        guard change.version >= contents.version, let look = contents.look(scene, before.cast) else { return }
         contents.look = look
         contents.version = change.version
         let takes = change.transition.kind != .cut && change.transition.milliseconds > 0
         // Through a fade the whole picture comes and goes, and its overlays with it.
-        follow(change.scene, at: time, isWhole: takes && change.transition.kind != .move, &contents)
+        follow(scene, at: time, isWhole: takes && change.transition.kind != .move, &contents)
         // The same again, in another shape of its layout or under another version, breaks no transition off.
         guard !isSame else { return }
         contents.transition = takes ? (before, change.transition, time) : nil
@@ -319,6 +325,7 @@ public final class ProgramBoard: Sendable {
         }
         let before = contents.look, transition = take.transition
         (contents.look, contents.take, contents.taken) = (look, nil, take)
+        contents.takenOver = contents.version
         // Where a program starts anew after its moment, there is nothing to come from.
         let isLate = time.milliseconds(since: take.at) >= max(100, transition.milliseconds)
         let takes = transition.kind != .cut && transition.milliseconds > 0 && !isLate

@@ -59,6 +59,29 @@ struct ProgramBoardTests {
         #expect(board.advance(to: time(9000)).look.layout.name == "grid" && told.times == [5000])
     }
 
+    @Test("a scene that was on its way when a take came does not come back")
+    func overtaken() throws {
+        let board = try #require(ProgramBoard(try Self.setup()))
+        #expect(board.put(take: take("grid", at: 5000)))
+        #expect(board.advance(to: time(5000)).look.layout.name == "grid")
+        #expect(board.add(.init(scene: Scene(layout: "full"), version: 1)) { _ in })
+        #expect(board.advance(to: time(5033)).look.layout.name == "grid")
+        #expect(board.add(.init(scene: Scene(layout: "full"), version: 2)) { _ in })
+        #expect(board.advance(to: time(5066)).look.layout.name == "full")
+    }
+
+    @Test("the roll of a take that comes soon is loaded before it")
+    func rollAhead() throws {
+        let board = try #require(ProgramBoard(try Self.setup()))
+        var next = take("full", at: 20_000)
+        next.scene.media = MediaRoll(asset: "countdown", state: .playing, run: 7)
+        #expect(board.put(take: next))
+        _ = board.advance(to: time(9000))
+        #expect(board.rolls.isEmpty)
+        _ = board.advance(to: time(11_000))
+        #expect(board.rolls.map(\.asset) == ["countdown"] && board.rolls.first?.run == 7)
+    }
+
     @Test("a take lasts through changes before its moment; another replaces it, and it can be taken back")
     func takesWait() throws {
         let told = Told()
