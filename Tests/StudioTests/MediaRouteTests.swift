@@ -145,6 +145,44 @@ struct MediaRouteTests {
         }
     }
 
+    @Test(
+        "what a decoder says and can't be is refused, and leaves nothing",
+        arguments: [
+            (MediaKind.deck, DecodedMedia(pages: 0)), (.deck, DecodedMedia(pages: -1)),
+            (.deck, DecodedMedia(pages: 301)), (.deck, DecodedMedia(pages: .max)),
+            (.deck, DecodedMedia(width: 2, height: 2)), (.picture, DecodedMedia(pages: 1)),
+            (.picture, DecodedMedia(width: 0, height: 2)), (.picture, DecodedMedia(width: 2, height: -1)),
+            (.picture, DecodedMedia(width: 8193, height: 2)), (.picture, DecodedMedia(width: 2, height: .max)),
+            (.picture, DecodedMedia(width: 2, height: 2, durationMs: 1)),
+            (.video, DecodedMedia(width: 2, height: 2)),
+            (.video, DecodedMedia(width: 2, height: 2, durationMs: -1)),
+            (.video, DecodedMedia(width: 2, height: 2, durationMs: MediaRoll.longestMs + 1)),
+            (.video, DecodedMedia(width: .max, height: 2, durationMs: 1)),
+        ] as [(MediaKind, DecodedMedia)])
+    func impossible(kind: MediaKind, media: DecodedMedia) async throws {
+        try await withEvent(decoder: LyingDecoder(media: media)) { client, admin, fixture in
+            let path = kind == .deck ? "decks" : "assets"
+            let type = kind == .deck ? "application/pdf" : kind == .picture ? "image/png" : "video/mp4"
+            let answer = try await client.upload("/v1/events/e/\(path)", admin, Data("x".utf8), type: type)
+            #expect(answer.status == .unsupportedMediaType)
+            let list = try await client.call(.get, "/v1/events/e/\(path)", admin).object["items"] as? [Any]
+            #expect(list?.isEmpty == true)
+            #expect(files(fixture).isEmpty)
+        }
+    }
+
+    @Test("a deck that has no pages by its row has none that can be fetched", arguments: [0, -1])
+    func noPages(pages: Int) async throws {
+        try await withEvent { client, admin, fixture in
+            let store = MediaStore(programs: fixture.studio.programs)
+            try await store.add(DeckRecord(id: "d", pages: pages), event: "e")
+            for name in ["1.png", "0.png", "-1.png"] {
+                #expect(
+                    try await client.call(.get, "/v1/events/e/decks/d/pages/\(name)", admin).status == .notFound)
+            }
+        }
+    }
+
     @Test("an upload with an Idempotency-Key is taken once, though it is larger than what stands in memory")
     func idempotency() async throws {
         try await withEvent { client, admin, fixture in
@@ -252,6 +290,16 @@ struct MediaRouteTests {
         }
         let uploads = try FileManager.default.contentsOfDirectory(atPath: root.appending(path: ".uploads").path)
         #expect(uploads.isEmpty)
+    }
+}
+
+/// Says what it is told to, and leaves files.
+private struct LyingDecoder: MediaDecoding {
+    let media: DecodedMedia
+
+    func decode(_ kind: MediaKind, file: URL, into folder: URL) async throws -> DecodedMedia {
+        for name in ["picture.png", "1.png"] { try Data("x".utf8).write(to: folder.appending(path: name)) }
+        return media
     }
 }
 

@@ -1,5 +1,6 @@
 // Turning what people upload into pictures: never in this process, but in a child with bounds.
 
+internal import Control
 public import Foundation
 
 /// What an upload should be.
@@ -48,6 +49,18 @@ public struct DecodedMedia: Sendable, Hashable, Codable {
 
     /// Creates the description of a deck.
     public init(pages: Int) { self.pages = pages }
+
+    private static let pagesOfDeck = 1...300, pixelsOfSide = 1...8192
+
+    /// Whether a sound decoder may say this; one that a bad file has taken over may say anything.
+    func isPossible(as kind: MediaKind) -> Bool {
+        if kind == .deck { return pages.map { Self.pagesOfDeck.contains($0) } ?? false }
+        guard let width, let height, Self.pixelsOfSide.contains(width), Self.pixelsOfSide.contains(height) else {
+            return false
+        }
+        guard kind == .video else { return durationMs == nil }
+        return durationMs.map { (0...MediaRoll.longestMs).contains($0) } ?? false
+    }
 }
 
 /// How the `decode` command ends, beside 0.

@@ -88,6 +88,11 @@ final class MediaFiles: Sendable {
             let media = try await decoding.take(event) {
                 try await decoder.decode(kind, file: work.appending(path: "in"), into: made)
             }
+            guard media.isPossible(as: kind) else {
+                throw Problem(
+                    .unsupportedMediaType, "unreadable", "The file can't be read",
+                    detail: "What its decoder says can't be.")
+            }
             result = .success(try await keep(kind, media, id, event: event, work: work, commit))
         } catch {
             result = .failure(error)

@@ -97,7 +97,7 @@ struct MediaRoutes: Sendable {
         book.add(.get, "/v1/events/{event}/decks/{deck}/pages/{page}.png", .permission(.turnSlides)) { _, context in
             let event = try context.requireEvent().id
             let deck = try await media.deck(try context.pathParameter("deck"), event: event)
-            guard let page = Int(try context.pathParameter("page")), (1...deck.pages).contains(page) else {
+            guard let page = Int(try context.pathParameter("page")), page >= 1, page <= deck.pages else {
                 throw Problem.notFound("The deck has no such page.")
             }
             return try await send(event, deck.id, "\(page).png", context)
