@@ -13,14 +13,14 @@ public enum HostLookup {
         public let description: String
     }
 
-    /// A lookup that hangs holds up other lookups, and nothing else.
+    /// A lookup that hangs holds up other names' lookups, and nothing else.
     private static let pool: NIOThreadPool = {
         let pool = NIOThreadPool(numberOfThreads: 4)
         pool.start()
         return pool
     }()
 
-    /// Looks a name up; literals come back as they are, in every form that the system's resolver takes.
+    /// Looks a name up; literals come back as they are and at once, in every form that the system's resolver takes.
     ///
     /// - Parameters:
     ///   - host: a name, or an address without brackets.
@@ -30,11 +30,16 @@ public enum HostLookup {
     public static func addresses(
         of host: String, port: UInt16, on eventLoop: any EventLoop
     ) -> EventLoopFuture<[NetworkAddress]> {
-        pool.runIfActive(eventLoop: eventLoop) { try resolve(host, port) }
+        // Nobody is asked for what an address is, so it does not wait behind names that nobody answers.
+        if let addresses = try? resolve(host, port, flags: AI_NUMERICHOST) {
+            return eventLoop.makeSucceededFuture(addresses)
+        }
+        return pool.runIfActive(eventLoop: eventLoop) { try resolve(host, port) }
     }
 
-    private static func resolve(_ host: String, _ port: UInt16) throws -> [NetworkAddress] {
+    private static func resolve(_ host: String, _ port: UInt16, flags: Int32 = 0) throws -> [NetworkAddress] {
         var hints = addrinfo()
+        hints.ai_flags = flags
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_family = AF_UNSPEC
         var list: UnsafeMutablePointer<addrinfo>?

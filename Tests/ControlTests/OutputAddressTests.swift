@@ -3,6 +3,7 @@ import Foundation
 import Media
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 
 @Suite("Where outputs may go")
@@ -60,6 +61,29 @@ struct OutputAddressTests {
             let found = try await HostLookup.addresses(of: form, port: 9, on: loop).get()
             #expect(found.map(\.ip) == ["127.0.0.1"] && found.allSatisfy { !$0.isPublic && $0.port == 9 }, "\(form)")
         }
+    }
+
+    /// What a lookup has brought.
+    private final class Found: Sendable {
+        private let box = Mutex<[NetworkAddress]?>(nil)
+        var addresses: [NetworkAddress]? { box.withLock { $0 } }
+        func put(_ addresses: [NetworkAddress]) { box.withLock { $0 = addresses } }
+    }
+
+    @Test(
+        "an address waits for no other lookup",
+        arguments: [
+            ("127.0.0.1", "127.0.0.1:9"), ("127.1", "127.0.0.1:9"), ("192.0.2.7", "192.0.2.7:9"), ("::1", "[::1]:9"),
+            ("2001:db8::7", "[2001:db8::7]:9"), ("::ffff:127.0.0.1", "127.0.0.1:9"),
+        ])
+    func literal(host: String, expected: String) async throws {
+        let loop = MultiThreadedEventLoopGroup.singleton.next(), found = Found()
+        // What another thread finds could come to this one only after the body has returned.
+        let atOnce = try await loop.submit {
+            HostLookup.addresses(of: host, port: 9, on: loop).whenSuccess { found.put($0) }
+            return found.addresses
+        }.get()
+        #expect(atOnce?.map(\.description) == [expected])
     }
 
     @Test("a secret is described by nothing, and is taken out of what others say")
