@@ -154,6 +154,34 @@ struct LayoutRouteTests {
         #expect(!layouts.refresh() && layouts.all["none"] != nil && log.lines.last?.contains("none.json") == true)
     }
 
+    @Test("a file that waits for the layout that it lets take over is taken when that comes")
+    func waiting() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "layouts-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func write(_ name: String, share: String? = nil) throws {
+            let more = share.map { #","share":"\#($0)""# } ?? ""
+            let text = #"{"name":"\#(name)"\#(more),"slots":[{"id":"a","rect":[0,0,9,9]}]}"#
+            try Data(text.utf8).write(to: folder.appending(path: name + ".json"), options: .atomic)
+        }
+        try write("own")
+        let log = LogLines(), layouts = try BuiltInLayouts(folder: folder, logger: log.logger)
+        try write("a", share: "b")
+        #expect(!layouts.refresh() && layouts.all.keys.sorted() == ["own"])
+        #expect(!layouts.refresh() && log.lines.count == 1, "it is said once")
+        try write("b", share: "c")
+        #expect(!layouts.refresh() && layouts.all.keys.sorted() == ["own"])
+        try write("c")
+        #expect(layouts.refresh() && layouts.all.keys.sorted() == ["a", "b", "c", "own"])
+        #expect(layouts.all["a"]?.share == "b")
+        // One that is gone again before its time does not come back.
+        try write("d", share: "e")
+        #expect(!layouts.refresh())
+        try FileManager.default.removeItem(at: folder.appending(path: "d.json"))
+        try write("e")
+        #expect(layouts.refresh() && layouts.all["d"] == nil && layouts.all["e"] != nil)
+    }
+
     @Test("a bad file of the folder is left out, and without a good one Studio does not start")
     func folder() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "layouts-\(UUID().uuidString)")

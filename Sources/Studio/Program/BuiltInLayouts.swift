@@ -24,6 +24,8 @@ public final class BuiltInLayouts: Sendable {
     private struct Contents {
         var layouts: [String: Layout]
         var stamps: [String: Stamp] = [:]
+        /// What is refused only because the layout that it lets take over is not there yet, by file.
+        var waiting: [String: Layout] = [:]
     }
 
     private let folder: URL?
@@ -67,7 +69,10 @@ public final class BuiltInLayouts: Sendable {
             for file in files where file.pathExtension == "json" {
                 let name = file.lastPathComponent, stamp = Self.stamp(file)
                 stamps[name] = stamp
-                guard contents.stamps[name] != stamp else { continue }
+                guard contents.stamps[name] != stamp else {
+                    if let layout = contents.waiting[name] { read[layout.name] = layout }
+                    continue
+                }
                 do throws(SceneError) {
                     let layout = try Layout.read(file)
                     read[layout.name] = layout
@@ -80,14 +85,18 @@ public final class BuiltInLayouts: Sendable {
                     "a layout's file is gone; the layout stays until Studio starts anew",
                     metadata: ["path": "\(folder.appending(path: name).path)"])
             }
-            contents.stamps = stamps
+            var waiting: [String: Layout] = [:]
             // One that is left out may be the one that another lets take over.
-            while let (name, error) = read.values.compactMap({ layout in
-                layout.missingShare(among: before.merging(read) { $1 }).map { (layout.name, $0) }
+            while let (layout, error) = read.values.compactMap({ layout in
+                layout.missingShare(among: before.merging(read) { $1 }).map { (layout, $0) }
             }).first {
-                read[name] = nil
-                refuse(folder.appending(path: name + ".json"), error)
+                let name = layout.name + ".json"
+                read[layout.name] = nil
+                waiting[name] = layout
+                // It is said once, and tried again each time.
+                if contents.waiting[name] != layout { refuse(folder.appending(path: name), error) }
             }
+            (contents.stamps, contents.waiting) = (stamps, waiting)
             contents.layouts = before.merging(read) { $1 }
             return contents.layouts != before
         }
