@@ -1,5 +1,6 @@
 import Control
 import Foundation
+import GRDB
 import HTTPTypes
 import HummingbirdTesting
 import Testing
@@ -108,6 +109,77 @@ struct RollRouteTests {
             _ = try await client.call(.post, "\(path)/play", admin)
             let again = try #require(program.changes.last?.scene.media)
             #expect(again.run != run && again.positionMs == 0 && again.state == .playing && again.then == .hold)
+        }
+    }
+
+    /// Uploads a picture.
+    private func picture(_ client: any TestClientProtocol, _ admin: String) async throws -> String {
+        let made = try await client.upload("/v1/events/e/assets", admin, FakeDecoder.picture, type: "image/png")
+        return try #require(made.object["id"] as? String)
+    }
+
+    @Test("what comes back after a roll is in use, so it stays, and the program can still be changed")
+    func keeps() async throws {
+        try await withVideos { client, admin, fixture, program, ids in
+            let shown = try await picture(client, admin), behind = try await picture(client, admin)
+            let layouts = "/v1/events/e/layouts/duo", assets = "/v1/events/e/assets"
+            func layout(_ slots: String...) -> String {
+                let list = slots.map { #"{"id":"\#($0)","rect":[0,0,9,9]}"# }.joined(separator: ",")
+                return #"{"name":"duo","slots":[\#(list)]}"#
+            }
+            #expect(try await client.call(.put, layouts, admin, layout("left", "right")).status == .created)
+            let slots = #"{"left":"image:\#(shown)","right":"media:\#(ids[1])"}"#
+            let scene = #"{"layout":"duo","slots":\#(slots),"background":"image:\#(behind)"}"#
+            #expect(try await client.call(.put, "/v1/events/e/program", admin, scene).status == .ok)
+            #expect(try await client.call(.post, "/v1/events/e/media/\(ids[0])/play", admin).status == .ok)
+            let patch = ##"{"background":"#102030"}"##
+            #expect(try await client.call(.patch, "/v1/events/e/program", admin, patch).status == .ok)
+            #expect(program.changes.last?.scene.layout == "media-full")
+            for id in [shown, behind, ids[1]] {
+                #expect(try await client.call(.delete, "\(assets)/\(id)", admin).status == .conflict)
+            }
+            #expect(try await client.call(.delete, layouts, admin).status == .conflict)
+            #expect(try await client.call(.put, layouts, admin, layout("left")).status == .conflict)
+            #expect(try await client.call(.put, layouts, admin, layout("left", "right", "top")).status == .ok)
+            let other = ##"{"background":"#203040"}"##
+            #expect(try await client.call(.patch, "/v1/events/e/program", admin, other).status == .ok)
+            #expect(try await client.call(.post, "/v1/events/e/media/\(ids[0])/stop", admin).status == .ok)
+            let after = try #require(program.changes.last?.scene)
+            #expect(after.layout == "duo" && after.background == .image(behind))
+            #expect(after.slots["left"]?.sources == [.image(shown)])
+            #expect(after.slots["right"]?.sources == [.media(ids[1])])
+            #expect(
+                try await client.call(.put, "/v1/events/e/program", admin, #"{"layout":"full"}"#).status == .ok)
+            for id in [shown, behind] + ids {
+                #expect(try await client.call(.delete, "\(assets)/\(id)", admin).status == .noContent)
+            }
+            #expect(try await client.call(.delete, layouts, admin).status == .noContent)
+        }
+    }
+
+    @Test("a roll is stopped though what would come back is gone: the rest comes back", arguments: [false, true])
+    func gone(isBehind: Bool) async throws {
+        try await withVideos { client, admin, fixture, program, ids in
+            let id = try await picture(client, admin)
+            let scene =
+                isBehind
+                ? #"{"layout":"full","slots":{"main":"slides"},"background":"image:\#(id)"}"#
+                : ##"{"layout":"full","slots":{"main":"image:\##(id)"},"background":"#102030"}"##
+            #expect(try await client.call(.put, "/v1/events/e/program", admin, scene).status == .ok)
+            #expect(try await client.call(.post, "/v1/events/e/media/\(ids[0])/play", admin).status == .ok)
+            let patch = ##"{"background":"#203040"}"##
+            #expect(try await client.call(.patch, "/v1/events/e/program", admin, patch).status == .ok)
+            // No route removes it any more; an earlier Studio may have.
+            try await fixture.database.write { database in
+                try database.execute(sql: "DELETE FROM asset WHERE id = ?", arguments: [id])
+            }
+            #expect(try await client.call(.post, "/v1/events/e/media/\(ids[0])/stop", admin).status == .ok)
+            let after = try #require(program.changes.last?.scene)
+            #expect(after.layout == "full" && after.media == nil)
+            let slots: [String: SlotSources] = isBehind ? ["main": SlotSources([.slides])] : [:]
+            let color = Background.color(RGBColor(red: 16, green: 32, blue: 48))
+            #expect(after.slots == slots)
+            #expect(after.background == (isBehind ? nil : color))
         }
     }
 

@@ -66,7 +66,7 @@ extension ProgramStore {
                 database, event, builtIn, themes: Set(themes.themes.keys))
             try references.check(layout)
             let state = try Self.read(database, event, builtIn)
-            for scene in try Self.scenes(state, database, event) where scene.layout == layout.name {
+            for scene in try Self.scenes(state, database, event) where scene.uses(layout: layout.name) {
                 do throws(Problem) {
                     try references.check(scene)
                 } catch {
@@ -93,7 +93,7 @@ extension ProgramStore {
             }
             try check(Self.etag(row["version"]))
             let state = try Self.read(database, event, builtIn)
-            guard try !Self.scenes(state, database, event).contains(where: { $0.layout == name }) else {
+            guard try !Self.scenes(state, database, event).contains(where: { $0.uses(layout: name) }) else {
                 throw Problem.conflict("in-use", "Program, preview or the take that waits use the layout.")
             }
             guard try !SceneReferences(database, event, builtIn).layouts.values.contains(where: { $0.share == name })

@@ -15,7 +15,7 @@ struct RollOrder: Sendable, Hashable {
 
 extension ProgramState {
     /// How far before its end a held roll stands, for a compositor that starts anew: its last pictures.
-    private static let heldMs: Int64 = 200
+    static let heldMs: Int64 = 200
 
     /// Starts a roll, or lets a paused one go on.
     ///
@@ -75,11 +75,12 @@ extension ProgramState {
         guard let media = scene.media else { return }
         scene.media = nil
         guard let after = media.after, references.layouts[after.layout] != nil else { return }
-        scene.layout = after.layout
-        scene.slots = after.slots
-        scene.background = after.background
-        // What was removed meanwhile can't come back.
-        if (try? references.check(scene)) == nil { scene.slots = [:] }
+        // What is not there any more can't come back.
+        var back = Scene(layout: after.layout, background: after.background)
+        if (try? references.check(back)) == nil { back.background = nil }
+        back.slots = after.slots
+        if (try? references.check(back)) == nil { back.slots = [:] }
+        (scene.layout, scene.background, scene.slots) = (back.layout, back.background, back.slots)
     }
 
     /// The roll has ended; false when the scene has gone on already.

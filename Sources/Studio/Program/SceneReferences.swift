@@ -104,7 +104,7 @@ public struct SceneReferences: Sendable {
         for (index, asset) in media.next.enumerated() { try check(video: asset, "/media/next/\(index)") }
         guard let after = media.after else { return }
         do throws(Problem) {
-            try check(Scene(layout: after.layout, background: after.background, slots: after.slots))
+            try check(after.scene)
         } catch {
             throw .invalid(error.detail ?? "It can't be gone back to.", pointer: "/media/after")
         }
@@ -126,18 +126,28 @@ public struct SceneReferences: Sendable {
     }
 }
 
+extension MediaRoll.After {
+    /// What comes back, as a scene of its own.
+    var scene: Scene { Scene(layout: layout, background: background, slots: slots) }
+}
+
 extension Scene {
-    /// Whether the scene shows a picture.
+    /// Whether the scene shows a picture, or will when its roll has ended.
     func shows(picture: String) -> Bool {
-        background == .image(picture) || overlays.logo?.asset == picture
+        if let after = media?.after, after.scene.shows(picture: picture) { return true }
+        return background == .image(picture) || overlays.logo?.asset == picture
             || slots.values.contains { $0.sources.contains(.image(picture)) }
     }
 
-    /// Whether the scene plays a video, will play it, or has it in a slot.
+    /// Whether the scene plays a video, will play it, or has it in a slot, now or when its roll has ended.
     func shows(video: String) -> Bool {
-        media?.asset == video || media?.next.contains(video) == true
+        if let after = media?.after, after.scene.shows(video: video) { return true }
+        return media?.asset == video || media?.next.contains(video) == true
             || slots.values.contains { $0.sources.contains(.media(video)) }
     }
+
+    /// Whether the scene has a layout, or will have it when its roll has ended.
+    func uses(layout name: String) -> Bool { layout == name || media?.after?.layout == name }
 
     /// Puts a participant into a slot.
     ///
