@@ -24,6 +24,8 @@ actor CompositorConductor: ProgramControl {
         let isInherited: Bool
         var supervisor: String?
         var link: CompositorLink?
+        /// How far its roll has run, whichever compositor shows it.
+        let rolls = RollProgress()
         /// How its outputs are doing, by id, as its compositor said last.
         var outputs: [String: OutputState] = [:]
         /// The outputs that are known to have been live.
@@ -242,7 +244,10 @@ actor CompositorConductor: ProgramControl {
     func follow(_ news: CompositorEvent, event: String) async {
         switch news {
         case .connectionLost(let session): await programs[event]?.link?.connectionLost(session)
-        case .taken(let id, _): await programs[event]?.link?.taken(id)
+        case .taken(let id, _):
+            guard let link = programs[event]?.link else { return }
+            // It waits for its turn at the compositor; other reports do not.
+            Task { await link.taken(id) }
         case .rollEnded(let asset, let run, let failure):
             if let failure {
                 parts.logger.warning(
@@ -285,7 +290,8 @@ actor CompositorConductor: ProgramControl {
 
     private func connect(_ worker: WorkerRegistration) async {
         guard let event = worker.event, let program = programs[event] else { return }
-        let link = CompositorLink(event: event, org: program.org, worker: worker.id, parts: parts)
+        let link = CompositorLink(
+            event: event, org: program.org, worker: worker.id, parts: parts, rolls: program.rolls)
         programs[event]?.link = link
         // The old one is silent before the new one speaks: both speak to the worker of this name.
         if let old = program.link { await old.end() }

@@ -29,6 +29,7 @@ actor CompositorLink {
     nonisolated let worker: String
     private let event: String, org: String
     private let parts: Parts
+    private let rolls: RollProgress
     private var isEnded = false
     private var isRunning = false
     private var newestVersion: Int64 = 0
@@ -47,11 +48,12 @@ actor CompositorLink {
     private var toldPolls: [String: PollPicture] = [:]
     private let returnFeed: ReturnFeedLink
 
-    init(event: String, org: String, worker: String, parts: Parts) {
+    init(event: String, org: String, worker: String, parts: Parts, rolls: RollProgress) {
         self.event = event
         self.org = org
         self.worker = worker
         self.parts = parts
+        self.rolls = rolls
         returnFeed = ReturnFeedLink(event: event, worker: worker, parts: parts)
     }
 
@@ -152,11 +154,15 @@ actor CompositorLink {
         shownPoll = program.scene.overlays.poll?.id
         comingPoll = program.take?.scene.overlays.poll?.id
         let polls = await pollPictures()
+        // One that runs has its roll where it is; one that starts now goes on where the one before it would be.
+        let now = ProgramTime(milliseconds: SystemClock.wallMilliseconds())
+        let scene =
+            isRunning ? program.scene : rolls.resumed(program.scene, lengthMs: program.rollLengthMs, at: now)
         let reply = try await tell(
             .run(
                 ProgramSetup(
                     event: event, org: org, publishURL: url, clock: program.clock, layouts: program.layouts,
-                    themes: program.themes, polls: polls, scene: program.scene, version: program.version, cast: cast,
+                    themes: program.themes, polls: polls, scene: scene, version: program.version, cast: cast,
                     take: program.take)))
         guard case .running(let anchor) = reply else { throw Self.unexpected }
         guard !isEnded else { return }
@@ -165,6 +171,7 @@ actor CompositorLink {
         await told(cast)
         publishURL = url
         toldPolls = polls
+        if !isRunning { rolls.shown(program.scene.media, at: now) }
         isRunning = true
         try await tellConnections()
         // What has changed since the setup was read was not told: nothing was told before the program ran.
@@ -244,7 +251,9 @@ actor CompositorLink {
         if newestVersion == change.version { shownPoll = change.scene.overlays.poll?.id }
         if change.scene.overlays.poll?.id != nil { await tellPolls() }
         do {
-            return try Self.shown(await tell(.show(change)))
+            let shown = try Self.shown(await tell(.show(change)))
+            if newestVersion == change.version { rolls.shown(change.scene.media, at: shown.programTime) }
+            return shown
         } catch let problem as Problem where problem.status == .badGateway && newestVersion > change.version {
             // Two producers at once: the compositor does not go back from the newer one.
             return nil

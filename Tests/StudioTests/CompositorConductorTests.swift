@@ -293,6 +293,74 @@ struct CompositorLinkTests {
         try fixture.end()
     }
 
+    @Test("a take that it has shown; nobody else's news wait while it does not answer")
+    func silent() async throws {
+        let fixture = try await ConductorFixture()
+        let others = try await started(fixture)
+        // Answers everything but scenes.
+        let compositor = try await fixture.worker(.compositor, "compositor-e", event: "e") { command in
+            guard case .compositor(let command) = command else { return .failed("not for a compositor") }
+            switch command {
+            case .run: return .compositor(.running(ConductorFixture.anchor))
+            case .show:
+                try await Task.sleep(for: .seconds(3600))
+                return .failed("too late")
+            default: return .compositor(.shown(programTime: ProgramTime(milliseconds: 0), isReady: true))
+            }
+        }
+        try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
+        try await fixture.programs.update("e") { state, _ in state.preview = Scene(layout: "grid") }
+        let cut = ProgramChange.Transition(kind: .cut, milliseconds: 0)
+        let at = ProgramTime(milliseconds: 4_000_000_000_000)
+        let take = try await fixture.programs.schedule("e", at: at) { _, _ in cut }
+        compositor.report(.compositor(event: "e", .taken(id: take.id, programTime: at)))
+        try await eventually("it is told the scene") {
+            compositor.program.contains { if case .show = $0 { true } else { false } }
+        }
+        let told = ContinuousClock.now
+        others[0].report(.ingestState(event: "f", ingest: "i", isConnected: true))
+        try await eventually("another event's news are followed") {
+            await fixture.conductor.connected("f") == ["i"]
+        }
+        // An answer is waited for ten seconds.
+        #expect(ContinuousClock.now - told < .seconds(5))
+        for worker in others + [compositor] { worker.leave() }
+        try fixture.end()
+    }
+
+    @Test("a roll that played goes on where it would be by now, when another process takes over")
+    func rollGoesOn() async throws {
+        let fixture = try await ConductorFixture()
+        let others = try await started(fixture)
+        let store = MediaStore(programs: fixture.programs)
+        try await store.add(
+            AssetRecord(id: "v", kind: "video", width: 2, height: 2, durationMs: 3_600_000), event: "e")
+        let shownAt = ProgramTime(milliseconds: SystemClock.wallMilliseconds() - 20_000)
+        let first = try await fixture.worker(.compositor, "compositor-e", event: "e") { command in
+            guard case .compositor(let command) = command else { return .failed("not for a compositor") }
+            guard case .run = command else { return .compositor(.shown(programTime: shownAt, isReady: true)) }
+            return .compositor(.running(ConductorFixture.anchor))
+        }
+        try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
+        let roll = MediaRoll(asset: "v", state: .playing, positionMs: 1000, run: 2)
+        let state = try await fixture.programs.update("e") { state, _ in
+            state.scene = Scene(layout: "full", slots: ["main": SlotSources([.media("v")])], media: roll)
+        }
+        let change = ProgramChange(scene: state.scene, version: state.version)
+        #expect(try await fixture.compositors.show(change, event: "e") != nil)
+        first.leave()
+        try await eventually("it is gone") { fixture.registry.compositor(of: "e") == nil }
+        let second = try await fixture.compositor("e")
+        try await eventually("the next one is told") { !second.setups.isEmpty }
+        let resumed = try #require(second.setups.first?.scene.media)
+        #expect(resumed.positionMs >= 21_000 && resumed.positionMs < 600_000)
+        #expect(resumed.run == 2 && resumed.state == .playing)
+        // What producers read stays what they have said.
+        #expect(try await fixture.programs.state(of: "e").scene.media == roll)
+        for worker in others + [second] { worker.leave() }
+        try fixture.end()
+    }
+
     @Test("nothing of a take whose moment passed while none was there: it is the program's scene by then")
     func lateTake() async throws {
         let fixture = try await ConductorFixture()

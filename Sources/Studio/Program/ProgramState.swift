@@ -66,6 +66,8 @@ public struct ProgramParts: Sendable, Hashable {
     public var clock: ClockAnchor?
     /// The take that waits for its moment.
     public var take: PendingTake?
+    /// How long the scene's roll runs; nil when there is none, or it stays.
+    public var rollLengthMs: Int64?
 }
 
 extension ProgramState {

@@ -79,12 +79,13 @@ public struct ProgramStore: Sendable {
     public func setup(for event: String) async throws -> ProgramParts {
         try await database.read { [builtIn, themes] database in
             let state = try Self.read(database, event, builtIn)
-            let layouts = try SceneReferences(database, event, builtIn).layouts
+            let references = try SceneReferences(database, event, builtIn)
             return ProgramParts(
                 scene: state.scene, version: state.version,
-                layouts: layouts.values.sorted { $0.name < $1.name },
+                layouts: references.layouts.values.sorted { $0.name < $1.name },
                 themes: themes.themes.values.sorted { $0.name < $1.name }, stage: state.stage, clock: state.clock,
-                take: try Self.take(database, event))
+                take: try Self.take(database, event),
+                rollLengthMs: state.scene.media.flatMap { references.length(of: $0.asset) })
         }
     }
 

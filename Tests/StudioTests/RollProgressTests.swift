@@ -1,0 +1,72 @@
+import Control
+import Media
+import Testing
+
+@testable import Studio
+
+@Suite("How far a roll has run")
+struct RollProgressTests {
+    private let roll = MediaRoll(asset: "v", state: .playing, positionMs: 500, run: 3)
+
+    private func time(_ milliseconds: Int64) -> ProgramTime { ProgramTime(milliseconds: milliseconds) }
+
+    private func position(
+        _ progress: RollProgress, _ roll: MediaRoll, lengthMs: Int64? = 60_000, at milliseconds: Int64
+    ) -> Int64? {
+        let scene = Scene(layout: "full", media: roll)
+        return progress.resumed(scene, lengthMs: lengthMs, at: time(milliseconds)).media?.positionMs
+    }
+
+    @Test("counts while it plays and not while it is paused, and a scene shown again changes nothing")
+    func pauses() {
+        let progress = RollProgress()
+        var paused = roll
+        paused.state = .paused
+        #expect(position(progress, roll, at: 10_000) == 500)
+        progress.shown(roll, at: time(10_000))
+        progress.shown(roll, at: time(12_000))
+        #expect(position(progress, roll, at: 13_000) == 3500)
+        progress.shown(paused, at: time(14_000))
+        #expect(position(progress, paused, at: 20_000) == 4500)
+        progress.shown(roll, at: time(30_000))
+        #expect(position(progress, roll, at: 31_000) == 5500)
+    }
+
+    @Test("begins anew with another start, another place or another scene")
+    func anew() {
+        let progress = RollProgress()
+        var next = roll
+        next.run = 4
+        progress.shown(roll, at: time(1000))
+        #expect(position(progress, next, at: 5000) == 500)
+        progress.shown(next, at: time(5000))
+        #expect(position(progress, roll, at: 6000) == 500)
+        #expect(position(progress, next, at: 6000) == 1500)
+        next.positionMs = 9000
+        #expect(position(progress, next, at: 6000) == 9000)
+        progress.shown(nil, at: time(7000))
+        progress.shown(roll, at: time(8000))
+        #expect(position(progress, roll, at: 8000) == 500)
+    }
+
+    @Test("stays shortly before the end, and where nobody knows an end; times that can't be do no harm")
+    func bounds() {
+        let progress = RollProgress()
+        progress.shown(roll, at: time(0))
+        #expect(position(progress, roll, at: 100_000) == 60_000 - ProgramState.heldMs)
+        #expect(position(progress, roll, lengthMs: nil, at: 100_000) == 500)
+        #expect(position(progress, roll, lengthMs: 100, at: 100_000) == 500)
+        #expect(position(progress, roll, at: -5000) == 500)
+        for (shown, now) in [(Int64.min, Int64.max), (.max, .min), (.min, 0), (0, .min)] {
+            let wild = RollProgress()
+            var paused = roll
+            paused.state = .paused
+            wild.shown(roll, at: time(shown))
+            wild.shown(paused, at: time(now))
+            wild.shown(roll, at: time(shown))
+            let place = position(wild, roll, at: now) ?? -1
+            #expect(place >= 500 && place <= 60_000)
+        }
+        #expect(progress.resumed(Scene(layout: "full"), lengthMs: 9, at: time(1)) == Scene(layout: "full"))
+    }
+}
