@@ -11,13 +11,13 @@ extension Proscenium {
     struct Decode: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Decodes an uploaded file; started by Studio.", shouldDisplay: false)
-        @Argument(help: "picture, deck or video.") var kind: String
+        @Argument(help: "picture, deck, video or font.") var kind: String
         @Argument(help: "The file.") var file: String
         @Argument(help: "The folder of the result.") var folder: String
 
         func run() throws {
             guard let kind = MediaKind(rawValue: kind) else {
-                throw ValidationError("\(kind) is picture, deck or video.")
+                throw ValidationError("\(kind) is picture, deck, video or font.")
             }
             let input = URL(filePath: file), output = URL(filePath: folder, directoryHint: .isDirectory)
             guard ProcessBounds.enter(folder: input.deletingLastPathComponent(), seconds: kind.limitSeconds) else {
@@ -29,12 +29,19 @@ extension Proscenium {
                 case .picture: media = try Self.picture(input, into: output)
                 case .deck: media = DecodedMedia(pages: try SlideDeck.render(file: input, into: output).pages.count)
                 case .video: media = try Self.video(input)
+                case .font:
+                    let font = try FontFile.checked(Data(contentsOf: input))
+                    try font.write(to: output.appending(path: "font"))
+                    media = DecodedMedia()
                 }
                 print(String(decoding: try JSONEncoder().encode(media), as: UTF8.self))
             } catch let error as PictureError {
                 let (reason, code) = Self.explained(error)
                 Self.end(reason, code)
             } catch let error as RollError {
+                if case .tooLarge = error { Self.end(error.reason, DecodeExit.tooLarge) }
+                Self.end(error.reason, DecodeExit.unreadable)
+            } catch let error as FontError {
                 if case .tooLarge = error { Self.end(error.reason, DecodeExit.tooLarge) }
                 Self.end(error.reason, DecodeExit.unreadable)
             } catch let error as SlideError {

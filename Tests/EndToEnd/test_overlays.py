@@ -3,6 +3,7 @@
 import re
 import subprocess
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -263,3 +264,28 @@ def test_a_theme_that_is_not_there_is_refused_and_nothing_changes(laid):
     problem = laid.admin.patch(f"{laid.path}/program", {"overlays": {"theme": "nowhere"}}, expect=422).json()
     assert problem["pointer"] == "/overlays/theme"
     assert laid.admin.get(f"{laid.path}/program", expect=200).headers["ETag"] == before.headers["ETag"]
+
+
+def test_names_are_written_in_an_uploaded_font(laid):
+    def upload(data, kind="font/ttf", expect=201):
+        answer = laid.admin.request("POST", f"{laid.path}/assets", data=data, headers={"Content-Type": kind}, expect=expect, timeout=60)
+        return answer.json()
+
+    data = Path("/usr/share/fonts/truetype/dejavu/DejaVuSansMono-Bold.ttf").read_bytes()
+    for wrong, kind, reason in (
+        (data[: len(data) // 2], "font/ttf", "cut off"), (b"wOF2" + data[4:], "font/ttf", "WOFF"), (b"no font", "font/otf", "neither TTF"),
+    ):  # fmt: skip
+        assert reason in upload(wrong, kind, 415)["detail"]
+    upload(data, "font/woff2", 415)
+    font = upload(data)
+    assert font["kind"] == "font" and "width" not in font, font
+    name = {"name": "Illinois lilies", "title": "أبواب", "theme": "band"}
+    scene = {"layout": "full", "background": "#C86E14", "overlays": {"lowerThirds": [name]}}
+    laid.show(scene, "usual", hold=1)
+    laid.show(scene | {"overlays": {"font": font["id"], "lowerThirds": [name]}}, "own", hold=1)
+    assert laid.answers["own"]["ready"], laid.answers["own"]
+    laid.admin.request("DELETE", f"{laid.path}/assets/{font['id']}", expect=409)
+    laid.keep("own", 900, "overlays-font.png")
+    usual, own = (count(laid.seen(label, 900, LOWER), BAND) for label in ("usual", "own"))
+    print(f"{usual} pixels of panel in the usual font, {own} in one whose letters are all as wide")
+    assert own > 1.15 * usual

@@ -66,6 +66,7 @@ struct ChildDecoderTests {
         "what can't be read is refused with the reason",
         arguments: [
             (MediaKind.picture, "GIF89a", "The file is neither PNG, JPEG nor WebP."),
+            (.font, "OTTO", "The font's list of tables is damaged."),
             (.deck, "%!PS", "The file is no PDF that can be read: no PDF header."),
             (.deck, "PK\u{3}\u{4}", "The archive has no end, so it is cut off or none."),
             (

@@ -80,10 +80,11 @@ final class FakeProgram: ProgramControl {
     }
 }
 
-/// Takes files that begin as PNG for pictures, `a video` for videos, and `%PDF pages=N` for decks of so many pages.
+/// Takes files that begin as PNG for pictures, `a video` for videos, `a font` for fonts, and `%PDF pages=N` for decks of so many pages.
 final class FakeDecoder: MediaDecoding {
     static let picture = Data([0x89, 0x50, 0x4E, 0x47]) + Data("a picture".utf8)
     static let video = Data("a video".utf8)
+    static let font = Data("a font".utf8)
     static func deck(pages: Int) -> Data { Data("%PDF pages=\(pages)".utf8) }
 
     func decode(_ kind: MediaKind, file: URL, into folder: URL) async throws -> DecodedMedia {
@@ -94,6 +95,9 @@ final class FakeDecoder: MediaDecoding {
             return DecodedMedia(width: 6, height: 4)
         case .video where data.starts(with: Self.video):
             return DecodedMedia(width: 320, height: 180, durationMs: 3000)
+        case .font where data.starts(with: Self.font):
+            try data.write(to: folder.appending(path: "font"))
+            return DecodedMedia()
         case .deck where data.starts(with: Data("%PDF pages=".utf8)):
             let count = Int(String(decoding: data.dropFirst(11), as: UTF8.self)) ?? 0
             for page in 1...max(1, count) {

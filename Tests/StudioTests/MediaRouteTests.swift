@@ -130,7 +130,8 @@ struct MediaRouteTests {
             #expect(gif.status == .unsupportedMediaType)
             #expect(
                 gif.object["detail"] as? String
-                    == "Send image/png, image/jpeg, image/webp, video/mp4, video/quicktime, video/webm or video/x-matroska."
+                    == "Send image/png, image/jpeg, image/webp, video/mp4, video/quicktime, video/webm, video/x-matroska, "
+                    + "font/ttf, font/otf or font/sfnt."
             )
             let zip = try await client.upload("/v1/events/e/decks", admin, text, type: "application/gzip")
             #expect(zip.object["detail"] as? String == "Send application/pdf or application/zip.")

@@ -46,6 +46,37 @@ struct OverlayRouteTests {
         }
     }
 
+    @Test("a font is uploaded, named by overlays, and stays while it is named")
+    func font() async throws {
+        let fixture = try await StudioFixture()
+        try await fixture.run { client in
+            let admin = try await fixture.token(.admin, event: nil)
+            #expect(try await client.call(.post, "/v1/events", admin, #"{"id":"e","title":"T"}"#).status == .created)
+            let made = try await client.upload("/v1/events/e/assets", admin, FakeDecoder.font, type: "font/ttf")
+            #expect(made.status == .created && made.object["kind"] as? String == "font")
+            #expect(made.object["width"] == nil && made.object["height"] == nil)
+            let id = try #require(made.object["id"] as? String)
+            let picture = try await client.upload(
+                "/v1/events/e/assets", admin, FakeDecoder.picture, type: "image/png")
+            for other in ["nowhere", try #require(picture.object["id"] as? String)] {
+                let refused = try await client.call(
+                    .patch, "/v1/events/e/program", admin, #"{"overlays":{"font":"\#(other)"}}"#)
+                #expect(refused.status == .unprocessableContent)
+                #expect(refused.object["pointer"] as? String == "/overlays/font")
+            }
+            let put = try await client.call(
+                .patch, "/v1/events/e/program", admin, #"{"overlays":{"font":"\#(id)"}}"#)
+            #expect(put.status == .ok && fixture.control.changes.last?.scene.overlays.font == id)
+            #expect(try await client.call(.delete, "/v1/events/e/assets/\(id)", admin).status == .conflict)
+            _ = try await client.call(.patch, "/v1/events/e/program", admin, #"{"overlays":{"font":null}}"#)
+            #expect(try await client.call(.delete, "/v1/events/e/assets/\(id)", admin).status == .noContent)
+            let none = try await client.upload("/v1/events/e/assets", admin, Data("none".utf8), type: "font/otf")
+            #expect(none.status == .unsupportedMediaType && none.object["detail"] as? String == "It is none.")
+            let woff = try await client.upload("/v1/events/e/assets", admin, FakeDecoder.font, type: "font/woff2")
+            #expect(woff.status == .unsupportedMediaType)
+        }
+    }
+
     @Test("a theme's file that changes is seen without a restart; a broken one keeps what it said")
     func reload() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "themes-\(UUID().uuidString)")

@@ -10,3 +10,4 @@
 #include <hb-ft.h>
 #include <fribidi.h>
 #include <fontconfig/fontconfig.h>
+#include <fontconfig/fcfreetype.h>

@@ -65,6 +65,8 @@ public final class GraphicsStore: Sendable {
         var cards = Shelf<Key, VideoFrame>(limit: GraphicsStore.limits.cards)
         var slides = Shelf<Slides, VideoFrame>(limit: GraphicsStore.limits.slides)
         var images = Shelf<String, Still>(limit: GraphicsStore.limits.images)
+        /// The painter's uploaded fonts, the oldest first.
+        var fonts: [String] = []
     }
 
     /// The most bytes of each kind: eight backgrounds of 4K with a logo each, ten pages of slides at 1080p.
@@ -93,6 +95,29 @@ public final class GraphicsStore: Sendable {
                 return drawing.drawing == .logo(asset: asset)
             }
         }
+    }
+
+    /// Whether an uploaded font is the painter's.
+    func has(font asset: String) -> Bool { contents.withLock { $0.fonts.contains(asset) } }
+
+    /// Takes in an uploaded font, and draws anew what was written with another one meanwhile.
+    ///
+    /// - Returns: false when it can't be opened.
+    func add(font asset: String, _ font: some Collection<UInt8>, with painter: GraphicsPainter) -> Bool {
+        let family = OverlayTheme.family(ofFont: asset)
+        guard painter.text.fonts.add(font, family: family) else { return false }
+        let drawn = contents.withLock { contents -> [Key] in
+            contents.fonts = (contents.fonts.filter { $0 != asset } + [asset]).suffix(FontCollection.uploadLimit)
+            return contents.overlays.values.keys.filter {
+                guard case .overlay(let drawing) = $0 else { return false }
+                return drawing.theme.font == family
+            }
+        }
+        for key in drawn {
+            guard case .overlay(let drawing) = key else { continue }
+            if let graphic = painter.overlay(drawing, image: { bitmap($0) }) { add(key, overlay: graphic) }
+        }
+        return true
     }
 
     /// Takes a still out.

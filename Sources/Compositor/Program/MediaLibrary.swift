@@ -32,11 +32,13 @@ public final class MediaLibrary: Sendable {
     enum Item: Hashable, Sendable {
         case image(String)
         case slide(Slides)
+        case font(String)
 
         var path: String {
             switch self {
             case .image(let asset): "\(asset)/picture.png"
             case .slide(let slides): "\(slides.deck)/\(slides.page).png"
+            case .font(let asset): "\(asset)/font"
             }
         }
     }
@@ -125,10 +127,15 @@ public final class MediaLibrary: Sendable {
                 return false
             }
             let body = try await response.body.collect(upTo: Self.fileLimitBytes)
+            if case .font(let asset) = item {
+                try await shop.add(font: asset, Data(body.readableBytesView))
+                return true
+            }
             try await shop.decode(Data(body.readableBytesView)) { store, bitmap in
                 switch item {
                 case .image(let asset): store.add(image: asset, bitmap)
                 case .slide(let slides): store.add(slide: slides, bitmap)
+                case .font: break
                 }
             }
             return true
@@ -157,6 +164,7 @@ public final class MediaLibrary: Sendable {
         switch item {
         case .image(let asset): store.imageSizes[asset] != nil
         case .slide(let slides): store.size(of: slides) != nil
+        case .font(let asset): store.has(font: asset)
         }
     }
 
@@ -164,6 +172,7 @@ public final class MediaLibrary: Sendable {
         switch item {
         case .image(let asset): _ = store.image(asset)
         case .slide(let slides): _ = store.slide(slides)
+        case .font: break
         }
     }
 
@@ -175,6 +184,7 @@ public final class MediaLibrary: Sendable {
             if case .image(let asset) = source { items.insert(.image(asset)) }
         }
         if let logo = scene.overlays.logo { items.insert(.image(logo.asset)) }
+        if let font = scene.overlays.font { items.insert(.font(font)) }
         if let slides = scene.slides { items.insert(.slide(slides)) }
         return items
     }

@@ -30,6 +30,8 @@ public final class PaintShop: Sendable {
         case noFonts, busy
         /// The picture could not be read.
         case picture(PictureError)
+        /// The font could not be opened.
+        case font
         /// The still could not be made.
         case still
 
@@ -39,6 +41,7 @@ public final class PaintShop: Sendable {
             case .noFonts: "no fonts are installed"
             case .busy: "too much is being drawn"
             case .picture(let error): "a picture can't be read: \(error)"
+            case .font: "a font can't be opened"
             case .still: "no still can be made"
             }
         }
@@ -100,6 +103,17 @@ public final class PaintShop: Sendable {
             } catch {
                 return .failure(.picture(error))
             }
+        }
+    }
+
+    /// Takes in an uploaded font that was checked.
+    ///
+    /// - Parameters:
+    ///   - asset: its id.
+    ///   - file: what `FontFile.checked` made of it.
+    func add(font asset: String, _ file: Data) async throws(Failure) {
+        try await run { tools in
+            tools.store.add(font: asset, file, with: tools.painter) ? .success(()) : .failure(.font)
         }
     }
 

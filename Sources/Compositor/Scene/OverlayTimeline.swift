@@ -80,8 +80,11 @@ struct OverlayTimeline: Hashable, Sendable {
     ) -> [OverlayPresence] {
         func theme(_ name: String?) -> OverlayTheme {
             // A theme that is not known any more looks like the standard one.
-            themes[name ?? overlays.theme ?? OverlayTheme.standardName] ?? themes[OverlayTheme.standardName]
+            var theme =
+                themes[name ?? overlays.theme ?? OverlayTheme.standardName] ?? themes[OverlayTheme.standardName]
                 ?? .standard
+            if let font = overlays.font { theme.font = OverlayTheme.family(ofFont: font) }
+            return theme
         }
         var list: [OverlayPresence] = []
         func add(_ item: OverlayItem?) {

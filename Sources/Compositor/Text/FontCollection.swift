@@ -20,10 +20,24 @@ final class FontCollection {
         let isBitmap: Bool
         let scale: Double
         private let library: Library
+        /// What FreeType reads of a font that is no file.
+        private let bytes: FontBytes?
 
-        init?(_ library: Library, path: String, index: Int, pixels: Double) {
+        convenience init?(_ library: Library, path: String, index: Int, pixels: Double) {
             var face: FT_Face?
             guard FT_New_Face(library.handle, path, FT_Long(index), &face) == 0, let face else { return nil }
+            self.init(library, face, pixels: pixels)
+        }
+
+        convenience init?(_ library: Library, bytes: FontBytes, pixels: Double) {
+            var face: FT_Face?
+            guard FT_New_Memory_Face(library.handle, bytes.bytes.baseAddress, bytes.bytes.count, 0, &face) == 0,
+                let face
+            else { return nil }
+            self.init(library, face, bytes, pixels: pixels)
+        }
+
+        private init?(_ library: Library, _ face: FT_Face, _ bytes: FontBytes? = nil, pixels: Double) {
             isBitmap = face.pointee.face_flags & FT_Long(FT_FACE_FLAG_SCALABLE) == 0
             if isBitmap {
                 // The smallest strike that need not be enlarged, else the largest.
@@ -56,6 +70,7 @@ final class FontCollection {
             self.face = face
             self.font = font
             self.library = library
+            self.bytes = bytes
         }
 
         /// Outlines without hinting, so that widths scale; pictures in colour where there are any.
@@ -81,6 +96,7 @@ final class FontCollection {
     private struct Candidate {
         let path: String, index: Int, isColor: Bool
         let characters: OpaquePointer
+        var bytes: FontBytes?
     }
 
     private struct ListKey: Hashable {
@@ -94,6 +110,10 @@ final class FontCollection {
     private struct FaceKey: Hashable {
         let path: String, index: Int, quarterPixels: Int
     }
+
+    /// An event has few fonts of its own; what came first goes first.
+    static let uploadLimit = 8
+    private var uploaded: [(family: String, font: Candidate)] = []
 
     private let library: Library
     private let configuration: OpaquePointer
@@ -131,7 +151,38 @@ final class FontCollection {
     deinit {
         faces.removeAll()
         for set in sets { FcFontSetDestroy(set) }
+        for upload in uploaded { FcCharSetDestroy(upload.font.characters) }
         FcConfigDestroy(configuration)
+    }
+
+    /// Takes in a font that was uploaded and checked, as a family of its own.
+    ///
+    /// - Parameters:
+    ///   - font: what `FontFile.checked` made of it.
+    ///   - family: the name by which styles ask for it; scripts that it lacks are drawn with others.
+    /// - Returns: false when it can't be opened.
+    func add(_ font: some Collection<UInt8>, family: String) -> Bool {
+        guard let bytes = FontBytes(font), let face = Face(library, bytes: bytes, pixels: 16),
+            let characters = FcFreeTypeCharSet(face.face, nil)
+        else { return false }
+        // Lists hold what goes.
+        forget()
+        uploaded.removeAll { upload in
+            if upload.family == family { FcCharSetDestroy(upload.font.characters) }
+            return upload.family == family
+        }
+        if uploaded.count >= Self.uploadLimit { FcCharSetDestroy(uploaded.removeFirst().font.characters) }
+        uploaded.append(
+            (family, Candidate(path: family, index: 0, isColor: false, characters: characters, bytes: bytes)))
+        return true
+    }
+
+    private func forget() {
+        lists.removeAll()
+        chosen.removeAll()
+        faces.removeAll()
+        for set in sets { FcFontSetDestroy(set) }
+        sets.removeAll()
     }
 
     /// The face for a cluster of characters that are drawn together; the first of the list when none has them all.
@@ -160,7 +211,10 @@ final class FontCollection {
         if let face = faces[key] { return face }
         // Every size of every script keeps a file open.
         if faces.count >= 96 { faces.removeAll() }
-        let face = Face(library, path: best.path, index: best.index, pixels: Double(key.quarterPixels) / 4)
+        let size = Double(key.quarterPixels) / 4
+        let face =
+            best.bytes.map { Face(library, bytes: $0, pixels: size) }
+            ?? Face(library, path: best.path, index: best.index, pixels: size)
         faces[key] = face
         return face
     }
@@ -178,7 +232,7 @@ final class FontCollection {
 
     private func candidates(_ key: ListKey) -> [Candidate] {
         if let list = lists[key] { return list }
-        let list = sort(key)
+        let list = uploaded.filter { $0.family == key.family }.map(\.font) + sort(key)
         if lists.count >= 32 {
             lists.removeAll()
             chosen.removeAll()

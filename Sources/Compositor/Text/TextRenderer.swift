@@ -29,6 +29,7 @@ public final class TextRenderer {
     /// Longer texts are cut before anything is measured: no overlay shows more.
     static let maximumScalars = 4 * TextShaper.maximumScalars
 
+    let fonts: FontCollection
     let shaper: TextShaper
     private let glyphs: GlyphCache
 
@@ -40,6 +41,7 @@ public final class TextRenderer {
         guard let fonts = FontCollection(configurationFile: fontConfiguration), let shaper = TextShaper(fonts) else {
             return nil
         }
+        self.fonts = fonts
         self.shaper = shaper
         glyphs = GlyphCache(fonts.freeType)
     }

@@ -11,6 +11,8 @@ public enum MediaKind: String, Sendable, Codable, CaseIterable {
     case deck
     /// MP4, MOV, WebM or Matroska; stays as it is, and becomes `video`.
     case video
+    /// TTF or OTF; what is used of it becomes `font`.
+    case font
 
     /// How many bytes of it are taken, unless a setting says otherwise.
     public var limitBytes: Int {
@@ -18,6 +20,7 @@ public enum MediaKind: String, Sendable, Codable, CaseIterable {
         case .picture: 20_000_000
         case .deck: 150_000_000
         case .video: 2_000_000_000
+        case .font: 20_000_000
         }
     }
     /// How many seconds its decoding may take.
@@ -26,6 +29,7 @@ public enum MediaKind: String, Sendable, Codable, CaseIterable {
         case .picture: 60
         case .deck: 300
         case .video: 120
+        case .font: 60
         }
     }
 }
@@ -46,6 +50,9 @@ public struct DecodedMedia: Sendable, Hashable, Codable {
     public init(width: Int, height: Int, durationMs: Int64) {
         (self.width, self.height, self.durationMs) = (width, height, durationMs)
     }
+
+    /// Creates the description of what has no size, such as a font.
+    public init() {}
 
     /// Creates the description of a deck.
     public init(pages: Int) { self.pages = pages }

@@ -51,7 +51,8 @@ final class MediaFiles: Sendable {
     /// The file that a route names; nil unless the names are of the kind that this class gives.
     func file(_ event: String, _ id: String, _ name: String) -> URL? {
         let isPage = name.hasSuffix(".png") && Self.isPageNumber(name.dropLast(4))
-        guard name == "picture.png" || name == "deck.json" || name == "video" || isPage, Self.isPlain(event),
+        guard name == "picture.png" || name == "deck.json" || name == "video" || name == "font" || isPage,
+            Self.isPlain(event),
             Self.isPlain(id)
         else {
             return nil

@@ -5,20 +5,23 @@ internal import Foundation
 internal import GRDB
 internal import Web
 
-/// A picture or a video of an event.
+/// A picture, a video or a font of an event.
 struct AssetRecord: Sendable, Hashable, Encodable {
-    let id: String, kind: String, width: Int, height: Int
+    let id: String, kind: String
+    /// In pixels; nil for a font.
+    let width: Int?, height: Int?
     /// How long a video runs.
     var durationMs: Int64?
 
-    init(id: String, kind: String, width: Int, height: Int, durationMs: Int64? = nil) {
+    init(id: String, kind: String, width: Int?, height: Int?, durationMs: Int64? = nil) {
         (self.id, self.kind, self.width, self.height) = (id, kind, width, height)
         self.durationMs = durationMs
     }
 
     init(_ row: Row) {
+        let width: Int = row["width"], height: Int = row["height"]
         self.init(
-            id: row["id"], kind: row["kind"], width: row["width"], height: row["height"],
+            id: row["id"], kind: row["kind"], width: width > 0 ? width : nil, height: height > 0 ? height : nil,
             durationMs: row["durationMs"])
     }
 }
@@ -70,8 +73,8 @@ struct MediaStore: Sendable {
                     INSERT INTO asset (id, org, event, kind, width, height, durationMs) VALUES (?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
-                    asset.id, try ProgramStore.org(of: event, database), event, asset.kind, asset.width, asset.height,
-                    asset.durationMs,
+                    asset.id, try ProgramStore.org(of: event, database), event, asset.kind,
+                    asset.width ?? 0, asset.height ?? 0, asset.durationMs,
                 ])
         }
     }
@@ -85,7 +88,7 @@ struct MediaStore: Sendable {
             let layouts = try SceneReferences(database, event, builtIn).layouts.values
             guard
                 try !ProgramStore.scenes(state, database, event).contains(where: {
-                    $0.shows(picture: id) || $0.shows(video: id)
+                    $0.shows(picture: id) || $0.shows(video: id) || $0.overlays.font == id
                 }),
                 !layouts.contains(where: { $0.shows(picture: id) })
             else { throw Problem.conflict("in-use", "A scene or a layout shows the asset.") }

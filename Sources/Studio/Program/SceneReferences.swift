@@ -12,6 +12,8 @@ public struct SceneReferences: Sendable {
     public let layouts: [String: Layout]
     /// The ids of the event's pictures.
     let pictures: Set<String>
+    /// The ids of the event's fonts.
+    let fonts: Set<String>
     /// How long each of the event's videos runs, by id.
     let videos: [String: Int64]
     /// How many pages each deck has.
@@ -34,6 +36,9 @@ public struct SceneReferences: Sendable {
         pictures = Set(
             try String.fetchAll(
                 database, sql: "SELECT id FROM asset WHERE event = ? AND kind = 'picture'", arguments: [event]))
+        fonts = Set(
+            try String.fetchAll(
+                database, sql: "SELECT id FROM asset WHERE event = ? AND kind = 'font'", arguments: [event]))
         videos = try Row.fetchAll(
             database, sql: "SELECT id, durationMs FROM asset WHERE event = ? AND kind = 'video'", arguments: [event]
         ).reduce(into: [:]) { $0[$1["id"]] = $1["durationMs"] ?? 0 }
@@ -57,6 +62,9 @@ public struct SceneReferences: Sendable {
         }
         if case .image(let asset)? = scene.background { try check(picture: asset, "/background") }
         if let logo = scene.overlays.logo { try check(picture: logo.asset, "/overlays/logo/asset") }
+        if let font = scene.overlays.font, !fonts.contains(font) {
+            throw .invalid("There is no font \"\(font)\".", pointer: "/overlays/font")
+        }
         for (name, pointer) in scene.overlays.namedThemes where !themes.contains(name) {
             throw .invalid("There is no theme \"\(name)\".", pointer: "/overlays" + pointer)
         }

@@ -9,6 +9,7 @@ internal import Web
 
 struct MediaRoutes: Sendable {
     static let pictureTypes = ["image/png", "image/jpeg", "image/webp"]
+    static let fontTypes = ["font/ttf", "font/otf", "font/sfnt"]
     static let videoTypes = ["video/mp4", "video/quicktime", "video/webm", "video/x-matroska"]
 
     let media: MediaStore
@@ -25,19 +26,20 @@ struct MediaRoutes: Sendable {
     private func addAssets(to book: RouteBook) {
         book.add(
             .post, "/v1/events/{event}/assets", .permission(.controlProgram),
-            contentTypes: Self.pictureTypes + Self.videoTypes,
+            contentTypes: Self.pictureTypes + Self.videoTypes + Self.fontTypes,
             streamLimitBytes: max(MediaKind.picture.limitBytes, videoLimitBytes)
         ) { request, context in
             let event = try context.requireEvent().id
-            let isVideo = request.headers[.contentType]?.lowercased().hasPrefix("video/") == true
-            let kind = isVideo ? MediaKind.video : .picture
+            let type = request.headers[.contentType]?.lowercased() ?? ""
+            let kind: MediaKind = type.hasPrefix("video/") ? .video : type.hasPrefix("font/") ? .font : .picture
             let asset = try await files.take(
                 request.body, as: kind, event: event,
-                limitBytes: isVideo ? videoLimitBytes : kind.limitBytes, decoder: decoder
+                limitBytes: kind == .video ? videoLimitBytes : kind.limitBytes, decoder: decoder
             ) { id, decoded in
-                guard let width = decoded.width, let height = decoded.height else { throw Self.unexpected }
+                guard kind == .font || decoded.width != nil && decoded.height != nil else { throw Self.unexpected }
                 let asset = AssetRecord(
-                    id: id, kind: kind.rawValue, width: width, height: height, durationMs: decoded.durationMs)
+                    id: id, kind: kind.rawValue, width: decoded.width, height: decoded.height,
+                    durationMs: decoded.durationMs)
                 try await media.add(asset, event: event)
                 return asset
             }
@@ -129,7 +131,7 @@ struct MediaRoutes: Sendable {
             status: .ok,
             headers: [
                 .contentType: name.hasSuffix(".json")
-                    ? "application/json" : name == "video" ? "application/octet-stream" : "image/png",
+                    ? "application/json" : ["video", "font"].contains(name) ? "application/octet-stream" : "image/png",
                 .cacheControl: "private, max-age=86400, immutable",
             ],
             body: try await FileIO().loadFile(path: file.path, context: context))

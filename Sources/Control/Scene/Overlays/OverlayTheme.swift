@@ -16,6 +16,11 @@ public struct OverlayTheme: Hashable, Sendable, Codable {
     public var accent: Accent?
     /// The family of the font; scripts that it lacks are drawn with others.
     public var font: String
+
+    /// The family of a font that was uploaded.
+    ///
+    /// - Parameter asset: its id.
+    public static func family(ofFont asset: String) -> String { "asset:" + asset }
     /// Names, questions, digits; titles and what is below.
     public var primary: TextLook, secondary: TextLook
     /// A line around the letters; nil for none.

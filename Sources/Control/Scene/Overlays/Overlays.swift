@@ -4,6 +4,8 @@
 public struct Overlays: Hashable, Sendable, Codable {
     /// The name of the theme of all of them; nil for `default`.
     public var theme: String?
+    /// The id of a font of the event, in which all of them are written; nil for those of the themes.
+    public var font: String?
     /// Name and title of who is seen; at most 8, from the lower edge upwards.
     public var lowerThirds: [LowerThird]
     /// A line of text at the lower edge that runs when it is longer than the picture is wide.
@@ -21,10 +23,12 @@ public struct Overlays: Hashable, Sendable, Codable {
 
     /// Creates overlays.
     public init(
-        theme: String? = nil, lowerThirds: [LowerThird] = [], ticker: Ticker? = nil, logo: Logo? = nil,
+        theme: String? = nil, font: String? = nil, lowerThirds: [LowerThird] = [], ticker: Ticker? = nil,
+        logo: Logo? = nil,
         countdown: Countdown? = nil, clock: WallClock? = nil, comment: Comment? = nil, poll: PollCard? = nil
     ) {
         self.theme = theme
+        self.font = font
         self.lowerThirds = lowerThirds
         self.ticker = ticker
         self.logo = logo
@@ -35,7 +39,7 @@ public struct Overlays: Hashable, Sendable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-        case theme, lowerThirds, ticker, logo, countdown, clock, comment, poll
+        case theme, font, lowerThirds, ticker, logo, countdown, clock, comment, poll
     }
 
     /// Reads overlays; each may be missing.
@@ -43,6 +47,7 @@ public struct Overlays: Hashable, Sendable, Codable {
         try decoder.refuseUnknownKeys(CodingKeys.self)
         let values = try decoder.container(keyedBy: CodingKeys.self)
         theme = try values.textIfPresent(.theme, limit: 64)
+        font = try values.textIfPresent(.font, limit: 64)
         lowerThirds = try values.decodeIfPresent([LowerThird].self, forKey: .lowerThirds) ?? []
         guard lowerThirds.count <= 8 else { throw values.invalid(.lowerThirds, "more than 8 lower thirds") }
         let ids = lowerThirds.compactMap(\.id)
