@@ -54,7 +54,11 @@ followProgram((scene) => {
 });
 
 function fill(select, options) {
-    const before = select.value;
+    const before = select.value, known = [...select.options];
+    // A list that is open under somebody's hand is not replaced by the same one.
+    const isSame = known.length === options.length
+        && options.every(([value, label], index) => known[index].value === value && known[index].textContent === label);
+    if (isSame) return;
     select.replaceChildren(...options.map(([value, label]) => new Option(label, value)));
     if (options.some(([value]) => value === before)) select.value = before;
 }
