@@ -136,6 +136,8 @@ def show(studio, artefacts, tmp_path_factory):
     show = ColourShow(studio, artefacts, tmp_path_factory.mktemp("colour"))
     try:
         yield show.open()
+        # The installation is shared: its next tests have the machine to themselves.
+        show.admin.post(f"{show.path}/stop", expect=202)
     finally:
         show.close()
 

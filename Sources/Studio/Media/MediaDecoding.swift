@@ -61,6 +61,7 @@ public struct DecodedMedia: Sendable, Hashable, Codable {
 
     /// Whether a sound decoder may say this; one that a bad file has taken over may say anything.
     func isPossible(as kind: MediaKind) -> Bool {
+        if kind == .font { return self == DecodedMedia() }
         if kind == .deck { return pages.map { Self.pagesOfDeck.contains($0) } ?? false }
         guard let width, let height, Self.pixelsOfSide.contains(width), Self.pixelsOfSide.contains(height) else {
             return false
