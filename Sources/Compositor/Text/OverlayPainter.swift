@@ -345,7 +345,7 @@ extension RGBABitmap {
         }
         guard left < right, top < bottom else { return (RGBABitmap(width: 2, height: 2), 0, 0) }
         (left, top) = (left & ~1, top & ~1)
-        var part = RGBABitmap(width: right - left, height: bottom - top)
+        var part = RGBABitmap(width: right - left, height: bottom - top, alpha: alpha)
         for y in 0..<part.height {
             let from = ((top + y) * width + left) * 4, to = y * part.width * 4
             part.pixels.replaceSubrange(to..<(to + part.width * 4), with: pixels[from..<(from + part.width * 4)])

@@ -36,6 +36,16 @@ struct ColorTests {
         }
     }
 
+    @Test("what is left of a picture without its empty edges has its colours read as before")
+    func trimmed() {
+        var bitmap = RGBABitmap(width: 6, height: 6, alpha: .straight)
+        // White that half lets through: premultiplied it would be more than its alpha, and wrap round to black.
+        bitmap.pixels.replaceSubrange(4 * 14..<4 * 16, with: [255, 255, 255, 128, 255, 255, 255, 128])
+        let (part, x, y) = bitmap.trimmed()
+        #expect((x, y, part.width, part.height) == (2, 2, 2, 1))
+        #expect(part.alpha == .straight && Array(part.premultiplied.pixels.prefix(4)) == [128, 128, 128, 128])
+    }
+
     @Test("a camera in BT.601 shows the same colours in the program's BT.709", arguments: [false, true])
     func convert(isFullRange: Bool) {
         let from = ColorDescription(matrix: .bt601, isFullRange: isFullRange)
