@@ -107,22 +107,42 @@ def quantile(buckets, part):
     return 0.0
 
 
+def roles(processes):
+    """Names processes as `role (pid)`, for an error."""
+    return ", ".join(f"{role} ({pid})" for pid, (role, _, _) in processes.items())
+
+
 def watch(installation, seconds):
-    """Looks on; returns how far the counters went, and by role the memory at each look."""
-    began, before, memory = time.monotonic(), installation.counters(), {}
-    pids = installation.processes().keys()
+    """Looks on; returns how far the counters went, and by role the memory at each look. Tells how it goes once a minute."""
+    began, before, memory, told = time.monotonic(), installation.counters(), {}, 0
+    first = installation.processes()
     while True:
         processes = installation.processes()
-        if processes.keys() != pids:
-            raise Failure("a process was started anew or ended")
+        if processes.keys() != first.keys():
+            raise Failure(f"a process was started anew or ended: first {roles(first)}; then {roles(processes)}")
         passed = time.monotonic() - began
         for role, _, resident in processes.values():
             memory.setdefault(role, []).append((passed, resident))
         if passed >= seconds:
             break
+        if passed // 60 > told:
+            told = passed // 60
+            tell(passed, went_since(before, installation.counters()), memory)
         time.sleep(min(10, max(0.1, seconds - passed)))
-    after = installation.counters()
-    return {name: after[name] - before.get(name, 0) for name in after}, memory
+    return went_since(before, installation.counters()), memory
+
+
+def went_since(before, after):
+    """Returns how far each counter went."""
+    return {name: after[name] - before.get(name, 0) for name in after}
+
+
+def tell(passed, went, memory):
+    """Says on the error output how it goes, so that a run that ends early has told something."""
+    frames = ", ".join(f"{went[f'{PREFIX}frames_{name}_total']:.0f} {name.replace('_', ' ')}" for name in FRAMES)
+    resident = ", ".join(f"{role} {points[-1][1]:.0f} MB" for role, points in sorted(memory.items()))
+    late = quantile(histogram(went, "camera_to_encoder"), 0.99)
+    print(f"{passed / 60:.0f} min: frames {frames}; camera to encoder p99 ≤ {late:.0f} ms; {resident}", file=sys.stderr)
 
 
 def report(went, memory, skews):
@@ -155,7 +175,15 @@ def run(installation, warm_up, seconds, folder):
     time.sleep(warm_up)
     first = measure_skew(installation, folder)
     went, memory = watch(installation, seconds)
-    return report(went, memory, (first, measure_skew(installation, folder)))
+    try:
+        last, failure = measure_skew(installation, folder), None
+    except Failure as error:
+        last, failure = float("nan"), error
+    # What an hour has shown is told before it is said that its end could not be measured.
+    result = report(went, memory, (first, last))
+    if failure is not None:
+        raise Failure(f"at the end {failure}; until then {result}")
+    return result
 
 
 if __name__ == "__main__":

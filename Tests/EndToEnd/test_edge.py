@@ -38,11 +38,19 @@ def attempt(api, forwarded_for=None):
 
 
 def use_up(api, forwarded_for=None):
-    """Tries until the address that the studio sees may try no more."""
-    for _ in range(600):
+    """Tries until the address that the studio sees may try no more; returns how many attempts were let through."""
+    for attempts in range(2000):
         if attempt(api, forwarded_for) == 429:
-            return
+            return attempts
     raise AssertionError(f"nothing limits attempts of {forwarded_for}")
+
+
+def is_used_up(api, forwarded_for=None):
+    """Whether that is an address whose attempts were used up just now.
+
+    Attempts are given back as time passes, so that one more may well be let through; a fresh address has 200.
+    """
+    return use_up(api, forwarded_for) < 100
 
 
 class FromAddress(HTTPAdapter):
@@ -58,20 +66,20 @@ class FromAddress(HTTPAdapter):
 
 def test_a_trusted_proxy_says_who_calls(edge):
     proxy = edge.api()
-    use_up(proxy, "203.0.113.7")
+    assert use_up(proxy, "203.0.113.7") >= 200
     # Somebody else behind the same proxy is another caller, and what the first one writes in front changes nothing.
     assert attempt(proxy, "198.51.100.1") == 404
-    assert attempt(proxy, "198.51.100.99, 203.0.113.7") == 429
-    assert attempt(proxy, "203.0.113.7, 127.0.0.1") == 429
+    assert is_used_up(proxy, "198.51.100.99, 203.0.113.7")
+    assert is_used_up(proxy, "203.0.113.7, 127.0.0.1")
 
 
 def test_nobody_else_is_believed(edge):
     outsider = edge.api()
     outsider.session.mount("https://", FromAddress("127.0.0.2"))
-    use_up(outsider, "198.51.100.50")
+    assert use_up(outsider, "198.51.100.50") >= 200
     # Another name for the same caller: the header of somebody who is no proxy of ours means nothing.
-    assert attempt(outsider, "198.51.100.51") == 429
-    assert attempt(outsider) == 429
+    assert is_used_up(outsider, "198.51.100.51")
+    assert is_used_up(outsider)
     assert attempt(edge.api(), "198.51.100.50") == 404
 
 
