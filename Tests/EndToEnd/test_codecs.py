@@ -41,8 +41,7 @@ class CodecShow(Show):
     event = "codecs"
 
     def begin(self):
-        self.admin.post("/v1/events", {"id": self.event, "title": "Codecs"}, expect=201)
-        self.admin.post(f"{self.path}/start", expect=202)
+        super().begin()
         self.driver = self._stack.enter_context(
             chromium(self.folder / "page", self.artefacts / "chromedriver-codecs.log", size=(960, 760))
         )

@@ -11,9 +11,8 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from harness.browser import chromium, screenshot, wait_script
-from harness.hls import Recorder, Viewer
 from harness.picture import run_decoder
-from harness.show import JOINED, Show, playing
+from harness.show import JOINED, Show
 from harness.waiting import wait_until
 
 COLUMNS, ROWS = 6, 4
@@ -103,19 +102,11 @@ class ColourShow(Show):
     event = "colours"
 
     def open(self):
-        self.admin.post("/v1/events", {"id": self.event, "title": "Colours"}, expect=201)
-        self.admin.post(f"{self.path}/start", expect=202)
+        self.begin()
         self.driver = self.join("Carl Chart", CAMERA)
-        guest = self.studio.attendee(self.admin, self.event, "Rita Recorder")
         self.put_on_stage(self.participant("Carl Chart"))
         self.show({"layout": "full"}, hold=0)
-        viewer, playback = wait_until(
-            lambda: playing(guest, self.event), 40, lambda: f"no rung lists a segment\n{self.studio.log_tail()}", 0.2
-        )
-        self.viewer = viewer
-        self.recorder = Recorder(viewer, playback["hls"], self.folder).start()
-        self._stack.callback(self.recorder.stop)
-        return self
+        return self.record()
 
     def join(self, name, camera):
         """Brings a speaker in whose page has this camera; returns the browser."""

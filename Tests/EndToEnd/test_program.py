@@ -20,7 +20,7 @@ from harness.segments import (
     check_starts_and_sizes, off_grid, probe_all,
 )  # fmt: skip
 from harness.show import ALICE, JOINED, WHITE, Show, is_alice
-from harness.sound import decode_sound, onsets, pair_up
+from harness.sound import onsets, pair_up, sound_between
 from harness.speakers import Ground
 from harness.waiting import wait_until
 
@@ -164,12 +164,7 @@ def test_flash_and_beep_are_together(rehearsed):
     begin, end = (rehearsed.answers[label]["programTime"] for label in ("sync", "sync end"))
     # As bright as the left edge, where there is nothing but ground and flash.
     lights = [(frame.program_time, sum(frame.mean(0, 2, 3, 32))) for frame in rehearsed.decoded.between(begin, end)]
-    sounds = []
-    record = rehearsed.decoded.record
-    for segment in sorted(record.segments.copy().values(), key=lambda segment: segment.number):
-        if segment.end > begin and segment.start < end and segment.number in record.files:
-            sounds += decode_sound(record.files[segment.number], segment.start)
-    skews = pair_up(rising_edges(lights), onsets([sample for sample in sounds if begin <= sample[0] < end]))
+    skews = pair_up(rising_edges(lights), onsets(sound_between(rehearsed.decoded, begin, end)))
     source = rehearsed.source_skews
     print(f"flash after beep in the program: {[round(skew) for skew in skews]} ms; at the source: {[round(s) for s in source]} ms")
     assert len(skews) >= 3, f"flashes {rising_edges(lights)}"

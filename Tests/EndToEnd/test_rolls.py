@@ -10,10 +10,9 @@ import subprocess
 import pytest
 
 from harness import processes
-from harness.hls import Recorder
-from harness.picture import FRAME_MS, DecodedProgram, is_near, rising_edges
-from harness.show import Show, playing
-from harness.sound import decode_sound, onsets, pair_up
+from harness.picture import FRAME_MS, is_near, rising_edges
+from harness.show import Show
+from harness.sound import onsets, pair_up, sound_between
 from harness.waiting import wait_until
 
 GROUND = (200, 110, 20)
@@ -43,16 +42,8 @@ class Stage(Show):
     """A running event with nobody in it, recorded."""
 
     def open(self):
-        self.admin.post("/v1/events", {"id": self.event, "title": "The show"}, expect=201)
-        self.admin.post(f"{self.path}/start", expect=202)
-        guest = self.studio.attendee(self.admin, self.event, "Rita Recorder")
-        viewer, playback = wait_until(
-            lambda: playing(guest, self.event), 40, lambda: f"no rung lists a segment\n{self.studio.log_tail()}", 0.2
-        )
-        self.recorder = Recorder(viewer, playback["hls"], self.folder).start()
-        self._stack.callback(self.recorder.stop)
-        self.decoded = DecodedProgram(self.recorder)
-        return self
+        self.begin()
+        return self.record()
 
     def upload(self, data, kind, expect=201):
         answer = self.admin.request(
@@ -66,14 +57,6 @@ class Stage(Show):
     def scene(self):
         answer = self.admin.get(f"{self.path}/program", expect=200)
         return answer.json(), answer.headers["ETag"]
-
-    def sounds(self, begin, end):
-        found = []
-        record = self.decoded.record
-        for segment in sorted(record.segments.copy().values(), key=lambda segment: segment.number):
-            if segment.end > begin and segment.start < end and segment.number in record.files:
-                found += decode_sound(record.files[segment.number], segment.start)
-        return [sample for sample in found if begin <= sample[0] < end]
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +132,7 @@ def test_a_roll_is_heard_with_its_picture(played, name):
     start = played.answers[name]["programTime"]
     end = start + 1000 * SECONDS
     # The first beep has no quiet before it: it is found by the second.
-    beeps = onsets(played.sounds(start - 500, end + 500))
+    beeps = onsets(sound_between(played.decoded, start - 500, end + 500))
     frames = played.decoded.between(start, end)
     flashes = rising_edges([(frame.program_time, sum(frame.mean(20, 10, 20, 10))) for frame in frames])
     skews = pair_up(flashes, beeps)
@@ -157,7 +140,7 @@ def test_a_roll_is_heard_with_its_picture(played, name):
     assert len(skews) >= SECONDS - 1, (flashes, beeps)
     # A picture that is left out for want of time makes one flash late, and not the clock.
     assert abs(statistics.median(skews)) <= SYNC_MS and all(abs(skew) <= 2.5 * FRAME_MS for skew in skews), skews
-    silent = [value for at, value in played.sounds(end + 600, end + 1500)]
+    silent = [value for at, value in sound_between(played.decoded, end + 600, end + 1500)]
     assert silent and max(silent) < 50
 
 

@@ -12,7 +12,7 @@ from harness.browser import wait_script
 from harness.picture import rising_edges
 from harness.receiver import RoomReceiver
 from harness.show import ALICE, JOINED, Show
-from harness.sound import decode_sound, onsets, pair_up
+from harness.sound import onsets, pair_up, sound_between
 from harness.waiting import wait_until
 
 SYNC_MS = 20
@@ -38,11 +38,7 @@ class Stretch:
         frames = show.decoded.between(self.begin, self.end)
         # As bright as the left edge, where there is nothing but ground and flash.
         lights = [(frame.program_time, sum(frame.mean(0, 2, 3, 32))) for frame in frames]
-        sounds, record = [], show.decoded.record
-        for segment in sorted(record.segments.copy().values(), key=lambda segment: segment.number):
-            if segment.end > self.begin and segment.start < self.end and segment.number in record.files:
-                sounds += decode_sound(record.files[segment.number], segment.start)
-        return pair_up(rising_edges(lights), onsets([one for one in sounds if self.begin <= one[0] < self.end]))
+        return pair_up(rising_edges(lights), onsets(sound_between(show.decoded, self.begin, self.end)))
 
     def check(self, show):
         skews = self.skews(show)
@@ -100,11 +96,7 @@ def test_beep_and_flash_are_together(show, stretches, label):
 def test_the_sound_has_no_hole(show, stretches):
     recorder = show.recorder
     first, last = (stretches[label] for label in ("join", "rejoin"))
-    wait_until(lambda: show.decoded.wait_for(last.end), 30, "the last segment", 0.2)
-    times = []
-    for segment in sorted(show.decoded.record.segments.copy().values(), key=lambda segment: segment.number):
-        if segment.end > first.begin and segment.start < last.end and segment.number in show.decoded.record.files:
-            times += [at for at, _ in decode_sound(show.decoded.record.files[segment.number], segment.start)]
+    times = [at for at, _ in sound_between(show.decoded, first.begin, last.end)]
     steps = [later - earlier for earlier, later in zip(times, times[1:])]
     print(f"{len(times)} ms of sound in {len(recorder.rungs)} rungs, steps from {min(steps):.1f} to {max(steps):.1f} ms")
     # Segments end with a whole frame, whose last fraction of a millisecond is not counted.

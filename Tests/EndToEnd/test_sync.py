@@ -12,12 +12,10 @@ import statistics
 import pytest
 
 from harness.exact import PERIOD_MS, ExactSpeaker
-from harness.hls import Recorder
 from harness.metrics import describe_latencies
-from harness.picture import DecodedProgram, rising_edges
-from harness.show import Show, playing
-from harness.sound import decode_sound, onsets, pair_up
-from harness.waiting import wait_until
+from harness.picture import rising_edges
+from harness.show import Show
+from harness.sound import onsets, pair_up, sound_between
 
 SYNC_MS = 20
 # What is lost holds pictures up: some flashes are then not seen at all.
@@ -33,17 +31,9 @@ class Line(Show):
     event = "sync"
 
     def open(self):
-        self.admin.post("/v1/events", {"id": self.event, "title": "Flash and beep"}, expect=201)
-        self.admin.post(f"{self.path}/start", expect=202)
         self.stretches = {}
-        guest = self.studio.attendee(self.admin, self.event, "Rita Recorder")
-        viewer, playback = wait_until(
-            lambda: playing(guest, self.event), 40, lambda: f"no rung lists a segment\n{self.studio.log_tail()}", 0.2
-        )
-        self.recorder = Recorder(viewer, playback["hls"], self.folder).start()
-        self._stack.callback(self.recorder.stop)
-        self.decoded = DecodedProgram(self.recorder)
-        return self
+        self.begin()
+        return self.record()
 
     def hold(self, seconds):
         end = self.program_now() + 1000 * seconds
@@ -59,11 +49,7 @@ class Line(Show):
     def skews(self, label):
         begin, end = self.stretches[label]
         lights = [(frame.program_time, sum(frame.mean(16, 8, 32, 20))) for frame in self.decoded.between(begin, end)]
-        sounds, record = [], self.decoded.record
-        for segment in sorted(record.segments.copy().values(), key=lambda segment: segment.number):
-            if segment.end > begin and segment.start < end and segment.number in record.files:
-                sounds += decode_sound(record.files[segment.number], segment.start)
-        return pair_up(rising_edges(lights), onsets([one for one in sounds if begin <= one[0] < end]))
+        return pair_up(rising_edges(lights), onsets(sound_between(self.decoded, begin, end)))
 
 
 @pytest.fixture(scope="module")

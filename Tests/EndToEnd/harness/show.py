@@ -60,11 +60,15 @@ class Show:
 
     # The event
 
+    def begin(self):
+        """Starts the event."""
+        self.admin.post("/v1/events", {"id": self.event, "title": "The show"}, expect=201)
+        self.admin.post(f"{self.path}/start", expect=202)
+
     def open(self):
         """Starts the event, brings everybody in, and records from when all rungs list a segment."""
         begun = time.monotonic()
-        self.admin.post("/v1/events", {"id": self.event, "title": "The show"}, expect=201)
-        self.admin.post(f"{self.path}/start", expect=202)
+        self.begin()
         driver = self._stack.enter_context(
             chromium(self.folder / "alice", self.artefacts / "chromedriver-show.log", size=(960, 760))
         )
@@ -87,6 +91,7 @@ class Show:
         self.recorder = Recorder(viewer, playback["hls"], self.folder).start()
         self._stack.callback(self.recorder.stop)
         self.decoded = DecodedProgram(self.recorder)
+        return self
 
     def bring_in(self):
         """Cora and Freda join by WHIP."""

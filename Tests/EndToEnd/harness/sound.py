@@ -22,6 +22,16 @@ def decode_sound(path, start):
     return [(first + index, value) for index, value in enumerate(loudness(array.array("h", data)))]
 
 
+def sound_between(decoded, begin, end):
+    """Returns the sound of [begin, end) of a decoded program, as `decode_sound` does; waits for the segment of the end."""
+    decoded.wait_for(end)
+    found, record = [], decoded.record
+    for segment in sorted(record.segments.copy().values(), key=lambda segment: segment.number):
+        if segment.end > begin and segment.start < end and segment.number in record.files:
+            found += decode_sound(record.files[segment.number], segment.start)
+    return [sample for sample in found if begin <= sample[0] < end]
+
+
 def onsets(samples, quiet_ms=300):
     """Returns the times at which it becomes loud after it was quiet for a while; `samples` are (ms, magnitude)."""
     loudest = max((value for _, value in samples), default=0)
