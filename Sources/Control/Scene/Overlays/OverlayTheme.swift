@@ -1,7 +1,5 @@
 // A theme: how overlays look and move, read from a file as strictly as a layout, and checked.
 
-public import Foundation
-
 /// How overlays look, and how they come and go.
 ///
 /// Lengths are in grid units of 1/36 of the canvas's short side, as in layouts.
@@ -134,47 +132,6 @@ extension OverlayTheme {
         outline = try values.decodeIfPresent(Outline.self, forKey: .outline)
         shadow = try values.decodeIfPresent(Shadow.self, forKey: .shadow)
         animation = try values.decodeIfPresent(Motion.self, forKey: .animation) ?? Self.standard.animation
-    }
-
-    /// Reads and checks a theme.
-    ///
-    /// - Parameter json: UTF-8, at most 256 KiB.
-    /// - Throws: `SceneError` with a JSON pointer to what is wrong.
-    public init(json: Data) throws(SceneError) {
-        guard json.count <= 256 * 1024 else { throw SceneError(pointer: "", reason: "larger than 256 KiB") }
-        do {
-            self = try JSONDecoder().decode(Self.self, from: json)
-        } catch {
-            throw SceneError(error)
-        }
-    }
-
-    /// Reads every `*.json` of a folder.
-    ///
-    /// - Parameter folder: where the files are; each is named after its theme.
-    /// - Returns: the themes by name, and what is wrong with the files that were left out, by file name.
-    /// - Throws: when the folder cannot be listed.
-    public static func load(
-        folder: URL
-    ) throws -> (themes: [String: OverlayTheme], errors: [String: SceneError]) {
-        var themes: [String: OverlayTheme] = [:], errors: [String: SceneError] = [:]
-        let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
-        for file in files where file.pathExtension == "json" {
-            let name = file.lastPathComponent
-            do {
-                guard let data = try? Data(contentsOf: file) else {
-                    throw SceneError(pointer: "", reason: "cannot be read")
-                }
-                let theme = try OverlayTheme(json: data)
-                guard theme.name + ".json" == name else {
-                    throw SceneError(pointer: "/name", reason: "must be the file's name without .json")
-                }
-                themes[theme.name] = theme
-            } catch let error as SceneError {
-                errors[name] = error
-            }
-        }
-        return (themes, errors)
     }
 }
 
