@@ -5,9 +5,7 @@ internal import CMediaShims
 
 /// One AAC decoder whose output is always 48 kHz stereo, confined to the thread that uses it.
 public struct AACDecoder: ~Copyable {
-    private let context: UnsafeMutablePointer<AVCodecContext>
-    private let frame: UnsafeMutablePointer<AVFrame>
-    private let packet: UnsafeMutablePointer<AVPacket>
+    private let codec: OpenCodec
     private var resampler: OpaquePointer?
     private var sourceRate: Int32 = 0, sourceChannels: Int32 = 0
     private var left: [Float] = [], right: [Float] = []
@@ -17,37 +15,10 @@ public struct AACDecoder: ~Copyable {
     /// - Parameter configuration: an AudioSpecificConfig.
     /// - Throws: `AVError` when libavcodec refuses it.
     public init(configuration: ByteBlock) throws(AVError) {
-        _ = MediaLibraries.quiet
-        guard let codec = avcodec_find_decoder(AV_CODEC_ID_AAC), let context = avcodec_alloc_context3(codec),
-            let extra = av_mallocz(configuration.count + Int(AV_INPUT_BUFFER_PADDING_SIZE))
-        else { throw AVError.outOfMemory }
-        configuration.withBytes {
-            extra.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(extra), byteCount: $0.count)
-        }
-        context.pointee.extradata = extra.assumingMemoryBound(to: UInt8.self)
-        context.pointee.extradata_size = Int32(configuration.count)
-        context.pointee.thread_count = 1
-        let opened = avcodec_open2(context, codec, nil)
-        var frame = av_frame_alloc(), packet = av_packet_alloc()
-        guard opened >= 0, let frame, let packet else {
-            var owned: UnsafeMutablePointer<AVCodecContext>? = context
-            avcodec_free_context(&owned)
-            av_frame_free(&frame)
-            av_packet_free(&packet)
-            throw opened < 0 ? AVError(code: opened) : AVError.outOfMemory
-        }
-        self.context = context
-        self.frame = frame
-        self.packet = packet
+        codec = try OpenCodec(avcodec_find_decoder(AV_CODEC_ID_AAC), configuration: configuration) { _ in }
     }
 
     deinit {
-        var context: UnsafeMutablePointer<AVCodecContext>? = context
-        var frame: UnsafeMutablePointer<AVFrame>? = frame
-        var packet: UnsafeMutablePointer<AVPacket>? = packet
-        avcodec_free_context(&context)
-        av_frame_free(&frame)
-        av_packet_free(&packet)
         var resampler = resampler
         swr_free(&resampler)
     }
@@ -63,15 +34,16 @@ public struct AACDecoder: ~Copyable {
         output: (_ left: UnsafeBufferPointer<Float>, _ right: UnsafeBufferPointer<Float>) -> Void
     ) throws(AVError) {
         guard encoded.payload.count > 0, encoded.payload.count < 1 << 16 else { throw AVError.invalidData }
+        let (packet, frame) = (codec.packet, codec.frame)
         try AVError.check(av_new_packet(packet, Int32(encoded.payload.count)))
         encoded.payload.withBytes { bytes in
             if let target = packet.pointee.data, let source = bytes.baseAddress {
                 UnsafeMutableRawPointer(target).copyMemory(from: source, byteCount: bytes.count)
             }
         }
-        let sent = avcodec_send_packet(context, packet)
+        let sent = avcodec_send_packet(codec.context, packet)
         av_packet_unref(packet)
-        while avcodec_receive_frame(context, frame) >= 0 {
+        while avcodec_receive_frame(codec.context, frame) >= 0 {
             let result = resample()
             av_frame_unref(frame)
             let count = Int(try AVError.check(result))
@@ -87,6 +59,7 @@ public struct AACDecoder: ~Copyable {
     }
 
     private mutating func resample() -> Int32 {
+        let frame = codec.frame
         let channels = frame.pointee.ch_layout.nb_channels
         if resampler == nil || sourceRate != frame.pointee.sample_rate || sourceChannels != channels {
             swr_free(&resampler)

@@ -19,9 +19,7 @@ public struct AACEncoder: ~Copyable {
     /// Samples per second.
     public static let sampleRate: Int32 = 48000
 
-    private let context: UnsafeMutablePointer<AVCodecContext>
-    private let frame: UnsafeMutablePointer<AVFrame>
-    private let packet: UnsafeMutablePointer<AVPacket>
+    private let codec: OpenCodec
     private var filled = 0
     private var position: Int64 = 0
     /// The AudioSpecificConfig.
@@ -31,50 +29,26 @@ public struct AACEncoder: ~Copyable {
 
     /// Opens an encoder; throws `AVError` when libavcodec refuses.
     public init(settings: AACSettings = AACSettings()) throws(AVError) {
-        _ = MediaLibraries.quiet
-        guard let codec = avcodec_find_encoder(AV_CODEC_ID_AAC), let context = avcodec_alloc_context3(codec) else {
-            throw AVError.outOfMemory
-        }
-        context.pointee.sample_fmt = AV_SAMPLE_FMT_FLTP
-        context.pointee.sample_rate = Self.sampleRate
-        av_channel_layout_default(&context.pointee.ch_layout, 2)
-        context.pointee.bit_rate = Int64(settings.bitrateKbps) * 1000
-        context.pointee.time_base = AVRational(num: 1, den: Self.sampleRate)
-        context.pointee.thread_count = 1
-        let opened = avcodec_open2(context, codec, nil)
-        var frame = av_frame_alloc(), packet = av_packet_alloc()
-        var ready = opened
-        if opened >= 0, let frame {
+        codec = try OpenCodec(avcodec_find_encoder(AV_CODEC_ID_AAC)) { context in
+            context.sample_fmt = AV_SAMPLE_FMT_FLTP
+            context.sample_rate = Self.sampleRate
+            av_channel_layout_default(&context.ch_layout, 2)
+            context.bit_rate = Int64(settings.bitrateKbps) * 1000
+            context.time_base = AVRational(num: 1, den: Self.sampleRate)
+        } prepare: { (context, frame) throws(AVError) in
+            guard context.frame_size == Int32(Self.frameSamples) else { throw AVError.invalidData }
             frame.pointee.format = AV_SAMPLE_FMT_FLTP.rawValue
             frame.pointee.nb_samples = Int32(Self.frameSamples)
             frame.pointee.sample_rate = Self.sampleRate
             av_channel_layout_default(&frame.pointee.ch_layout, 2)
-            ready = av_frame_get_buffer(frame, 0)
+            try AVError.check(av_frame_get_buffer(frame, 0))
         }
-        guard ready >= 0, let frame, let packet, context.pointee.frame_size == Int32(Self.frameSamples) else {
-            var owned: UnsafeMutablePointer<AVCodecContext>? = context
-            avcodec_free_context(&owned)
-            av_frame_free(&frame)
-            av_packet_free(&packet)
-            throw ready < 0 ? AVError(code: ready) : AVError.outOfMemory
-        }
-        self.context = context
-        self.frame = frame
-        self.packet = packet
+        let context = codec.context
         // Only the two bytes that every reader knows; libavcodec adds an empty extension behind them.
         configuration = ByteBlock(
             copying: UnsafeRawBufferPointer(
                 start: context.pointee.extradata, count: min(2, Int(context.pointee.extradata_size))))
         primingSamples = Int(context.pointee.initial_padding)
-    }
-
-    deinit {
-        var context: UnsafeMutablePointer<AVCodecContext>? = context
-        var frame: UnsafeMutablePointer<AVFrame>? = frame
-        var packet: UnsafeMutablePointer<AVPacket>? = packet
-        avcodec_free_context(&context)
-        av_frame_free(&frame)
-        av_packet_free(&packet)
     }
 
     /// Encodes samples; blocks of any length are gathered into frames of 1024.
@@ -88,7 +62,7 @@ public struct AACEncoder: ~Copyable {
     public mutating func encode(
         left: UnsafeBufferPointer<Float>, right: UnsafeBufferPointer<Float>, output: (EncodedFrame) -> Void
     ) throws(AVError) {
-        let count = min(left.count, right.count)
+        let count = min(left.count, right.count), frame = codec.frame
         var taken = 0
         while taken < count {
             if filled == 0 { try AVError.check(av_frame_make_writable(frame)) }
@@ -107,13 +81,14 @@ public struct AACEncoder: ~Copyable {
             frame.pointee.pts = position
             position &+= Int64(Self.frameSamples)
             filled = 0
-            try AVError.check(avcodec_send_frame(context, frame))
+            try AVError.check(avcodec_send_frame(codec.context, frame))
             receive(output)
         }
     }
 
     private mutating func receive(_ output: (EncodedFrame) -> Void) {
-        while avcodec_receive_packet(context, packet) >= 0 {
+        let packet = codec.packet
+        while avcodec_receive_packet(codec.context, packet) >= 0 {
             let block = ByteBlock(
                 copying: UnsafeRawBufferPointer(start: packet.pointee.data, count: Int(packet.pointee.size)))
             output(

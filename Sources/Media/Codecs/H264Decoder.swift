@@ -5,9 +5,8 @@ internal import CMediaShims
 
 /// A decoder of one H.264 stream, single-threaded, confined to the thread that uses it.
 public struct H264Decoder: ~Copyable {
-    private let context: UnsafeMutablePointer<AVCodecContext>
-    private let frame: UnsafeMutablePointer<AVFrame>
-    private let packet: UnsafeMutablePointer<AVPacket>
+    private let codec: OpenCodec
+    private var frame: UnsafeMutablePointer<AVFrame> { codec.frame }
     private let poolCapacity: Int
     /// The bound of what parameter sets in band may announce, and the colour of streams that say nothing; nil for an ingest.
     private let live: (maximumPixels: Int, color: ColorDescription)?
@@ -50,51 +49,19 @@ public struct H264Decoder: ~Copyable {
         _ configuration: ByteBlock, _ poolCapacity: Int, maximumPixels: Int,
         live: (maximumPixels: Int, color: ColorDescription)?
     ) throws(AVError) {
-        _ = MediaLibraries.quiet
-        guard let codec = avcodec_find_decoder(AV_CODEC_ID_H264), let context = avcodec_alloc_context3(codec) else {
-            throw AVError.outOfMemory
-        }
-        var owned: UnsafeMutablePointer<AVCodecContext>? = context
-        let padding = Int(AV_INPUT_BUFFER_PADDING_SIZE)
-        guard let extra = av_mallocz(configuration.count + padding) else {
-            avcodec_free_context(&owned)
-            throw AVError.outOfMemory
-        }
-        configuration.withBytes {
-            extra.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(extra), byteCount: $0.count)
-        }
-        context.pointee.extradata = extra.assumingMemoryBound(to: UInt8.self)
-        context.pointee.extradata_size = Int32(configuration.count)
-        context.pointee.thread_count = 1
-        context.pointee.max_pixels = Int64(maximumPixels)
-        if live != nil {
-            context.pointee.flags |= AV_CODEC_FLAG_LOW_DELAY
+        codec = try OpenCodec(avcodec_find_decoder(AV_CODEC_ID_H264), configuration: configuration) { context in
+            context.max_pixels = Int64(maximumPixels)
+            guard live != nil else { return }
+            context.flags |= AV_CODEC_FLAG_LOW_DELAY
             // What libavcodec conceals it marks, and marked pictures are not handed on. Without its concealment it loses count of
             // slices, and marks whole pictures.
-            context.pointee.err_recognition = AV_EF_EXPLODE | AV_EF_BITSTREAM | AV_EF_BUFFER
+            context.err_recognition = AV_EF_EXPLODE | AV_EF_BITSTREAM | AV_EF_BUFFER
         }
-        let opened = avcodec_open2(context, codec, nil)
-        var frame = av_frame_alloc(), packet = av_packet_alloc()
-        guard opened >= 0, let frame, let packet else {
-            avcodec_free_context(&owned)
-            av_frame_free(&frame)
-            av_packet_free(&packet)
-            throw opened < 0 ? AVError(code: opened) : AVError.outOfMemory
-        }
-        self.context = context
-        self.frame = frame
-        self.packet = packet
         self.live = live
         self.poolCapacity = poolCapacity
     }
 
     deinit {
-        var context: UnsafeMutablePointer<AVCodecContext>? = context
-        var frame: UnsafeMutablePointer<AVFrame>? = frame
-        var packet: UnsafeMutablePointer<AVPacket>? = packet
-        avcodec_free_context(&context)
-        av_frame_free(&frame)
-        av_packet_free(&packet)
         if let converter { sws_freeContext(converter) }
     }
 
@@ -109,9 +76,10 @@ public struct H264Decoder: ~Copyable {
         guard encoded.payload.count > 0, encoded.payload.count < 1 << 26 else { throw AVError.invalidData }
         if let live, try check(encoded.payload, live.maximumPixels) {
             // What is left of damaged pictures neither holds up an IDR nor comes out in its place.
-            avcodec_flush_buffers(context)
-            context.pointee.has_b_frames = 0
+            avcodec_flush_buffers(codec.context)
+            codec.context.pointee.has_b_frames = 0
         }
+        let packet = codec.packet
         try AVError.check(av_new_packet(packet, Int32(encoded.payload.count)))
         encoded.payload.withBytes { bytes in
             if let target = packet.pointee.data, let source = bytes.baseAddress {
@@ -121,12 +89,12 @@ public struct H264Decoder: ~Copyable {
         packet.pointee.pts = encoded.pts
         packet.pointee.dts = encoded.dts
         if encoded.isKeyframe { packet.pointee.flags |= AV_PKT_FLAG_KEY }
-        let sent = avcodec_send_packet(context, packet)
+        let sent = avcodec_send_packet(codec.context, packet)
         av_packet_unref(packet)
         let isWhole = receive(output)
         if live != nil, sent < 0 || !isWhole {
             // Half a picture must not become the reference of the next.
-            avcodec_flush_buffers(context)
+            avcodec_flush_buffers(codec.context)
             throw sent < 0 ? AVError(code: sent) : AVError.invalidData
         }
         try AVError.check(sent)
@@ -157,16 +125,16 @@ public struct H264Decoder: ~Copyable {
 
     /// Hands on the pictures that wait for reordering, and makes the decoder ready for a new start.
     public mutating func finish(output: (VideoFrame) -> Void) {
-        avcodec_send_packet(context, nil)
+        avcodec_send_packet(codec.context, nil)
         receive(output)
-        avcodec_flush_buffers(context)
+        avcodec_flush_buffers(codec.context)
     }
 
     /// Hands on what is ready; returns false when a picture was damaged, which a live stream does not show.
     @discardableResult
     private mutating func receive(_ output: (VideoFrame) -> Void) -> Bool {
         var isWhole = true
-        while avcodec_receive_frame(context, frame) >= 0 {
+        while avcodec_receive_frame(codec.context, frame) >= 0 {
             let isDamaged = frame.pointee.decode_error_flags != 0 || frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0
             if live != nil, isDamaged {
                 isWhole = false
