@@ -25,8 +25,8 @@ def chromium(profile, log, size=(1000, 860)):
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver", log_output=str(log)))
     try:
-        driver.set_page_load_timeout(30)
-        driver.set_script_timeout(30)
+        driver.set_page_load_timeout(90)
+        driver.set_script_timeout(90)
         yield driver
     finally:
         driver.quit()

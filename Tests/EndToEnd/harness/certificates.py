@@ -37,6 +37,6 @@ def shown_certificate(port, name="localhost"):
     """Returns the fingerprint of the certificate that a listener shows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as plain:
         with context.wrap_socket(plain, server_hostname=name) as secure:
             return hashlib.sha256(secure.getpeercert(binary_form=True)).hexdigest()

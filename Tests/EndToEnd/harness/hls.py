@@ -138,7 +138,7 @@ class Viewer:
                 cookies[name] = value
         return cls(api.studio, cookies), response.json()
 
-    def fetch(self, url, timeout=10, **options):
+    def fetch(self, url, timeout=30, **options):
         """Fetches a URL on this thread's own connection."""
         if not hasattr(self._connections, "session"):
             session = self._connections.session = requests.Session()
@@ -190,7 +190,7 @@ class Recorder:
 
     def stop(self):
         self._stopping.set()
-        self._thread.join(15)
+        self._thread.join(60)
 
     def _run(self):
         while not self._stopping.is_set():

@@ -9,7 +9,7 @@ import urllib.parse
 
 import websocket
 
-from .waiting import wait_until
+from .waiting import PATIENCE, wait_until
 
 
 class LiveRecord:
@@ -65,6 +65,7 @@ class LiveRecord:
 
     def wait_for(self, condition, seconds, what):
         """Returns the first message, past or coming, for which the condition holds."""
+        seconds *= PATIENCE
         deadline = time.monotonic() + seconds
         seen = 0
         with self._changed:
@@ -107,7 +108,7 @@ class LiveSocket(LiveRecord):
         query = {"ticket": ticket} | ({"resume": resume} if resume else {})
         url = f"wss://{studio.host}:{studio.ports['https']}/v1/events/{event}/live?{urllib.parse.urlencode(query)}"
         self.socket = websocket.create_connection(
-            url, timeout=15, origin=studio.origin, sslopt={"ca_certs": str(studio.certificate)}
+            url, timeout=60, origin=studio.origin, sslopt={"ca_certs": str(studio.certificate)}
         )
         self.socket.settimeout(None)
         self._reader = threading.Thread(target=self._read, name="live socket", daemon=True)
@@ -154,7 +155,7 @@ class EventSource(LiveRecord):
         if resume:
             headers["Last-Event-ID"] = resume
         self.response = api.session.get(
-            f"{api.studio.origin}/v1/events/{event}/live", headers=headers, stream=True, timeout=(15, 60)
+            f"{api.studio.origin}/v1/events/{event}/live", headers=headers, stream=True, timeout=(60, 180)
         )
         assert self.response.status_code == 200, f"server-sent events: {self.response.status_code} {self.response.text}"
         kind = self.response.headers["Content-Type"].split(";")[0]

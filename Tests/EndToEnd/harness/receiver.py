@@ -12,7 +12,7 @@ from aiortc.rtp import RtcpSrPacket
 
 from .sound import loudness
 from .speakers import RoomSocket
-from .waiting import wait_until
+from .waiting import PATIENCE, wait_until
 
 NTP_FRACTION = 2**32
 # Encoders look 6.5 ms ahead: what is decoded was captured that much before what its stamp says.
@@ -52,7 +52,7 @@ class RoomReceiver:
         self._readers = []
         self._seen = set()
 
-    def _run(self, work, seconds=15):
+    def _run(self, work, seconds=60):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
 
     def subscribe(self, participant, seconds=15):
@@ -61,7 +61,7 @@ class RoomReceiver:
         self.socket.last_id += 1
         self.socket.socket.send('{"id": %d, "subscribe": true}' % self.socket.last_id)
         wanted = {(participant, "camera"), (participant, "microphone")}
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE * seconds
         while not wanted <= set(self.tracks):
             offer = self.socket.receive(lambda message: "offer" in message, max(0.1, deadline - time.monotonic()))["offer"]
             answer = self._run(self._answer(offer))

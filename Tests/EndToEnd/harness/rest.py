@@ -32,7 +32,7 @@ class Api:
             headers["Origin"] = self.studio.origin
         return headers
 
-    def request(self, method, path, body=None, *, expect=None, headers=None, origin=True, data=None, timeout=15):
+    def request(self, method, path, body=None, *, expect=None, headers=None, origin=True, data=None, timeout=60):
         """Sends a request; fails when the status is not `expect` (a number or several), or an error is malformed."""
         sent = self.headers(origin) | (headers or {})
         if data is None and method not in ("GET", "HEAD", "DELETE"):

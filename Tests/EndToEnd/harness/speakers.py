@@ -14,7 +14,7 @@ import aiortc
 import av
 import websocket
 
-from .waiting import wait_until
+from .waiting import PATIENCE, wait_until
 
 # Only loopback: a machine without any other interface has speakers too.
 aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"] if use_ipv4 else []
@@ -97,7 +97,7 @@ class WhipSpeaker:
         self._thread = threading.Thread(target=self._loop.run_forever, name="aiortc", daemon=True)
         self._thread.start()
 
-    def _run(self, work, seconds=15):
+    def _run(self, work, seconds=60):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
 
     def publish(self):
@@ -156,15 +156,19 @@ class RoomSocket:
         studio = api.studio
         query = urllib.parse.urlencode({"ticket": ticket})
         self.socket = websocket.create_connection(
-            f"wss://{studio.host}:{studio.ports['https']}/v1/events/{event}/rtc?{query}", timeout=15,
+            f"wss://{studio.host}:{studio.ports['https']}/v1/events/{event}/rtc?{query}", timeout=60,
             origin=studio.origin, sslopt={"ca_certs": str(studio.certificate)},
         )  # fmt: skip
         self.last_id = 0
+        self._passed = []
 
     def receive(self, condition, seconds=10):
-        """Returns the next message for which the condition holds."""
+        """Returns the next message for which the condition holds; others are kept for whoever asks for them."""
+        for index, message in enumerate(self._passed):
+            if condition(message):
+                return self._passed.pop(index)
+        seconds *= PATIENCE
         deadline = time.monotonic() + seconds
-        seen = []
         while time.monotonic() < deadline:
             self.socket.settimeout(max(0.05, deadline - time.monotonic()))
             try:
@@ -173,8 +177,8 @@ class RoomSocket:
                 break
             if condition(message):
                 return message
-            seen.append(message)
-        raise AssertionError(f"no such message within {seconds} s; came: {seen}")
+            self._passed.append(message)
+        raise AssertionError(f"no such message within {seconds} s; came: {self._passed}")
 
     def ask(self, body):
         """Sends a request and returns its reply."""

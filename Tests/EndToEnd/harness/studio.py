@@ -1,6 +1,7 @@
 """One installation: `proscenium serve` with a data folder and loopback ports of its own."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,14 +20,20 @@ LISTENERS = ("https", "hls", "rtmps", "media", "internal")
 
 
 def free_ports(count):
-    """Returns ports that were free a moment ago, for UDP too."""
+    """Returns ports that were free a moment ago, for UDP too.
+
+    They lie below those that the kernel gives to connections and to sockets that ask for any: what is killed finds its own again.
+    """
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    chance = random.SystemRandom()
     with ExitStack() as stack:
         ports = []
         while len(ports) < count:
+            port = chance.randrange(10_100, first) if first > 12_000 else 0
             tcp = stack.enter_context(socket.socket())
-            tcp.bind(("127.0.0.1", 0))
             udp = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
             try:
+                tcp.bind(("127.0.0.1", port))
                 udp.bind(("127.0.0.1", tcp.getsockname()[1]))
             except OSError:
                 continue
@@ -81,13 +88,13 @@ class Studio:
         if self.supervisor.poll() is not None:
             raise AssertionError(f"serve ended with {self.supervisor.returncode}\n{self.log_tail()}")
         try:
-            return requests.get(f"http://127.0.0.1:{self.ports['internal']}/readyz", timeout=2).status_code == 200
+            return requests.get(f"http://127.0.0.1:{self.ports['internal']}/readyz", timeout=5).status_code == 200
         except requests.RequestException:
             return False
 
     def metrics(self):
         """Returns what the internal listener tells Prometheus."""
-        answer = requests.get(f"http://127.0.0.1:{self.ports['internal']}/metrics", timeout=5)
+        answer = requests.get(f"http://127.0.0.1:{self.ports['internal']}/metrics", timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.text
 
@@ -113,7 +120,7 @@ class Studio:
         """Kills the process that really serves, and returns it once it is gone."""
         process = self.process(role)
         process.kill()
-        wait_until(lambda: not process.is_running(), 5, f"{process} survived SIGKILL")
+        wait_until(lambda: not process.is_running(), 10, f"{process} survived SIGKILL")
         return process
 
     def wait_restarted(self, role, old, seconds=20):
@@ -130,10 +137,19 @@ class Studio:
         if self.supervisor is not None and self.supervisor.poll() is None:
             self.supervisor.send_signal(signal.SIGTERM)
             try:
-                self.supervisor.wait(15)
+                self.supervisor.wait(60)
             except subprocess.TimeoutExpired:
                 pass
-        left = [process for session in self._sessions for process in processes.of_session(session)]
+
+        def still_there():
+            return [process for session in self._sessions for process in processes.of_session(session)]
+
+        # What the kernel ends with its parent takes a moment to go, and may need a core for it.
+        try:
+            wait_until(lambda: not still_there(), 3, "left behind")
+        except AssertionError:
+            pass
+        left = still_there()
         for process in left:
             process.kill()
         if self.supervisor is not None:
