@@ -13,6 +13,7 @@ from harness.browser import chromium, screenshot, wait_script
 from harness.files import make_png
 from harness.picture import COLUMNS, FRAME_MS, ROWS, is_near
 from harness.show import Show
+from harness.waiting import wait_until
 
 GROUND = (200, 110, 20)
 LOGO = (20, 180, 60)
@@ -102,7 +103,8 @@ class Desk(Show):
 
     def seen(self, label, after_ms, place):
         """Returns a part of the picture some time after something was shown, in full size."""
-        return self.decoded.full_size(self.answers[label]["programTime"] + after_ms, place)
+        moment = self.settled(label, after_ms) if after_ms > 0 else self.answers[label]["programTime"] + after_ms
+        return self.decoded.full_size(moment, place)
 
     def keep(self, label, after_ms, name):
         """Keeps a frame as a picture for whoever wants to look at it."""
@@ -140,10 +142,10 @@ def named(desk):
     desk.choose("#lower-theme", "light")
     desk.fill("#lower-name", "Zoë Ferreira")
     desk.fill("#lower-title", "رئيسة القسم")
-    desk.press("named", "#lower .primary", hold=1.5)
+    desk.press("named", "#lower .primary", hold=2.5)
     assert desk.overlays()["lowerThirds"] == [{"name": "Zoë Ferreira", "title": "رئيسة القسم", "theme": "light"}]
     wait_script(desk.page, "!document.querySelector('#lower-hide').disabled", 5, "the way to hide it")
-    desk.press("unnamed", "#lower-hide", hold=1.0)
+    desk.press("unnamed", "#lower-hide", hold=2.5)
     assert desk.overlays()["lowerThirds"] == []
     return desk
 
@@ -151,18 +153,20 @@ def named(desk):
 def passage(desk, label, before, after):
     """What one place of the lower third's panel shows around a change: the frames before, on the way, and after."""
     moment = desk.answers[label]["programTime"]
+    # So many pictures came late, for want of time: what was before stands meanwhile.
+    late = desk.hitches(moment, LIGHT_MS + 500)
     frames = desk.decoded.between(moment - 400, moment + LIGHT_MS + 500)
     looks = [(frame.program_time - moment, frame.mean(2, 30, 1, 2)) for frame in frames]
-    print(f"{label}: {[(round(at), tuple(round(part) for part in colour)) for at, colour in looks]}")
+    print(f"{label}: {late} late, {[(round(at), tuple(round(part) for part in colour)) for at, colour in looks]}")
     assert all(is_near(colour, before, 12) for at, colour in looks if at < -2.5 * FRAME_MS), "it begins before the page says"
-    assert all(is_near(colour, after, 12) for at, colour in looks if at > LIGHT_MS + 2.5 * FRAME_MS), "it does not end"
-    return [colour for _, colour in looks if not is_near(colour, before, 12) and not is_near(colour, after, 12)]
+    assert sum(not is_near(colour, after, 12) for at, colour in looks if at > LIGHT_MS + 2.5 * FRAME_MS) <= late, "it does not end"
+    way = [colour for _, colour in looks if not is_near(colour, before, 12) and not is_near(colour, after, 12)]
+    assert way or late >= LIGHT_MS / FRAME_MS - 2, f"{label}: nothing between the two"
 
 
 def test_a_lower_third_fades_in_with_its_theme_and_out_again(named):
     for label, before, after in (("named", GROUND, LIGHT), ("unnamed", LIGHT, GROUND)):
-        way = passage(named, label, before, after)
-        assert way, f"{label}: nothing between the two"
+        passage(named, label, before, after)
     shown, gone = named.seen("named", 1200, LOWER), named.seen("unnamed", 900, LOWER)
     letters, panel = count(shown, (18, 22, 31), 40), count(shown, LIGHT)
     print(f"{letters} pixels of letters on {panel} of the panel")
@@ -190,13 +194,13 @@ def laid(named):
     desk.fill("#comment-text", "क्या सब लोग एक साथ मतदान कर सकते हैं? Can all of us vote at the same time?")
     desk.press("comment", "#comment-overlay .primary", hold=0)
     desk.choose("#poll-choice", desk.poll["id"])
-    desk.press("poll", "#poll-overlay .primary", hold=2)
+    desk.press("poll", "#poll-overlay .primary", hold=3)
     assert desk.overlays()["theme"] == "band" and desk.overlays()["poll"]["id"] == desk.poll["id"]
     for number in range(3):
         voter = desk.studio.attendee(desk.admin, desk.event, f"Voter {number}")
         ballot = {"choices": [desk.poll["options"][0]["id"]], "playhead": desk.poll["openedAt"]}
         voter.put(f"{desk.path}/polls/{desk.poll['id']}/ballots/me", ballot, expect=200)
-    desk.note("voted", lambda: desk.admin.patch(f"{desk.path}/program", {}, expect=200).json(), hold=4)
+    desk.note("voted", lambda: desk.admin.patch(f"{desk.path}/program", {}, expect=200).json(), hold=6)
     screenshot(desk.page, desk.artefacts, "produce-overlays.png")
     # A take brings what lies over the picture along.
     desk.choose("#next-layout", "full")
@@ -206,14 +210,14 @@ def laid(named):
     for name in PLACES:
         wait_script(desk.page, f"!document.querySelector('#{name}-overlay [data-hide]').disabled", 5, f"the way to hide {name}")
         desk.press(f"no {name}", f"#{name}-overlay [data-hide]", hold=0)
-    desk.wait_program_time(desk.answers["no logo"]["programTime"] + 1500)
+    desk.wait_program_time(desk.answers["no logo"]["programTime"] + 2500)
     return desk
 
 
 def test_every_kind_is_shown_by_the_page_in_the_theme_of_all(laid):
-    laid.keep("voted", 3500, "overlays.png")
+    laid.keep("voted", 4500, "overlays.png")
     for name, place in PLACES.items():
-        shown = laid.seen("voted", 3500, place)
+        shown = laid.seen("voted", 4500, place)
         panel, letters = count(shown, LOGO if name == "logo" else BAND), count(shown, WHITE, 60)
         print(f"{name}: {panel} pixels of its panel, {letters} of letters, of {shown.width * shown.height}")
         assert panel > 0.15 * shown.width * shown.height, name
@@ -223,8 +227,10 @@ def test_every_kind_is_shown_by_the_page_in_the_theme_of_all(laid):
 
 
 def test_tickers_run_clocks_tick_and_what_stands_still_stands_still(laid):
+    # Where the machine stood still for a moment, both are later.
+    begin = laid.settled("voted", 1500)
     one, other = (
-        {name: laid.seen("voted", at, place) for name, place in PLACES.items()} for at in (1500, 2600)
+        {name: laid.decoded.full_size(begin + at, place) for name, place in PLACES.items()} for at in (0, 1100)
     )
     differences = {name: one[name].difference(other[name]) for name in PLACES}
     print({name: round(value, 2) for name, value in differences.items()})
@@ -233,7 +239,7 @@ def test_tickers_run_clocks_tick_and_what_stands_still_stands_still(laid):
 
 
 def test_votes_are_seen_on_the_poll_as_they_come(laid):
-    before, after = (count(laid.seen(label, at, PLACES["poll"]), ACCENT) for label, at in (("poll", 1500), ("voted", 3500)))
+    before, after = (count(laid.seen(label, at, PLACES["poll"]), ACCENT) for label, at in (("poll", 1500), ("voted", 4500)))
     print(f"{before} pixels of bars before anybody has voted, {after} after")
     assert after > before + 3000
 
@@ -249,7 +255,8 @@ def test_all_is_gone_when_the_page_has_hidden_it(laid):
 
 
 def test_names_of_many_scripts_are_seen_in_themes_of_their_own(laid):
-    laid.show({"layout": "full", "background": "#C86E14", "overlays": {"lowerThirds": SCRIPTS}}, "scripts", hold=1.5)
+    scene = {"layout": "full", "background": "#C86E14", "overlays": {"lowerThirds": SCRIPTS}}
+    wait_until(lambda: laid.show(scene, "scripts", hold=2.5)["ready"], 10, lambda: f"they are not drawn: {laid.answers['scripts']}")
     laid.keep("scripts", 1200, "overlays-scripts.png")
     frame = laid.seen("scripts", 1200, (2, 2, 30, 32))
     for colour in (LIGHT, BAND, WHITE):
@@ -281,9 +288,9 @@ def test_names_are_written_in_an_uploaded_font(laid):
     assert font["kind"] == "font" and "width" not in font, font
     name = {"name": "Illinois lilies", "title": "أبواب", "theme": "band"}
     scene = {"layout": "full", "background": "#C86E14", "overlays": {"lowerThirds": [name]}}
-    laid.show(scene, "usual", hold=1)
-    laid.show(scene | {"overlays": {"font": font["id"], "lowerThirds": [name]}}, "own", hold=1)
-    assert laid.answers["own"]["ready"], laid.answers["own"]
+    laid.show(scene, "usual", hold=2.5)
+    own = scene | {"overlays": {"font": font["id"], "lowerThirds": [name]}}
+    wait_until(lambda: laid.show(own, "own", hold=2.5)["ready"], 10, lambda: f"the font is not ready: {laid.answers['own']}")
     laid.admin.request("DELETE", f"{laid.path}/assets/{font['id']}", expect=409)
     laid.keep("own", 900, "overlays-font.png")
     usual, own = (count(laid.seen(label, 900, LOWER), BAND) for label in ("usual", "own"))

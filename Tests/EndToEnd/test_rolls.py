@@ -54,6 +54,17 @@ class Stage(Show):
     def roll(self, asset, verb, body=None):
         return self.admin.post(f"{self.path}/media/{asset}/{verb}", body or {}, expect=200).json()
 
+    def roll_ready(self, asset, verb):
+        """Repeats it until all is there; returns the first answer, from which on something else may be seen, and the last."""
+        answers = []
+
+        def is_ready():
+            answers.append(self.roll(asset, verb))
+            return answers[-1]["ready"]
+
+        wait_until(is_ready, 10, lambda: f"{asset} is not ready: {answers}", 0.2)
+        return answers[0], answers[-1]
+
     def scene(self):
         answer = self.admin.get(f"{self.path}/program", expect=200)
         return answer.json(), answer.headers["ETag"]
@@ -85,12 +96,12 @@ def played(stage):
     stage.show(PLAIN, "plain", hold=1)
     for name, asset in (("mp4", mp4), ("webm", webm)):
         # It stands at its first picture, and then runs: what is loaded already is there at once.
-        paused = stage.roll(asset["id"], "pause")
-        assert paused["ready"] and paused["media"]["state"] == "paused", paused
-        stage.answers[f"{name} paused"] = paused
-        stage.wait_program_time(paused["programTime"] + 1000)
-        stage.note(name, lambda: stage.roll(asset["id"], "play"), hold=SECONDS + 2)
-        assert stage.scene()[0].get("media") is None, stage.scene()
+        asked, paused = stage.roll_ready(asset["id"], "pause")
+        assert paused["media"]["state"] == "paused", paused
+        stage.answers[f"{name} asked"], stage.answers[f"{name} paused"] = asked, paused
+        stage.wait_program_time(paused["programTime"] + 2000)
+        stage.note(name, lambda: stage.roll(asset["id"], "play"), hold=SECONDS + 4)
+        wait_until(lambda: stage.scene()[0].get("media") is None, 5, lambda: f"it is still there: {stage.scene()}")
     return stage
 
 
@@ -108,22 +119,26 @@ def is_roll(frame):
 
 @pytest.mark.parametrize("name", ["mp4", "webm"])
 def test_a_roll_is_seen_from_the_time_of_its_answer_and_the_scene_comes_back(played, name):
-    paused, start = played.answers[f"{name} paused"]["programTime"], played.answers[name]["programTime"]
-    before = played.decoded.between(paused - 500, paused - 3 * FRAME_MS)
-    assert before and all(map(is_ground, before))
+    asked, paused, start = (played.answers[label]["programTime"] for label in (f"{name} asked", f"{name} paused", name))
+    # So many pictures were late, or did not come, because the machine had no time for them: what came before stands until then.
+    late = played.hitches(paused, start - paused) + played.hitches(start, 1000 * SECONDS)
+    before = played.decoded.between(asked - 500, asked - 3 * FRAME_MS)
+    assert all(map(is_ground, [*before, played.decoded.at(asked - 3 * FRAME_MS)]))
     # Its first picture is a flash.
     standing = played.decoded.between(paused + 3 * FRAME_MS, start)
-    # A machine without time leaves every second picture out.
-    assert len(standing) >= (start - paused) / FRAME_MS / 2 - 5 and all(map(is_white, standing))
+    assert is_white(played.decoded.at(start - FRAME_MS)) and sum(not is_white(frame) for frame in standing) <= late
     frames = played.decoded.between(start, start + 1000 * SECONDS - 2 * FRAME_MS)
-    assert all(map(is_roll, frames)), [round(f.program_time - start) for f in frames if not is_roll(f)]
+    assert frames and all(map(is_roll, frames)), [round(f.program_time - start) for f in frames if not is_roll(f)]
     flashes = rising_edges([(frame.program_time, sum(frame.mean(20, 10, 20, 10))) for frame in frames])
-    off = [flash - start - 1000 * (index + 1) for index, flash in enumerate(flashes)]
-    print(f"{name}: flashes {[round(value) for value in off]} ms from where the answer puts them")
-    assert len(off) == SECONDS - 1 and all(abs(value) <= 2.5 * FRAME_MS for value in off), off
-    after = played.decoded.between(start + 1000 * SECONDS + 1000, start + 1000 * SECONDS + 1500)
-    assert after and all(map(is_ground, after))
-    gone = next(f.program_time for f in played.decoded.between(start + 4500, start + 1000 * SECONDS + 1500) if is_ground(f))
+    off = [flash - start - 1000 * max(1, round((flash - start) / 1000)) for flash in flashes]
+    print(f"{name}: flashes {[round(value) for value in off]} ms from where the answer puts them, {late} pictures were late")
+    # A flash is gone where three pictures were.
+    assert SECONDS - 1 - late // 2 <= len(off) < SECONDS, off
+    assert sum(abs(value) > 2.5 * FRAME_MS for value in off) <= late // 2, off
+    end = played.settled(name, 1000 * SECONDS + 1000)
+    after = [*played.decoded.between(end, end + 500), played.decoded.at(end)]
+    assert all(map(is_ground, after))
+    gone = next(f.program_time for f in played.decoded.between(start + 4500, end + 500) if is_ground(f))
     print(f"{name}: the scene is back {gone - start - 1000 * SECONDS:+.0f} ms after the end of the roll")
 
 
@@ -135,12 +150,14 @@ def test_a_roll_is_heard_with_its_picture(played, name):
     beeps = onsets(sound_between(played.decoded, start - 500, end + 500))
     frames = played.decoded.between(start, end)
     flashes = rising_edges([(frame.program_time, sum(frame.mean(20, 10, 20, 10))) for frame in frames])
-    skews = pair_up(flashes, beeps)
-    print(f"{name}: flash after beep {[round(skew) for skew in skews]} ms")
-    assert len(skews) >= SECONDS - 1, (flashes, beeps)
-    # A picture that is left out for want of time makes one flash late, and not the clock.
-    assert abs(statistics.median(skews)) <= SYNC_MS and all(abs(skew) <= 2.5 * FRAME_MS for skew in skews), skews
-    silent = [value for at, value in sound_between(played.decoded, end + 600, end + 1500)]
+    skews, late = pair_up(flashes, beeps), played.hitches(start, 1000 * SECONDS)
+    print(f"{name}: flash after beep {[round(skew) for skew in skews]} ms, {late} pictures were late")
+    assert len(skews) >= SECONDS - 1 - late // 2, (flashes, beeps)
+    # A picture that there was no time for makes one flash late, and not the clock.
+    steady = [skew for skew in skews if abs(skew) <= 2.5 * FRAME_MS]
+    assert len(skews) - len(steady) <= late // 2 and (not steady or abs(statistics.median(steady)) <= SYNC_MS), skews
+    quiet = played.settled(name, 1000 * SECONDS + 600)
+    silent = [value for at, value in sound_between(played.decoded, quiet, quiet + 900)]
     assert silent and max(silent) < 50
 
 
@@ -163,14 +180,13 @@ def test_what_is_no_video_is_refused_and_nothing_on_stage_changes(played):
 
 
 def test_bars_are_played_without_an_upload(played):
-    answer = played.note("bars", lambda: played.roll("bars", "play"), hold=1)
-    assert answer["ready"], answer
-    frame = played.decoded.at(answer["programTime"] + 500)
+    played.note("bars", lambda: played.roll_ready("bars", "play")[1], hold=2)
+    frame = played.decoded.at(played.settled("bars", 500))
     bars = [(191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0), (191, 0, 191), (191, 0, 0), (0, 0, 191), (0, 0, 0)]
     seen = [frame.mean(8 * index + 3, 10, 2, 10) for index in range(8)]
     assert all(is_near(one, bar, 12) for one, bar in zip(seen, bars)), seen
-    played.note("no bars", lambda: played.roll("bars", "stop"), hold=0.5)
-    assert is_ground(played.decoded.at(played.answers["no bars"]["programTime"] + 300))
+    played.note("no bars", lambda: played.roll("bars", "stop"), hold=2)
+    assert is_ground(played.decoded.at(played.settled("no bars", 500)))
 
 
 def test_a_roll_whose_process_dies_gives_the_scene_back(played):
@@ -184,8 +200,8 @@ def test_a_roll_whose_process_dies_gives_the_scene_back(played):
     )  # fmt: skip
     reader.kill()
     wait_until(lambda: played.scene()[0].get("media") is None, 10, "the roll stays in the scene", 0.05)
-    ended = played.note("died", lambda: played.admin.patch(f"{played.path}/program", {}, expect=200).json(), hold=1)
-    assert is_ground(played.decoded.at(ended["programTime"] + 500))
+    ended = played.note("died", lambda: played.admin.patch(f"{played.path}/program", {}, expect=200).json(), hold=2)
+    assert is_ground(played.decoded.at(played.settled("died", 500)))
     assert compositor.is_running(), "the compositor did not outlive the roll"
     played.recorder.assert_clean()
     assert ended["programTime"] > start["programTime"]

@@ -27,7 +27,7 @@ class Stretch:
         participant = show.participant(ALICE)
         with RoomReceiver(show.bearer(name=f"Rex {label}"), show.event) as receiver:
             receiver.subscribe(participant)
-            self.begin = show.program_now()
+            self.begin = show.mark()
             show.wait_program_time(self.begin + STRETCH_MS)
             self.end = show.program_now()
             camera, microphone = (receiver.tracks[participant, source] for source in ("camera", "microphone"))

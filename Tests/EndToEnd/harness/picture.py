@@ -142,16 +142,16 @@ class DecodedProgram:
         return found
 
     def at(self, program_time):
-        """Returns the frame that is out at a program time."""
-        frames = self.between(program_time - 3 * FRAME_MS, program_time + 3 * FRAME_MS)
-        assert frames, f"no frame around {program_time}"
-        return min(frames, key=lambda frame: abs(frame.program_time - program_time))
+        """Returns the frame that is out at a program time: it stays until the next one, of which a busy machine leaves some out."""
+        # A key frame comes every two seconds, whatever is left out.
+        frames = self.between(program_time - 2100, program_time + FRAME_MS / 2)
+        assert frames, f"no frame before {program_time}"
+        return frames[-1]
 
     def full_size(self, program_time, rect):
         """Returns a rectangle (in grid units) of the frame at a program time, in full resolution."""
         segment = self.wait_for(program_time)
-        frames = self.frames_of(segment)
-        index = min(range(len(frames)), key=lambda candidate: abs(frames[candidate].program_time - program_time))
+        index = sum(frame.program_time < program_time + FRAME_MS / 2 for frame in self.frames_of(segment)[1:])
         unit = self.record.rung.height // ROWS
         x, y, width, height = (int(value * unit) & ~1 for value in rect)
         return cut_out(self.record.files[segment.number], index, x, y, width, height)

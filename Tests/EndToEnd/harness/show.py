@@ -7,6 +7,7 @@ import aiortc
 from selenium.webdriver.common.by import By
 
 from .browser import chromium, screenshot, wait_script
+from .hitches import Hitches
 from .hls import Recorder, Viewer
 from .picture import FRAME_MS, DecodedProgram, colour_of, decode_still, is_near
 from .speakers import Ground, Page, WhipSpeaker
@@ -35,7 +36,7 @@ class Show:
         self.deaths = {}
         self.offset_ms = None
         self._stack = ExitStack()
-        self.alice = self.cora = self.freda = self.recorder = self.decoded = None
+        self.alice = self.cora = self.freda = self.recorder = self.decoded = self._hitches = None
 
     # People
 
@@ -91,6 +92,8 @@ class Show:
         self.recorder = Recorder(viewer, playback["hls"], self.folder).start()
         self._stack.callback(self.recorder.stop)
         self.decoded = DecodedProgram(self.recorder)
+        self._hitches = Hitches(self.studio)
+        self._stack.callback(self._hitches.stop)
         return self
 
     def bring_in(self):
@@ -130,10 +133,20 @@ class Show:
 
     def clock_offset(self):
         """Returns how far the program's clock is ahead of the wall, to the accuracy of the quickest of three answers."""
-        return max(
+        self.offset_ms = max(
             self.note(None, lambda: self.admin.patch(f"{self.path}/program", {}, expect=200).json(), hold=0)
             and self.offset_ms for _ in range(3)
         )  # fmt: skip
+        return self.offset_ms
+
+    def mark(self, label=None):
+        """Keeps the program time of now, and returns it."""
+        # An answer that was slow says too little.
+        self.clock_offset()
+        now = round(self.program_now())
+        if label is not None:
+            self.answers[label] = {"programTime": now}
+        return now
 
     def program_now(self):
         """Returns the program time, to the accuracy of an answer's way."""
@@ -159,20 +172,37 @@ class Show:
 
     # What the decoded program shows
 
-    def assert_shown(self, label, condition, span_ms=500, frames_off=2):
-        """Asserts that a look begins at the answer's program time, to two frames, in the decoded program."""
+    def hitches(self, moment, span_ms):
+        """Returns how many pictures the machine had no time for around a program time, or somewhat before or after, at most."""
+        wall = moment - self.offset_ms
+        return self._hitches.between(wall - 1000, wall + span_ms)
+
+    def settled(self, label, after_ms):
+        """Returns a program time so long after the answer's; later by as much as the machine stood still meanwhile, at most a second."""
         moment = self.answers[label]["programTime"]
-        frames = self.decoded.between(moment - span_ms, moment + span_ms)
+        return moment + after_ms + min(1000, self.hitches(moment, after_ms) * FRAME_MS)
+
+    def assert_shown(self, label, condition, span_ms=500, frames_off=2):
+        """Asserts that a look begins at the answer's program time, to two frames, in the decoded program.
+
+        Where the machine had no time to draw, the picture before was sent again, and counted as late: so many may be.
+        """
+        moment, hitches = self.answers[label]["programTime"], self.hitches(self.answers[label]["programTime"], span_ms)
+        # Where something was not there within a second, a card is seen first.
+        is_ready = self.answers[label].get("ready", True)
+        extra_ms = 1000 if not is_ready else min(1000, hitches * FRAME_MS)
+        frames = self.decoded.between(moment - span_ms, moment + span_ms + extra_ms)
         looks = [(frame.program_time, bool(condition(frame))) for frame in frames]
-        early = [at for at, is_new in looks if is_new and at < moment - (frames_off + 0.5) * FRAME_MS]
-        late = [at for at, is_new in looks if not is_new and at > moment + (frames_off + 0.5) * FRAME_MS]
         first = next((at for at, is_new in looks if is_new), None)
-        assert first is not None, f"{label}: told {moment}, never seen in {len(frames)} frames around it"
-        assert not early and not late, (
-            f"{label}: told {moment}, seen {first - moment:+.1f} ms from it; "
-            f"early {[round(at - moment) for at in early]}, late {[round(at - moment) for at in late]}"
+        assert first is not None, f"{label}: told {moment}, never seen in {len(frames)} frames around it, {hitches} late"
+        early = [at for at, is_new in looks if is_new and at < moment - (frames_off + 0.5) * FRAME_MS]
+        late = [at for at, is_new in looks if not is_new and moment + (frames_off + 0.5) * FRAME_MS < at < first]
+        gone = [at for at, is_new in looks if not is_new and first < at < moment + span_ms]
+        assert not early and not gone and (len(late) <= hitches or not is_ready), (
+            f"{label}: told {moment}, seen {first - moment:+.1f} ms from it, {hitches} pictures were late; early "
+            f"{[round(at - moment) for at in early]}, late {[round(at - moment) for at in late]}, gone {[round(at - moment) for at in gone]}"
         )
-        print(f"{label}: seen {first - moment:+.1f} ms from what the answer says")
+        print(f"{label}: seen {first - moment:+.1f} ms from what the answer says, {hitches} pictures were late meanwhile")
 
     def screenshot(self, name):
         screenshot(self.alice.driver, self.artefacts, name)
