@@ -126,14 +126,15 @@ def test_a_stream_that_comes_in_is_seen_and_heard_in_the_program(stage, tmp_path
         [file] = server.files
     size = (64, 36)
     data = run_decoder(
-        ["-i", str(file), "-map", "0:v", "-fps_mode", "passthrough", "-vf", "scale=64:36:flags=area", "-f", "rawvideo",
-         "-pix_fmt", "rgb24", "-"]
+        # Stamps stay what they are: at a guessed frame rate those of a file that lacks pictures would collide.
+        ["-i", str(file), "-map", "0:v", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-vf", "scale=64:36:flags=area",
+         "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     )  # fmt: skip
     length = size[0] * size[1] * 3
     pictures, sounds = stamps_ms(file, "video"), stamps_ms(file, "audio")
     assert len(data) == length * len(pictures)
     frames = [Picture(*size, data[at : at + length], when) for at, when in zip(range(0, len(data), length), pictures)]
-    assert len(frames) > 100
+    assert pictures[-1] - pictures[0] > 6000, pictures
     colours = [frame.mean(16, 8, 32, 20) for frame in frames]
     assert all(is_near(colour, GREEN, 60) or is_near(colour, WHITE, 60) for colour in colours), colours
     sound = run_decoder(["-i", str(file), "-map", "0:a", "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"])
@@ -154,18 +155,21 @@ def test_a_card_stands_in_while_the_stream_is_away(stage):
         return not is_near(seen, GREEN, 60) and not is_near(seen, WHITE, 60)
 
     wait_until(is_away, 10, "it stays", 0.2)
-    entrances = stage.admin.get(f"{stage.path}/ingests", expect=200).json()["items"]
-    assert [entrance["isConnected"] for entrance in entrances] == [False], entrances
+
+    def entrances():
+        return stage.admin.get(f"{stage.path}/ingests", expect=200).json()["items"]
+
+    # The listener tells Studio by another way than the program.
+    wait_until(lambda: [one["isConnected"] for one in entrances()] == [False], 5, lambda: f"{entrances()}")
     stage.publish()
     stage.wait_still([GREEN, WHITE])
-    [entrance] = stage.admin.get(f"{stage.path}/ingests", expect=200).json()["items"]
-    assert entrance["isConnected"], entrance
+    wait_until(lambda: [one["isConnected"] for one in entrances()] == [True], 5, lambda: f"{entrances()}")
 
 
 @pytest.mark.parametrize("role", ["compositor", "output"])
 def test_it_is_seen_again_when_a_process_is_killed(stage, role):
-    stage.studio.process(role).kill()
-    stage.studio.wait_ready(20)
+    old = stage.studio.kill_role(role)
+    stage.studio.wait_restarted(role, old)
     if role == "output":
         wait_until(lambda: stage.camera.process.poll() is not None, 15, "it publishes to nobody")
     stage.wait_still([GREEN, WHITE], 20)
@@ -176,7 +180,7 @@ def test_nobody_else_plays_a_source(stage):
     for name in (f"live/{key}", f"ingest/camera/{key}", f"ingest/camera/{stage.studio.token('admin')}"):
         done = subprocess.run(
             ["ffmpeg", "-v", "error", "-nostdin", "-i", f"{server}/{name}", "-t", "1", "-f", "null", "-"],
-            capture_output=True, timeout=30,
+            capture_output=True, timeout=90,
         )  # fmt: skip
         assert done.returncode != 0, name
     status, said = publish_once(f"{server}/ingest/camera/{key}")
