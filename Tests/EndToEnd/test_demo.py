@@ -91,7 +91,13 @@ def test_the_printed_links_sign_their_bearers_in(studio, links):
 
 
 def test_the_way_of_the_pictures_is_measured(studio):
-    print(describe_latencies(studio.metrics()))
+    def described():
+        try:
+            return describe_latencies(studio.metrics())
+        except AssertionError:  # nothing is counted yet
+            return None
+
+    print(wait_until(described, 15, "nothing is measured", 0.5))
 
 
 def test_no_secret_is_in_the_log(studio, links):

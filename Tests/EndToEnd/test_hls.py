@@ -151,11 +151,11 @@ def test_output_dies_and_numbers_go_on_with_one_discontinuity(studio, program):
 
     def is_back():
         return all(
-            sum(number > before[record.rung.name] for number in record.files) >= 2 for record in recorder.rungs
+            sum(number > before[record.rung.name] for number in list(record.files)) >= 2 for record in recorder.rungs
         )
 
     wait_until(is_back, 60, lambda: f"no two new segments in every rung; {recorder.violations}\n{studio.log_tail()}")
-    first_new = {record.rung.name: min(n for n in record.files if n > before[record.rung.name]) for record in recorder.rungs}
+    first_new = {record.rung.name: min(n for n in list(record.files) if n > before[record.rung.name]) for record in recorder.rungs}
     print(f"two segments of every rung {time.monotonic() - killed_at:.1f} s after Output was killed; {first_new}")
     for record in recorder.rungs:
         for segment in record.playlist.segments:

@@ -4,6 +4,7 @@ Alice is a page that beeps at 1000 Hz and flashes each second; Ben sends a tone 
 1000 Hz: what Alice does not hear of herself she would hear of somebody else.
 """
 
+import json
 import re
 import statistics
 import time
@@ -23,6 +24,8 @@ JOINED = "window.proscenium.state === 'joined'"
 ALICE = "Alice Ahlberg"
 PROGRAM = "proscenium-compositor"
 GROUND = "#204080"
+# The track of the program's sound.
+MIX = "window.proscenium.received.find(({source}) => source === 'programMix')?.id"
 
 # The colours of some places of the program's tile, each as parts of its width and height.
 LOOK = """
@@ -187,7 +190,7 @@ def test_a_speaker_on_stage_sees_herself_as_the_audience_does(admin, alice, arte
 
 
 def test_the_way_from_her_camera_to_the_return_feed_is_measured(studio, alice):
-    ways, deadline = [], time.monotonic() + 40
+    ways, deadline = [], time.monotonic() + 120
     while len(ways) < 5 and time.monotonic() < deadline:
         own, program = alice.driver.execute_async_script(FLASHES, alice.participant, 9)
         found = [next((at - flash for at in program if at > flash), None) for flash in own]
@@ -217,13 +220,13 @@ def test_she_hears_the_others_and_not_herself(studio, admin, people, alice, ben,
     tile = f'[data-participant="{ben}"][data-kind="person"]'
     wait_script(alice.driver, f"document.querySelector('.tile{tile} video')?.muted", 10, "Ben is heard in the program alone")
     assert not is_muted(alice, '[data-kind="program"]')
-    # Over more than two of her own beeps, of which none may be there while he is.
+    # Over more than two of her own beeps, of which none may be there while he is: hers would be about as loud as his. What is left
+    # is what a tone splatters when it breaks off, as it does where the machine stands still; her beeps come all the time.
     bens, own = wait_until(
-        lambda: (heard := levels(alice, [440, 1000]))[0] > -50 and heard, 20, lambda: f"Ben's tone: {levels(alice, [440, 1000])}"
+        lambda: (heard := levels(alice, [440, 1000]))[0] > -50 and heard[1] < heard[0] - 20 and heard, 20,
+        lambda: f"Ben's tone, and Alice's beep: {levels(alice, [440, 1000])}",
     )  # fmt: skip
     print(f"in Alice's mix: 440 Hz (Ben) at {bens:.0f} dBFS, 1000 Hz (her own beep) at {own:.0f} dBFS")
-    # Hers would be about as loud as his; what is left is what a tone splatters when a packet comes late.
-    assert own < bens - 20
     # As loud as her own beep would be, somebody else's is heard.
     _, cora = bring_in(studio, admin, people, "Cora Croft", [HighTone, Ground])
     put_on_stage(admin, cora)
@@ -261,13 +264,13 @@ def test_off_stage_it_is_a_picture_again(admin, alice, ben):
 def test_it_comes_back_when_a_process_is_killed(studio, admin, alice, role):
     put_on_stage(admin, alice.participant)
     wait_script(alice.driver, "window.proscenium.hearsProgram", 10, "Alice hears the program")
-    joins, killed = alice.value("window.proscenium.joins"), time.monotonic()
+    joins, track, killed = alice.value("window.proscenium.joins"), alice.value(MIX), time.monotonic()
     old = studio.kill_role(role)
     if role == "sfu":
         wait_script(alice.driver, f"{JOINED} && window.proscenium.joins > {joins}", 30, "Alice is back in the room")
     else:
-        # Without a program people are heard directly, at once.
-        wait_script(alice.driver, "!window.proscenium.hearsProgram", 10, "the program's sound ends")
+        # Without a program people are heard directly; that may be over before anybody looks. What comes then is another track.
+        wait_script(alice.driver, f"!window.proscenium.hearsProgram || {MIX} !== {json.dumps(track)}", 10, "the program's sound ends")
     wait_script(alice.driver, "window.proscenium.hearsProgram", 30, "Alice hears the program again")
     alice.wait_frames(PROGRAM, 15, source="program", more=5)
     wait_look(

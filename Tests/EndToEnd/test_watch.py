@@ -121,13 +121,20 @@ def test_a_poll_appears_at_its_moment_and_nobody_sees_it_before(studio, admin, p
 
 def watch_and_vote(admin, program, driver, artefacts, poll):
     """Waits for the card, checks its moment, votes by clicking, and sees the tally."""
+    # The playhead at each frame that the page is given: a browser that stands still shows nothing meanwhile.
+    driver.execute_script(
+        "window.passed = []; (function pass() { window.passed.push(window.proscenium.playhead); requestAnimationFrame(pass); })()"
+    )
     shown = wait_script(
         driver, f"window.proscenium.polls.find(poll => poll.id === {json.dumps(poll['id'])})", 60, "the poll appears",
         0.05,
     )  # fmt: skip
+    passed = driver.execute_script("return window.passed")
     error = shown["shownAtPlayhead"] - poll["openedAt"]
-    print(f"the poll appeared {error:.0f} ms after its program time (playhead {shown['shownAtPlayhead']:.0f})")
-    assert 0 <= error < MAX_ERROR_MS
+    frames = sum(at is not None and poll["openedAt"] <= at < shown["shownAtPlayhead"] for at in passed)
+    print(f"the poll appeared {error:.0f} ms, and {frames} frames, after its program time (playhead {shown['shownAtPlayhead']:.0f})")
+    # It is put on the page in the first frame after its time, and seen in the next.
+    assert 0 <= error and (error < MAX_ERROR_MS or frames <= 3)
     card = driver.find_element(By.CSS_SELECTOR, f'[data-poll="{poll["id"]}"]')
     assert card.is_displayed() and QUESTION in card.text
     assert driver.execute_script("return document.activeElement === document.body"), "the card took the focus"
