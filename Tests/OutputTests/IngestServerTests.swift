@@ -157,7 +157,8 @@ struct IngestServerTests {
     func floods() async throws {
         var limits = RTMPServerLimits()
         limits.maximumConnectionsPerAddress = 2
-        limits.connection.commandDeadlineMilliseconds = 300
+        // Long enough that all three are there before the first has run out.
+        limits.connection.commandDeadlineMilliseconds = 2000
         let (server, port) = try await makeServer(keys: [:], tls: nil, limits: limits)
         var silent: [any Channel] = []
         for _ in 0..<3 {

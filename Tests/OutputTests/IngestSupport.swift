@@ -15,7 +15,7 @@ struct IngestTestError: Error {
 }
 
 /// Runs a program to its end and returns its exit status and what it said on stderr.
-func runProgram(_ arguments: [String], seconds: Double = 30) async throws -> (status: Int32, log: String) {
+func runProgram(_ arguments: [String], seconds: Double = 90) async throws -> (status: Int32, log: String) {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = arguments
@@ -37,7 +37,7 @@ func runProgram(_ arguments: [String], seconds: Double = 30) async throws -> (st
 }
 
 /// Waits for a condition, at most some seconds.
-func waitUntil(_ what: String, seconds: Double = 20, _ condition: () -> Bool) async throws {
+func waitUntil(_ what: String, seconds: Double = 40, _ condition: () -> Bool) async throws {
     let deadline = SystemClock.monotonic().advanced(byMilliseconds: Int64(seconds * 1000))
     while !condition() {
         guard SystemClock.monotonic() < deadline else { throw IngestTestError(text: "waited in vain for: \(what)") }

@@ -109,7 +109,7 @@ final class Harness: Sendable {
     }
 
     func wait(_ matches: (SFUEvent) -> Bool) -> SFUEvent? {
-        let deadline = SystemClock.monotonic().advanced(byMilliseconds: 10_000)
+        let deadline = SystemClock.monotonic().advanced(byMilliseconds: 30_000)
         while let event = events.pop(until: deadline) { if matches(event) { return event } }
         return nil
     }
@@ -118,7 +118,7 @@ final class Harness: Sendable {
 struct RTCTestError: Error {}
 
 extension ClientLog {
-    func wait(milliseconds: Int64 = 10_000, _ matches: (RTCClientEvent) -> Bool) -> RTCClientEvent? {
+    func wait(milliseconds: Int64 = 30_000, _ matches: (RTCClientEvent) -> Bool) -> RTCClientEvent? {
         let deadline = SystemClock.monotonic().advanced(byMilliseconds: milliseconds)
         while let event = events.pop(until: deadline) { if matches(event) { return event } }
         return nil

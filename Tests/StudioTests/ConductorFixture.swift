@@ -15,9 +15,9 @@ import Web
 
 @testable import Studio
 
-/// Waits until something is so, for ten seconds at most.
+/// Waits until something is so, for half a minute at most.
 func eventually(_ what: String, _ holds: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(30)
     while ContinuousClock.now < deadline {
         if try await holds() { return }
         try await Task.sleep(for: .milliseconds(5))

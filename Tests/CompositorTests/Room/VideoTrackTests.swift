@@ -35,7 +35,7 @@ struct VideoTrackTests {
 
         /// Waits until the decoder has done something.
         func wait(_ isDone: () -> Bool) -> Bool {
-            let deadline = SystemClock.monotonic().advanced(byMilliseconds: 5000)
+            let deadline = SystemClock.monotonic().advanced(byMilliseconds: 30_000)
             while !isDone() {
                 guard SystemClock.monotonic() < deadline else { return false }
                 SystemClock.sleep(until: SystemClock.monotonic().advanced(byMilliseconds: 1))
