@@ -11,7 +11,8 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from harness.browser import chromium, screenshot, wait_script
-from harness.picture import run_decoder
+from harness.picture import AS_STAMPED, run_decoder
+from harness.probe import CLOCK, probe
 from harness.show import JOINED, Show
 from harness.waiting import wait_until
 
@@ -153,7 +154,7 @@ def settled(show):
 
     wait_until(look, 40, table, 0.3)
     print(table())
-    show.settled = show.note(None, lambda: show.admin.patch(f"{show.path}/program", {}, expect=200).json(), hold=0)
+    show.steady = show.note(None, lambda: show.admin.patch(f"{show.path}/program", {}, expect=200).json(), hold=0)
     return found
 
 
@@ -172,7 +173,8 @@ def test_the_browser_tells_its_colours_and_is_read_by_what_it_tells(show):
 
 def test_every_rung_is_tagged_bt709_and_true_to_it(show, settled):
     recorder = show.recorder
-    moment = show.settled["programTime"] + 200
+    # The rungs' encoders have had their time, too: a key frame has come.
+    moment = show.steady["programTime"] + 2200
 
     def segments():
         found = [recorder.covering(moment, record) for record in recorder.rungs]
@@ -192,12 +194,14 @@ def test_every_rung_is_tagged_bt709_and_true_to_it(show, settled):
             "pix_fmt": "yuv420p", "color_range": "tv", "color_space": "bt709", "color_transfer": "bt709",
             "color_primaries": "bt709",
         }, f"{name}: {stream} {done.stderr}"  # fmt: skip
-        last = int((segment.start + segment.duration_ms - moment) / 40)
+        # The picture that is out at the moment, decoded from the segment's beginning: behind the last key frame nothing can begin.
+        stamps = sorted(packet.pts for packet in probe(path).video)
+        index = sum(segment.start + (stamp - stamps[0]) * 1000 / CLOCK <= moment for stamp in stamps[1:])
         # Once as numbers, and once as a player shows them that goes by the tags.
         for form, wanted, limit in (("yuv444p", [bt709(p) for p in PATCHES], 3), ("gbrp", PATCHES, 5)):
             data = run_decoder(
-                ["-sseof", f"-{max(0.2, last / 25):.2f}", "-i", str(path), "-map", "0:v", "-frames:v", "1", "-vf",
-                 f"scale=flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp,format={form}", "-f", "rawvideo", "-"]
+                ["-i", str(path), "-map", "0:v", *AS_STAMPED, "-frames:v", "1", "-vf",
+                 f"select=eq(n\\,{index}),scale=flags=bilinear+accurate_rnd+full_chroma_int+full_chroma_inp,format={form}", "-f", "rawvideo", "-"]
             )  # fmt: skip
             assert len(data) == 3 * width * height, f"{name}: {len(data)} bytes of {form}"
             planes = [data[at * width * height : (at + 1) * width * height] for at in range(3)]

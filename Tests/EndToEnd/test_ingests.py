@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from harness.destinations import FFmpegServer, wait_live
-from harness.picture import Picture, decode_still, is_near, rising_edges, run_decoder
+from harness.picture import AS_STAMPED, Picture, decode_still, is_near, rising_edges, run_decoder
 from harness.publisher import publish_once
 from harness.sound import RATE, loudness, onsets, pair_up
 from harness.waiting import wait_until
@@ -126,9 +126,7 @@ def test_a_stream_that_comes_in_is_seen_and_heard_in_the_program(stage, tmp_path
         [file] = server.files
     size = (64, 36)
     data = run_decoder(
-        # Stamps stay what they are: at a guessed frame rate those of a file that lacks pictures would collide.
-        ["-i", str(file), "-map", "0:v", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-vf", "scale=64:36:flags=area",
-         "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+        ["-i", str(file), "-map", "0:v", *AS_STAMPED, "-vf", "scale=64:36:flags=area", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     )  # fmt: skip
     length = size[0] * size[1] * 3
     pictures, sounds = stamps_ms(file, "video"), stamps_ms(file, "audio")

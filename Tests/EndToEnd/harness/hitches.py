@@ -9,7 +9,7 @@ import requests
 from .waiting import wait_until
 
 # Counters come with the workers' heartbeats, and those of a second before.
-LAG_MS = 6000
+LAG_MS = 4000
 COUNTED = re.compile(r"^proscenium_compositor_frames_(?:late|missed)_total(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 

@@ -10,6 +10,8 @@ from .waiting import wait_until
 # One pixel for each unit of a layout's grid: a 16:9 canvas has 64 x 36 of them.
 COLUMNS, ROWS = 64, 36
 FRAME_MS = 1000 / 30
+# Stamps stay what they are: at a guessed frame rate those of a segment in which pictures begin to be left out would collide.
+AS_STAMPED = ("-fps_mode", "passthrough", "-enc_time_base", "1:90000")
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,8 @@ def run_decoder(arguments):
 
 def decode_segment(path, start, width=COLUMNS, height=ROWS):
     """Decodes a segment that starts at a program time; returns its frames, scaled down by averaging."""
-    # Stamps stay what they are: at a guessed frame rate those of a segment in which pictures begin to be left out would collide.
     data = run_decoder(
-        ["-i", str(path), "-map", "0:v", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-vf", f"scale={width}:{height}:flags=area+full_chroma_int+full_chroma_inp",
+        ["-i", str(path), "-map", "0:v", *AS_STAMPED, "-vf", f"scale={width}:{height}:flags=area+full_chroma_int+full_chroma_inp",
          "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
     )  # fmt: skip
     stamps = sorted(packet.pts for packet in probe(path).video)
@@ -93,7 +94,7 @@ def decode_still(data, width=COLUMNS, height=ROWS):
 def cut_out(path, index, x, y, width, height):
     """Decodes one frame of a segment at full size and returns a rectangle of it, in pixels."""
     data = run_decoder(
-        ["-i", str(path), "-map", "0:v", "-vf", f"select=eq(n\\,{index}),crop={width}:{height}:{x}:{y}", "-frames:v", "1",
+        ["-i", str(path), "-map", "0:v", *AS_STAMPED, "-vf", f"select=eq(n\\,{index}),crop={width}:{height}:{x}:{y}", "-frames:v", "1",
          "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
     )  # fmt: skip
     return Picture(width, height, data)
