@@ -73,17 +73,17 @@ struct AudienceTests {
             feed.client.send(TestFrames.opus(index), on: "mix-0")
             feed.client.send(TestFrames.opus(1000 + index), on: "mix-1")
         }
-        let (hers, first) = try #require(annaLog.frame(.opus, milliseconds: 3000))
+        let (hers, first) = try #require(annaLog.frame(.opus, milliseconds: 20_000))
         #expect(hers.id == "programMix.return.1" && hers.source == "programMix")
         #expect(first.frame.payload.array == TestFrames.opus(0).payload.array)
-        let (his, other) = try #require(benLog.frame(.opus, milliseconds: 3000))
+        let (his, other) = try #require(benLog.frame(.opus, milliseconds: 20_000))
         #expect(his.id == "programMix.return.2")
         #expect(other.frame.payload.array == TestFrames.opus(1000).payload.array)
         // A key frame is asked for by who needs it, and the picture goes to both.
         #expect(feed.log.wait { if case .keyframeRequested("program") = $0 { true } else { false } } != nil)
         feed.client.send(TestFrames.vp8(0, isKeyframe: true, size: 100), on: "program")
-        #expect(annaLog.frame(.vp8, milliseconds: 3000)?.0.id == "program.return.0")
-        #expect(benLog.frame(.vp8, milliseconds: 3000)?.0.id == "program.return.0")
+        #expect(annaLog.frame(.vp8, milliseconds: 20_000)?.0.id == "program.return.0")
+        #expect(benLog.frame(.vp8, milliseconds: 20_000)?.0.id == "program.return.0")
         let statistics = try await harness.statistics()
         #expect(statistics.producers == 3 && statistics.consumers == 4)
         // The compositor's own subscription has never been offered anything.
@@ -116,7 +116,7 @@ struct AudienceTests {
         try await feed.give(["ben"], ["cleo"])
         #expect(try await harness.statistics().consumers == 3)
         feed.client.send(TestFrames.opus(7), on: "mix-0")
-        #expect(benLog.frame(.opus, milliseconds: 3000)?.1.frame.payload.array == TestFrames.opus(7).payload.array)
+        #expect(benLog.frame(.opus, milliseconds: 20_000)?.1.frame.payload.array == TestFrames.opus(7).payload.array)
         _ = try await harness.shard.send(.leave(session: "return"))
         #expect(benLog.wait { if case .trackEnded = $0 { true } else { false } } != nil)
         for client in [anna, ben, feed.client] { client.stop() }

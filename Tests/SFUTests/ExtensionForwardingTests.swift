@@ -39,7 +39,7 @@ struct ExtensionForwardingTests {
             keyframes = asked
             while last < index, next(15) {}
         }
-        while last < count - 1, next(1500) {}
+        while last < count - 1, next(5000) {}
     }
 
     @Test("what a publisher tells of its pictures reaches a subscriber under the subscriber's ids, for every frame")
@@ -112,7 +112,7 @@ struct ExtensionForwardingTests {
         }
         #expect(last == 29)
         var others = 0
-        while let (_, frame) = deafLog.frame(.vp8, milliseconds: 500) {
+        while let (_, frame) = deafLog.frame(.vp8, milliseconds: 5000) {
             #expect(frame.signal == PictureSignal(), "frame \(TestFrames.number(frame))")
             others += 1
             if TestFrames.number(frame) == 29 { break }

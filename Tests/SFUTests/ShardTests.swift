@@ -34,7 +34,7 @@ struct ShardTests {
             publisher.send(frame, on: "camera")
             while got.last ?? -1 < index, take(15) {}
         }
-        while got.last ?? -1 < count - 1, take(1500) {}
+        while got.last ?? -1 < count - 1, take(5000) {}
         return got
     }
 
