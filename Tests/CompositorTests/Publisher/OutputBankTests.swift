@@ -147,7 +147,7 @@ struct OutputBankTests {
                 channel.eventLoop.scheduleTask(in: .milliseconds(200)) { channel.close(promise: nil) }
                 return channel.eventLoop.makeSucceededVoidFuture()
             }.bind(host: "127.0.0.1", port: 0).get()
-        let bank = bank(stallMilliseconds: 1500, warnMilliseconds: 300)
+        let bank = bank(stallMilliseconds: 4000, warnMilliseconds: 300)
         bank.put([
             output("one", port: port), output("two", port: port),
             output("silent", port: try #require(silent.localAddress?.port)),

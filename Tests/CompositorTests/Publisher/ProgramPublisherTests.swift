@@ -138,7 +138,7 @@ struct ProgramPublisherTests {
     func stall() async throws {
         defer { removeFolder() }
         let (server, port) = try await server()
-        let publisher = publisher(port: port, host: "127.0.0.1", stallMilliseconds: 400)
+        let publisher = publisher(port: port, host: "127.0.0.1", stallMilliseconds: 1500)
         try await waitUntil("start") { states.all.withLock { $0 } == [true] }
         entrance.setRoom(false)
         var index: Int64 = 0
