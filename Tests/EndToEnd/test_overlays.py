@@ -63,6 +63,8 @@ class Desk(Show):
         self.page.get(f"{self.studio.origin}/produce/{self.event}#{self.studio.token('producer', self.event, 'Petra')}")
         wait_script(self.page, "window.proscenium?.state === 'producing'", 15, "the desk")
         wait_script(self.page, "document.querySelector('#overlay-theme').options.length >= 4", 10, "the themes")
+        self.find("#tab-overlays").click()
+        self.page.execute_script("for (const fold of document.querySelectorAll('#overlay-mount details')) fold.open = true")
         return self
 
     def find(self, selector):
@@ -143,7 +145,8 @@ def named(desk):
     desk.fill("#lower-name", "Zoë Ferreira")
     desk.fill("#lower-title", "رئيسة القسم")
     desk.press("named", "#lower .primary", hold=2.5)
-    assert desk.overlays()["lowerThirds"] == [{"name": "Zoë Ferreira", "title": "رئيسة القسم", "theme": "light"}]
+    shown = [{key: line.get(key) for key in ("name", "title", "theme")} for line in desk.overlays()["lowerThirds"]]
+    assert shown == [{"name": "Zoë Ferreira", "title": "رئيسة القسم", "theme": "light"}]
     wait_script(desk.page, "!document.querySelector('#lower-hide').disabled", 5, "the way to hide it")
     desk.press("unnamed", "#lower-hide", hold=2.5)
     assert desk.overlays()["lowerThirds"] == []

@@ -290,6 +290,7 @@ def test_the_producers_page_runs_the_program(rehearsed, artefacts, tmp_path_fact
         wait_script(page, "!document.querySelector('#slide-forward').disabled", 5, "the way forward")
         page.find_element(By.ID, "slide-forward").click()
         wait_until(lambda: program().get("slides", {}).get("page") == 2, 5, lambda: str(program()))
+        page.find_element(By.ID, "tab-overlays").click()
         page.find_element(By.ID, "lower-name").send_keys("Alice Ahlberg")
         page.find_element(By.CSS_SELECTOR, "#lower .primary").click()
         wait_until(lambda: program()["overlays"]["lowerThirds"], 5, "no lower third")

@@ -6,6 +6,8 @@ export class Problem extends Error {
         super(body.detail || body.title || `The studio answered ${status}.`);
         this.status = status;
         this.type = body.type ?? "";
+        // The part of the request that was wrong (RFC 6901).
+        this.pointer = body.pointer ?? "";
         this.retryAfterMs = retryAfterMs;
     }
 }
@@ -88,7 +90,7 @@ export function askForCredential(gate) {
  * The live channel: connects by a single-use ticket, comes back by itself with its positions, and hands on every entry
  * exactly once and in order.
  *
- * Handlers: `onSnapshot(log, data)`, `onEntry(entry)`, `onState("open" | "lost" | "refused")`.
+ * Handlers: `onHello(message)`, `onSnapshot(log, data)`, `onEntry(entry)`, `onState("open" | "lost" | "refused")`.
  */
 export class LiveChannel {
     #event; #handlers; #socket; #attempts = 0; #reconnectAfterMs = 2000; #isStopped = false;
@@ -145,6 +147,7 @@ export class LiveChannel {
         if (message.kind === "hello") {
             this.#attempts = 0;
             this.#reconnectAfterMs = message.reconnectAfterMs ?? this.#reconnectAfterMs;
+            this.#handlers.onHello?.(message);
             this.#setState("open");
         } else if (message.kind === "snapshot") {
             this.positions[message.log] = { epoch: message.epoch, offset: message.offset };

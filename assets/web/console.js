@@ -7,6 +7,7 @@ export const $ = (id) => document.getElementById(id);
 /** Runs what a form or a button asks for; what goes wrong is said beside it. Returns undefined then. */
 export async function attempt(error, work, ...buttons) {
     error.textContent = "";
+    const focused = buttons.find((button) => button === document.activeElement);
     for (const button of buttons) button.disabled = true;
     try {
         return await work();
@@ -15,7 +16,52 @@ export async function attempt(error, work, ...buttons) {
         error.textContent = problem.message;
     } finally {
         for (const button of buttons) button.disabled = false;
+        // Who works with the keyboard stays where they were.
+        if (focused && document.activeElement === document.body) focused.focus();
     }
+}
+
+// How far the studio's clock, which program time follows, is ahead of this browser's.
+let aheadMs = 0;
+
+/** Takes over the studio's time, as it was told just now. */
+export function setClock(serverTime) {
+    const time = Date.parse(serverTime);
+    if (Number.isFinite(time)) aheadMs = time - Date.now();
+}
+
+/** The program time now, in milliseconds, to the accuracy of a message's way. */
+export const programNow = () => Date.now() + aheadMs;
+
+/** A button for what can't be undone: the first press asks, a second one within four seconds does it. */
+export function makeDeliberate(button, act) {
+    const { textContent: label } = button;
+    let timer = null;
+    const disarm = () => {
+        clearTimeout(timer);
+        timer = null;
+        button.textContent = label;
+        button.classList.remove("armed");
+    };
+    button.onclick = () => {
+        if (timer !== null) {
+            disarm();
+            return act();
+        }
+        button.textContent = "Really?";
+        button.classList.add("armed");
+        announce(`Press again: ${button.getAttribute("aria-label") ?? label}.`);
+        timer = setTimeout(disarm, 4000);
+    };
+    button.onblur = () => { if (timer !== null) disarm(); };
+    return button;
+}
+
+/** A length as people read it: 1:05, or 1:00:05. */
+export function sayLength(ms) {
+    const seconds = Math.max(0, Math.floor(ms / 1000)), two = (number) => String(number).padStart(2, "0");
+    const minutes = Math.floor(seconds / 60);
+    return minutes < 60 ? `${minutes}:${two(seconds % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`;
 }
 
 /** Says something to those who listen to the page instead of looking at it. */

@@ -3,9 +3,14 @@
 import { request } from "/assets/client.js";
 import { $, announce, attempt, base, repeat } from "/assets/console.js";
 import { element } from "/assets/polls.js";
-import { nameInLowerThird } from "/assets/produce-program.js";
+import { Form } from "/assets/produce-forms.js";
+import { nameInLowerThird } from "/assets/produce-lower.js";
 
 const rows = new Map();
+let here = [];
+
+/** Who is here, as the studio said last. */
+export const people = () => here;
 
 /** One line: a name, what they send, and their buttons. */
 class Person {
@@ -56,8 +61,10 @@ class Person {
     }
 }
 
-async function refreshPeople() {
+/** Brings the list of people up to date. */
+export async function refreshPeople() {
     const { items } = await request("GET", `${base}/participants`);
+    here = items;
     for (const [id, row] of rows) {
         if (items.some((person) => person.id === id)) continue;
         row.element.remove();
@@ -73,27 +80,37 @@ async function refreshPeople() {
     $("nobody").hidden = items.length > 0;
 }
 
-$("invite").onsubmit = (submission) => {
-    submission.preventDefault();
-    const form = submission.target;
-    const { name, slides } = Object.fromEntries(new FormData(form));
-    const body = { role: "speaker" };
-    if (name.trim()) body.name = name.trim();
-    if (slides) body.can = ["slides"];
-    attempt(form.querySelector(".error"), async () => {
+// Links for those to come
+
+const invite = new Form({
+    id: "invite", submit: "Make a link", title: "Invite a speaker",
+    rows: [
+        [{ name: "name", id: "invite-name", label: "Name", attributes: { maxlength: 100, placeholder: "Who has none chooses one" } }],
+        [{ name: "slides", label: "May turn the slides", kind: "check" }],
+    ],
+    onsubmit: async ({ name, slides }) => {
+        const body = { role: "speaker" };
+        if (name) body.name = name;
+        if (slides) body.can = ["slides"];
         const { url } = await request("POST", `${base}/invitations`, body);
-        form.reset();
-        $("invite-url").value = url;
-        $("invite-label").hidden = $("invite-made").hidden = false;
-        $("invite-url").select();
-    }, form.querySelector(".primary"));
-};
-$("copy-invite").onclick = async () => {
+        invite.element.reset();
+        link.value = url;
+        made.hidden = false;
+        link.select();
+    },
+});
+const link = element("input", { id: "invite-url", className: "grow", readOnly: true });
+link.setAttribute("aria-label", "Send this link to them");
+const copy = element("button", { type: "button", id: "copy-invite", textContent: "Copy" });
+const made = element("div", { className: "row", id: "invite-made", hidden: true }, link, copy);
+invite.element.append(made);
+$("invite-mount").replaceWith(invite.element);
+copy.onclick = async () => {
     try {
-        await navigator.clipboard.writeText($("invite-url").value);
+        await navigator.clipboard.writeText(link.value);
         announce("The link is copied.");
     } catch {
-        $("invite-url").select();
+        link.select();
     }
 };
 

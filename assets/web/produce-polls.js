@@ -3,6 +3,8 @@
 import { pause, request } from "/assets/client.js";
 import { $, attempt, base } from "/assets/console.js";
 import { drawTally, element } from "/assets/polls.js";
+import { Form } from "/assets/produce-forms.js";
+import { badge } from "/assets/produce-tabs.js";
 
 /** The polls by their id, as they were last heard of. */
 export const polls = new Map();
@@ -38,6 +40,7 @@ export function drawPoll(poll) {
     if (known) known.replaceWith(card);
     else $("polls").prepend(card);
     cards.set(poll.id, card);
+    badge("interaction", [...polls.values()].filter(({ state }) => state === "open").length);
 }
 
 function tallyLine(poll) {
@@ -68,18 +71,31 @@ export async function followTallies() {
     }
 }
 
-$("new-poll").onsubmit = (submission) => {
-    submission.preventDefault();
-    const form = submission.target;
-    const { question, options, duration, visibility } = Object.fromEntries(new FormData(form));
-    const body = {
-        kind: "single", question, resultsVisibility: visibility,
-        options: options.split("\n").map((line) => line.trim()).filter(Boolean),
-        open: submission.submitter?.value !== "draft",
-    };
-    if (duration) body.durationMs = Math.round(Number(duration) * 1000);
-    attempt(form.querySelector(".error"), async () => {
+const form = new Form({
+    id: "new-poll", title: "New poll", submit: "Create and open", buttons: [{ label: "Keep as draft", type: "submit", value: "draft" }],
+    rows: [
+        [{ name: "question", id: "question", label: "Question", attributes: { maxlength: 500, required: "" } }],
+        [{ name: "options", id: "options", label: "Options, one on each line", kind: "textarea", attributes: { required: "" } }],
+        [{
+            name: "seconds", key: "durationMs", id: "duration", label: "Open for, in seconds", kind: "number",
+            attributes: { min: 1, max: 86_400, placeholder: "until closed" },
+        }, {
+            name: "resultsVisibility", id: "visibility", label: "Results are seen", kind: "select",
+            options: [
+                ["live", "as they come"], ["afterVote", "after voting"], ["afterClose", "when it is closed"], ["onReveal", "when revealed"],
+                ["never", "by producers only"],
+            ],
+        }],
+    ],
+    onsubmit: async ({ question, options, seconds, resultsVisibility }, submitter) => {
+        const body = {
+            kind: "single", question, resultsVisibility,
+            options: options.split("\n").map((line) => line.trim()).filter(Boolean),
+            open: submitter?.value !== "draft",
+        };
+        if (seconds) body.durationMs = Math.round(Number(seconds) * 1000);
         drawPoll(await request("POST", `${base}/polls`, body));
-        form.reset();
-    }, ...form.querySelectorAll("button"));
-};
+        form.element.reset();
+    },
+});
+$("poll-mount").replaceWith(form.element);

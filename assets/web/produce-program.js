@@ -1,34 +1,84 @@
-// The program on the producer's desk: its picture, layout, lower third and background, and the preview that becomes it.
+// The program on the producer's desk: its scene as the studio tells it, how it is changed, and the pictures of program and preview.
 
 import { Problem, request, requestTagged } from "/assets/client.js";
-import { $, announce, attempt, base, repeat } from "/assets/console.js";
-import { element } from "/assets/polls.js";
+import { $, base, repeat } from "/assets/console.js";
 
 /** What the program shows, as the studio said last; null before. */
 export let program = null;
-let layouts = [], pictures = [], preview = null, previewTag = null;
+/** The layouts that scenes of the event may name. */
+export let layouts = [];
+let tag = null;
 const followers = [];
+// Counts changes, and those under way: what was asked for before or during one tells what was.
+let turn = 0, underway = 0;
 
-/** Calls a function with each scene that the program shows from now on. */
+/**
+ * Calls a function with each scene that the program shows from now on; where this page has started its clip, with the program time
+ * from which on it plays, and null where no program runs.
+ */
 export function followProgram(follower) { followers.push(follower); }
 
-function take(scene) {
+function accept(scene, etag, shownFrom) {
     program = scene;
-    for (const follower of followers) follower(scene);
-    drawProgram();
+    tag = etag;
+    for (const follower of followers) follower(scene, shownFrom);
 }
 
 /** Brings the program's scene up to date. */
-export async function refreshProgram() { take(await request("GET", `${base}/program`)); }
-
-/** Changes parts of the program's scene; says when that is seen. */
-export async function changeProgram(changes) {
-    const answer = await request("PATCH", `${base}/program`, changes);
-    tellShown(answer);
-    take(answer);
+export async function refreshProgram() {
+    const asked = ++turn;
+    const { json, etag } = await requestTagged("GET", `${base}/program`);
+    if (asked === turn && !underway) accept(json, etag);
 }
 
-function tellShown({ programTime, ready }) {
+/** Takes over what the program shows now, whatever else is under way. */
+async function look(shownFrom) {
+    const { json, etag } = await requestTagged("GET", `${base}/program`);
+    accept(json, etag, shownFrom);
+}
+
+async function change(work) {
+    turn++;
+    underway++;
+    try {
+        return await work();
+    } finally {
+        turn++;
+        underway--;
+    }
+}
+
+/** Changes the program by another way than its scene, and looks what has become of it; `isClip` says that a clip may begin. */
+export async function orderProgram(method, path, body, { headers, isClip = false } = {}) {
+    await change(async () => {
+        const answer = await request(method, path, body, headers);
+        tellShown(answer);
+        await look(isClip ? answer.programTime ?? null : undefined);
+    });
+}
+
+/** Changes parts of the program's scene; says when that is seen. */
+export async function changeProgram(changes, headers) {
+    const { json, etag } = await change(() => requestTagged("PATCH", `${base}/program`, changes, headers));
+    const { programTime, ready, ...scene } = json;
+    tellShown({ programTime, ready });
+    accept(scene, etag);
+}
+
+/** Changes what depends on what is there: `make(scene)` says how, and is asked again when somebody else was quicker. */
+export async function editProgram(make) {
+    for (let attempts = 0; ; attempts++) {
+        try {
+            return await changeProgram(make(program), { "If-Match": tag });
+        } catch (problem) {
+            if (problem.status !== 412 || attempts === 3) throw problem;
+            await look();
+        }
+    }
+}
+
+/** Says from when on a change is seen. */
+export function tellShown({ programTime, ready }) {
     if (programTime === null || programTime === undefined) return $("shown").replaceChildren("Kept for when the program runs.");
     const moment = new Date(programTime).toISOString().slice(11, 23);
     $("shown").textContent = `Shown at ${moment} program time${ready === false ? "; a card stands in until everything is there." : "."}`;
@@ -76,202 +126,26 @@ class Still {
     }
 }
 
-// The program
+let preview = null;
 
-function drawProgram() {
-    for (const button of $("layouts").children) button.setAttribute("aria-pressed", String(button.dataset.layout === program.layout));
-    const lines = program.overlays?.lowerThirds ?? [];
-    $("lower-hide").disabled = lines.length === 0;
-    $("lower-shown").textContent = lines.length ? `${lines.map(({ name }) => name).join(", ")} is shown` : "";
-    drawBackground();
-}
-
-function drawLayouts() {
-    $("layouts").replaceChildren(...layouts.map(({ name, title }) => {
-        const button = element("button", { type: "button", textContent: title ?? name, dataset: { layout: name } });
-        button.onclick = () => attempt($("program-error"), async () => {
-            // What filled the slots of one layout means nothing in another.
-            const slots = Object.fromEntries(Object.keys(program?.slots ?? {}).map((slot) => [slot, null]));
-            await changeProgram({ layout: name, slots });
-            announce(`${title ?? name} is shown.`);
-        }, button);
-        return button;
-    }));
-    $("next-layout").replaceChildren(...layouts.map(({ name, title }) => new Option(title ?? name, name)));
-}
-
-function lowerThirds(name, title, theme) {
-    const line = { name: name.trim() };
-    if (title.trim()) line.title = title.trim();
-    if (theme) line.theme = theme;
-    return line.name ? [line] : [];
-}
-
-$("lower").onsubmit = (submission) => {
-    submission.preventDefault();
-    const form = submission.target;
-    const { name, title, theme } = Object.fromEntries(new FormData(form));
-    attempt(form.querySelector(".error"), async () => {
-        await changeProgram({ overlays: { lowerThirds: lowerThirds(name, title, theme) } });
-        announce(`The lower third of ${name} is shown.`);
-    }, form.querySelector(".primary"));
-};
-$("lower-hide").onclick = () => attempt($("lower").querySelector(".error"), async () => {
-    await changeProgram({ overlays: { lowerThirds: [] } });
-    announce("The lower third is hidden.");
-});
-
-/** Fills in who is to be named. */
-export function nameInLowerThird(name, title) {
-    $("lower-name").value = name;
-    $("lower-title").value = title ?? "";
-    $("lower-name").focus();
-}
-
-// Backgrounds
-
-function backgroundOptions(current) {
-    const options = [new Option("As the layout says", ""), new Option("A colour", "colour")];
-    const known = new Set();
-    for (const [index, { id }] of pictures.entries()) {
-        known.add(`image:${id}`);
-        options.push(new Option(labelOf("pictures", id) ?? `Picture ${index + 1}`, `image:${id}`));
-    }
-    if (current?.startsWith("image:") && !known.has(current)) options.push(new Option("A picture", current));
-    return options;
-}
-
-function setBackground(select, current) {
-    select.replaceChildren(...backgroundOptions(current));
-    select.value = current?.startsWith("#") ? "colour" : current ?? "";
-}
-
-function drawBackground() {
-    // Not under the hand of somebody who is choosing.
-    if (document.activeElement === $("background-choice")) return;
-    setBackground($("background-choice"), program?.background);
-    if (program?.background?.startsWith("#")) $("background-colour").value = program.background;
-    $("colour-field").hidden = $("background-choice").value !== "colour";
-}
-
-const chosenBackground = () => {
-    const { value } = $("background-choice");
-    return value === "colour" ? $("background-colour").value : value || null;
-};
-const applyBackground = () => attempt($("background-error"), () => changeProgram({ background: chosenBackground() }));
-$("background-choice").onchange = () => {
-    $("colour-field").hidden = $("background-choice").value !== "colour";
-    applyBackground();
-};
-$("background-colour").onchange = applyBackground;
-$("background").onsubmit = (submission) => submission.preventDefault();
-$("background-file").onchange = ({ target }) => attempt($("background-error"), async () => {
-    const [file] = target.files;
-    if (!file) return;
-    const { id } = await upload(`${base}/assets`, file);
-    remember("pictures", id, file.name);
-    target.value = "";
-    await refreshPictures();
-    await changeProgram({ background: `image:${id}` });
-    setBackground($("next-background"), $("next-background").value || null);
-    announce("The background is shown.");
-}, target);
-
-async function refreshPictures() {
-    const { items } = await request("GET", `${base}/assets?limit=100`);
-    pictures = items.filter(({ kind }) => kind === "picture");
-}
-
-/** Sends a file as it is; returns what the studio made of it. */
-export async function upload(path, file) {
-    const type = file.type || (/\.pdf$/i.test(file.name) ? "application/pdf" : "application/octet-stream");
-    return request("POST", path, file, { "Content-Type": type, "Idempotency-Key": crypto.randomUUID() });
-}
-
-/** The names of uploaded files are this browser's own affair: the studio knows their ids. */
-export function remember(kind, id, label) {
-    const labels = Object.entries({ ...recalled(kind), [id]: label }).slice(-100);
-    localStorage.setItem(`${base}/${kind}`, JSON.stringify(Object.fromEntries(labels)));
-}
-
-/** What this browser knows a file as, if it does. */
-export const labelOf = (kind, id) => recalled(kind)[id];
-
-function recalled(kind) {
-    try { return JSON.parse(localStorage.getItem(`${base}/${kind}`)) ?? {}; } catch { return {}; }
-}
-
-// The preview
-
-async function refreshPreview() {
-    preview = await request("GET", `${base}/preview`).catch((problem) => {
-        if (problem.status === 404) return null;
-        throw problem;
-    });
-    drawPreview();
-}
-
-function drawPreview() {
-    if ($("next").contains(document.activeElement) && document.activeElement.matches("input, select")) return;
-    const scene = preview ?? program;
-    if (!scene) return;
-    $("next-layout").value = scene.layout;
-    setBackground($("next-background"), scene.background?.startsWith("#") ? null : scene.background);
-    const [line] = scene.overlays?.lowerThirds ?? [];
-    $("next-name").value = line?.name ?? "";
-    $("next-title").value = line?.title ?? "";
-}
-
-async function putPreview() {
-    const { layout, background, name, title } = Object.fromEntries(new FormData($("next")));
-    // What else lies over the picture goes on over the take, and so does the theme of who is named there again.
-    const theme = [...preview?.overlays?.lowerThirds ?? [], ...program?.overlays?.lowerThirds ?? []]
-        .find((line) => line.name === name.trim())?.theme;
-    const scene = { layout, overlays: { ...program?.overlays, lowerThirds: lowerThirds(name, title, theme) } };
-    const picked = background === "colour" ? program?.background : background;
-    if (picked) scene.background = picked;
-    if (program?.slides) scene.slides = program.slides;
-    if (program?.audio) scene.audio = program.audio;
-    ({ json: preview, etag: previewTag } = await requestTagged("PUT", `${base}/preview`, scene));
-    stills.preview.look();
-}
-
-$("next").onsubmit = (submission) => {
-    submission.preventDefault();
-    attempt($("next-error"), async () => {
-        await putPreview();
-        announce("The preview is ready.");
-    }, submission.submitter ?? $("take"));
-};
-$("next").onchange = ({ target }) => {
-    if (target.id !== "transition") attempt($("next-error"), putPreview);
-};
-$("take").onclick = () => attempt($("next-error"), async () => {
-    await putPreview();
-    const transition = $("transition").value;
-    // What is taken is what was put there just now, and not what another producer has put there since.
-    const body = { transition, durationMs: transition === "cut" ? 0 : 500 };
-    const answer = await request("POST", `${base}/take`, body, { "If-Match": previewTag });
-    tellShown(answer);
-    await refreshProgram();
-    announce("The preview is the program now.");
-}, $("take"));
-
-// The page
-
-const stills = {};
+/** Looks at the preview's picture anew. */
+export function lookAtPreview() { preview?.look(); }
 
 /** Begins to show and to follow the program; `isRunning()` says whether there is a picture to ask for. */
 export async function startProgram(isRunning) {
-    await refreshPictures();
-    ({ items: layouts } = await request("GET", `${base}/layouts`));
-    drawLayouts();
+    ({ items: layouts } = await request("GET", `${base}/layouts?limit=200`));
     await refreshProgram();
-    await refreshPreview();
-    repeat(refreshProgram, 2000);
-    stills.program = new Still("program", `${base}/program.jpg`, 1000, isRunning);
-    stills.preview = new Still("preview", `${base}/preview.jpg`, 3000, () => isRunning() && preview !== null);
+    repeat(() => refreshProgram(), 2000);
+    new Still("program", `${base}/program.jpg`, 1000, isRunning);
+    preview = new Still("preview", `${base}/preview.jpg`, 3000, isRunning);
 }
 
-/** Says that the program does not run. */
-export function sayProgramState(text) { $("program-blank").textContent = text; }
+/** Whether the program is live. */
+export let isOnAir = false;
+
+/** Says whether the program is live, and what stands in the place of its picture while there is none. */
+export function sayProgramState(text, isLive) {
+    isOnAir = isLive;
+    $("program-blank").textContent = text;
+    $("program-still").toggleAttribute("data-on-air", isLive);
+}

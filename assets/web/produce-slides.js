@@ -3,7 +3,8 @@
 import { request } from "/assets/client.js";
 import { $, announce, attempt, base } from "/assets/console.js";
 import { element } from "/assets/polls.js";
-import { followProgram, labelOf, program, refreshProgram, remember, upload } from "/assets/produce-program.js";
+import { labelOf, remember, upload } from "/assets/produce-files.js";
+import { followProgram, orderProgram, program } from "/assets/produce-program.js";
 
 let decks = [];
 let drawn = "", missed = "";
@@ -18,8 +19,7 @@ export async function refreshDecks() {
 
 /** Shows a page of a deck. */
 async function turn(deck, page) {
-    await request("PUT", `${base}/slides`, { deck, page });
-    await refreshProgram();
+    await orderProgram("PUT", `${base}/slides`, { deck, page });
     announce(`Slide ${page}`);
 }
 
@@ -69,7 +69,8 @@ function drawPages(slides, count) {
     }
     for (const button of list.querySelectorAll("button")) {
         const isShown = Number(button.dataset.page) === slides?.page;
-        if (isShown && !button.hasAttribute("aria-current")) button.scrollIntoView({ block: "nearest", inline: "nearest" });
+        // Along the list alone: the page stays where somebody has it.
+        if (isShown && !button.hasAttribute("aria-current")) list.scrollLeft = button.offsetLeft - (list.clientWidth - button.offsetWidth) / 2;
         if (isShown) button.setAttribute("aria-current", "true");
         else button.removeAttribute("aria-current");
     }

@@ -1,13 +1,18 @@
 // The producer's page: signing in, the event's state, and the parts of the desk.
 
 import { LiveChannel, askForCredential, pause, request, signIn, takeCredential } from "/assets/client.js";
-import { $, attempt, base, event, repeat } from "/assets/console.js";
+import { $, attempt, base, event, repeat, setClock } from "/assets/console.js";
+import { refreshFiles, startFiles } from "/assets/produce-files.js";
 import { refreshIngests } from "/assets/produce-ingests.js";
 import { refreshOutputs } from "/assets/produce-outputs.js";
 import { startOverlays } from "/assets/produce-overlays.js";
 import { startPeople } from "/assets/produce-people.js";
 import { drawPoll, followTallies, polls } from "/assets/produce-polls.js";
+import { presets, startPresets } from "/assets/produce-presets.js";
+import { pending, preview, startPreview } from "/assets/produce-preview.js";
 import { program, sayProgramState, startProgram } from "/assets/produce-program.js";
+import { startSound } from "/assets/produce-sound.js";
+import "/assets/produce-rolls.js";
 import { refreshDecks } from "/assets/produce-slides.js";
 
 let phase = "starting";
@@ -18,6 +23,9 @@ window.proscenium = {
     get state() { return phase; },
     get polls() { return [...polls.values()]; },
     get program() { return program; },
+    get preview() { return preview; },
+    get pending() { return pending; },
+    get presets() { return presets; },
     get summary() {
         const errors = [...document.querySelectorAll(".error")].map((line) => line.textContent).filter(Boolean);
         return { state: phase, event: state, program, polls: [...polls.values()], errors };
@@ -37,7 +45,7 @@ async function refreshEvent() {
     const isRunning = state === "starting" || state === "live";
     if ($("event-state").textContent !== state) {
         $("event-state").textContent = state;
-        sayProgramState(BLANKS[state] ?? "");
+        sayProgramState(BLANKS[state] ?? "", state === "live");
     }
     $("event-state").dataset.state = state;
     $("start").hidden = isRunning;
@@ -83,13 +91,21 @@ async function start() {
     repeat(refreshIngests, 3000);
     repeat(refreshOutputs, 2000);
     startPeople();
-    attempt($("program-error"), () => startProgram(() => state === "starting" || state === "live"));
-    attempt($("theme-error"), startOverlays);
+    attempt($("program-error"), async () => {
+        await refreshFiles();
+        await startProgram(() => state === "starting" || state === "live");
+        await startPreview();
+        startFiles();
+        startPresets();
+    });
+    attempt($("shown-error"), startOverlays);
     attempt($("slides-error"), refreshDecks);
+    startSound();
     const { items } = await request("GET", `${base}/polls`);
     for (const poll of items) drawPoll(poll);
     // What colleagues open and close comes by the channel.
     new LiveChannel(event, {
+        onHello: ({ serverTime }) => setClock(serverTime),
         onEntry: ({ kind, data }) => {
             // What we did ourselves is known already, and may have gone on since.
             const known = polls.get(data.id);

@@ -1,4 +1,4 @@
-"""Files that producers upload, made here: a deck as PDF and a picture, each of plain colours."""
+"""Files that producers upload, made here: a deck as PDF and a picture, each of plain colours, and a short clip."""
 
 import subprocess
 
@@ -34,3 +34,14 @@ def make_png(colour, width=640, height=360):
         capture_output=True, timeout=30, check=True,
     )  # fmt: skip
     return done.stdout
+
+
+def make_clip(path, seconds, size="320x180", rate=10):
+    """Makes an MP4 of one colour with a tone, as cheap to play as can be, and returns its path."""
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", f"color=0x204080:s={size}:r={rate}:d={seconds}",
+         "-f", "lavfi", "-i", f"sine=440:r=48000:d={seconds}", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast",
+         "-c:a", "aac", "-movflags", "+faststart", path],
+        timeout=60, check=True,
+    )  # fmt: skip
+    return path
