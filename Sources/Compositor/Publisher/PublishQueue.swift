@@ -6,7 +6,8 @@ internal import Media
 ///
 /// What leaves it after each `restart()` begins at an IDR, with the configurations and the program time before it.
 /// When more waits than the bound, pictures and sound up to the next IDR are left out together: a player that catches
-/// up at an IDR shows no damage, and sound alone would only run ahead of a still picture.
+/// up at an IDR shows no damage, and sound alone would only run ahead of a still picture. Sound that is encoded before
+/// the IDR that it goes with waits for it.
 struct PublishQueue {
     /// How many frames were left out, by reason.
     struct Drops: Equatable {
@@ -37,6 +38,8 @@ struct PublishQueue {
     private let longestMilliseconds: Int64
     private let byteLimit: Int
     private var items: [Item] = []
+    /// Sound that came before an IDR that it may belong to.
+    private var early: [Item] = []
     private var configuration: Configuration?
     private var sent: Configuration?
     private var needsStart = true
@@ -81,17 +84,37 @@ struct PublishQueue {
             return
         }
         let item = Item(frame: frame, milliseconds: Self.milliseconds(frame), configuration: configuration)
-        guard item.isStart || !needsStart else {
-            drops.undecodable &+= 1
-            return
-        }
-        needsStart = false
+        guard item.isStart || !needsStart else { return hold(item) }
         items.append(item)
         bytes += frame.payload.count
+        if needsStart {
+            needsStart = false
+            let kept = early.filter { $0.milliseconds >= item.milliseconds }
+            drops.undecodable &+= UInt64(early.count - kept.count)
+            early = []
+            items += kept
+            bytes += kept.reduce(0) { $0 + $1.frame.payload.count }
+        }
         // Sound runs a little ahead of the pictures; it must not push out those that it belongs to.
         let longest = longestMilliseconds + (frame.codec == .h264 ? 0 : Self.soundAheadMilliseconds)
         while let first = items.first, bytes > byteLimit || item.milliseconds &- first.milliseconds > longest {
             drops.overflow &+= cut(toStartAfter: 1)
+        }
+    }
+
+    /// Keeps sound for the IDR to come, as long as what is sent may wait; a picture can't follow anything.
+    private mutating func hold(_ item: Item) {
+        guard item.frame.codec == .aac else {
+            drops.undecodable &+= 1
+            return
+        }
+        early.append(item)
+        var held = early.reduce(0) { $0 + $1.frame.payload.count }
+        while let first = early.first, held > byteLimit || item.milliseconds &- first.milliseconds > longestMilliseconds
+        {
+            held -= first.frame.payload.count
+            early.removeFirst()
+            drops.undecodable &+= 1
         }
     }
 
