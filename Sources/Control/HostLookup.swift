@@ -13,28 +13,54 @@ public enum HostLookup {
         public let description: String
     }
 
-    /// A lookup that hangs holds up other names' lookups, and nothing else.
-    private static let pool: NIOThreadPool = {
-        let pool = NIOThreadPool(numberOfThreads: 4)
+    /// Whose host it is.
+    public enum Kind: Sendable, Hashable {
+        /// One of this installation: few names, which its own resolver knows.
+        case own
+        /// Somebody else's, which people have typed in; nobody knows whether it will ever be answered.
+        case foreign
+    }
+
+    /// A lookup that hangs holds up others of its kind, and nothing else.
+    private static let ownPool = pool(threads: 2), foreignPool = pool(threads: 4)
+
+    private static func pool(threads: Int) -> NIOThreadPool {
+        let pool = NIOThreadPool(numberOfThreads: threads)
         pool.start()
         return pool
-    }()
+    }
+
+    /// Whether a name is this machine's own (RFC 6761 section 6.3), so that nobody else is asked for it.
+    private static func isLocal(_ host: String) -> Bool {
+        let name = host.lowercased(), bare = name.hasSuffix(".") ? String(name.dropLast()) : name
+        return bare == "localhost" || bare.hasSuffix(".localhost")
+    }
 
     /// Looks a name up; literals come back as they are and at once, in every form that the system's resolver takes.
     ///
     /// - Parameters:
     ///   - host: a name, or an address without brackets.
     ///   - port: what the addresses carry.
+    ///   - kind: whose host it is; own ones do not wait for foreign ones.
     ///   - eventLoop: where the answer comes.
     /// - Returns: all addresses in the resolver's order, or a failed future with `Failure`.
     public static func addresses(
-        of host: String, port: UInt16, on eventLoop: any EventLoop
+        of host: String, port: UInt16, kind: Kind, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<[NetworkAddress]> {
+        addresses(of: host, port: port, kind: kind, on: eventLoop) { try resolve($0, port) }
+    }
+
+    /// The same with another resolver of names.
+    static func addresses(
+        of host: String, port: UInt16, kind: Kind, on eventLoop: any EventLoop,
+        resolve name: @escaping @Sendable (String) throws -> [NetworkAddress]
     ) -> EventLoopFuture<[NetworkAddress]> {
         // Nobody is asked for what an address is, so it does not wait behind names that nobody answers.
         if let addresses = try? resolve(host, port, flags: AI_NUMERICHOST) {
             return eventLoop.makeSucceededFuture(addresses)
         }
-        return pool.runIfActive(eventLoop: eventLoop) { try resolve(host, port) }
+        let pool = kind == .own || isLocal(host) ? ownPool : foreignPool
+        return pool.runIfActive(eventLoop: eventLoop) { try name(host) }
     }
 
     private static func resolve(_ host: String, _ port: UInt16, flags: Int32 = 0) throws -> [NetworkAddress] {

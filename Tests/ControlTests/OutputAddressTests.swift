@@ -1,10 +1,12 @@
-import Control
+import Dispatch
 import Foundation
 import Media
 import NIOCore
 import NIOPosix
 import Synchronization
 import Testing
+
+@testable import Control
 
 @Suite("Where outputs may go")
 struct OutputAddressTests {
@@ -58,7 +60,7 @@ struct OutputAddressTests {
     func lookup() async throws {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         for form in ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "::ffff:127.0.0.1"] {
-            let found = try await HostLookup.addresses(of: form, port: 9, on: loop).get()
+            let found = try await HostLookup.addresses(of: form, port: 9, kind: .foreign, on: loop).get()
             #expect(found.map(\.ip) == ["127.0.0.1"] && found.allSatisfy { !$0.isPublic && $0.port == 9 }, "\(form)")
         }
     }
@@ -80,10 +82,34 @@ struct OutputAddressTests {
         let loop = MultiThreadedEventLoopGroup.singleton.next(), found = Found()
         // What another thread finds could come to this one only after the body has returned.
         let atOnce = try await loop.submit {
-            HostLookup.addresses(of: host, port: 9, on: loop).whenSuccess { found.put($0) }
+            HostLookup.addresses(of: host, port: 9, kind: .foreign, on: loop).whenSuccess { found.put($0) }
             return found.addresses
         }.get()
         #expect(atOnce?.map(\.description) == [expected])
+    }
+
+    @Test("this machine's own name, and hosts of the installation, wait for no name that nobody answers")
+    func own() async throws {
+        let loop = MultiThreadedEventLoopGroup.singleton.next()
+        let gate = DispatchSemaphore(value: 0)
+        // Six lookups that last until the test has what it wants: more than there are threads for them.
+        let hanging = (0..<6).map { number in
+            HostLookup.addresses(of: "slow-\(number).example", port: 9, kind: .foreign, on: loop) { _ in
+                gate.wait()
+                return []
+            }
+        }
+        for (host, kind) in [
+            ("localhost", HostLookup.Kind.foreign), ("LOCALHOST.", .foreign), ("rtmp.localhost", .foreign),
+            ("output-1", .own),
+        ] {
+            let found = try await HostLookup.addresses(of: host, port: 9, kind: kind, on: loop) { _ in
+                [NetworkAddress(ipv4: 0x7F00_0001, port: 9)]
+            }.get()
+            #expect(found.map(\.ip) == ["127.0.0.1"], "\(host)")
+        }
+        for _ in hanging { gate.signal() }
+        for lookup in hanging { #expect(try await lookup.get().isEmpty) }
     }
 
     @Test("a secret is described by nothing, and is taken out of what others say")

@@ -65,7 +65,9 @@ final class IngestConnection: Sendable {
 
     private func dial() {
         guard !state.withLock({ $0.isClosed }) else { return }
-        HostLookup.addresses(of: address.host, port: UInt16(address.port), on: eventLoop).whenComplete { result in
+        HostLookup.addresses(
+            of: address.host, port: UInt16(address.port), kind: .own, on: eventLoop
+        ).whenComplete { result in
             switch result {
             case .success(let addresses): self.connect(addresses[...])
             case .failure(let error): self.lost("\(error)")

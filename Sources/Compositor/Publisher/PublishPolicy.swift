@@ -1,5 +1,6 @@
 // How a stream is published: to our own pipeline, or to somebody else's server.
 
+internal import Control
 internal import Foundation
 
 /// How a publisher treats its server.
@@ -16,6 +17,8 @@ struct PublishPolicy: Sendable {
     var givesUpWhenRefused = false
     /// How many streams on end may be started and thrown out again within five seconds before that counts as a refusal too.
     var thrownOutLimit = 3
+    /// Whose server it is.
+    var hostKind = HostLookup.Kind.own
     /// Whether only addresses of the public internet are connected to.
     var isPublicOnly = false
     /// The RTMP chunk size.
@@ -32,7 +35,7 @@ struct PublishPolicy: Sendable {
     static func output(isPublicOnly: Bool) -> Self {
         Self(
             backoff: PublishBackoff(shortestMilliseconds: 500, longestMilliseconds: 15_000, growthPercent: 150),
-            stallMilliseconds: 30_000, tellsProgramTime: false, givesUpWhenRefused: true, isPublicOnly: isPublicOnly,
-            chunkSize: 4096)
+            stallMilliseconds: 30_000, tellsProgramTime: false, givesUpWhenRefused: true, hostKind: .foreign,
+            isPublicOnly: isPublicOnly, chunkSize: 4096)
     }
 }

@@ -152,7 +152,9 @@ final class StreamPublisher: Sendable {
 
     private func dial() {
         guard !isStopped else { return }
-        HostLookup.addresses(of: address.host, port: UInt16(address.port), on: eventLoop).whenComplete { result in
+        HostLookup.addresses(
+            of: address.host, port: UInt16(address.port), kind: policy.hostKind, on: eventLoop
+        ).whenComplete { result in
             switch result {
             case .success(let addresses):
                 // One private address among public ones is a trick, not a server (DNS rebinding).

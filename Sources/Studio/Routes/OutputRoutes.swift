@@ -91,7 +91,8 @@ struct OutputRoutes: Sendable {
         let found: [NetworkAddress]
         do {
             let loop = MultiThreadedEventLoopGroup.singleton.next()
-            let lookup = HostLookup.addresses(of: address.host, port: UInt16(address.port), on: loop)
+            let lookup = HostLookup.addresses(
+                of: address.host, port: UInt16(address.port), kind: .foreign, on: loop)
             let patience = loop.makePromise(of: [NetworkAddress].self)
             lookup.cascade(to: patience)
             // A name that can't be looked up now may be there when the program starts.
