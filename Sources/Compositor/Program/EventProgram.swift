@@ -56,7 +56,7 @@ public final class EventProgram: Sendable {
         let room = try StageRoom(bind: configuration.bindAddress, logger: logger) { session in
             report(.connectionLost(session: session))
         }
-        let format = configuration.format, store = GraphicsStore()
+        let format = configuration.format, store = GraphicsStore(canvas: format.canvas)
         let shop = PaintShop(canvas: format.canvas, store: store)
         let address = MediaAddress(
             studio: configuration.studio.absoluteString, token: configuration.token, event: setup.event)
@@ -136,6 +136,7 @@ public final class EventProgram: Sendable {
         refill = Task {
             while !Task.isCancelled {
                 let look = board.look, ahead = board.ahead(withinMs: 60_000)
+                library.hold(look)
                 _ = await library.load(look, keeping: ahead, waitingAtMost: 5000)
                 if let ahead { _ = await library.load(ahead, keeping: look, waitingAtMost: 1000) }
                 sources.setVisible(board.wanted.union(coming.sources))

@@ -15,7 +15,7 @@ public final class GraphicsStore: Sendable {
         case overlay(OverlayDrawing)
     }
 
-    /// Things of one kind by name; what was not used longest goes when they are too large together.
+    /// Things of one kind by name; of what is not held, what was not used longest goes when they are too large together.
     private struct Shelf<Name: Hashable, Value> {
         private struct Entry {
             var value: Value
@@ -23,6 +23,8 @@ public final class GraphicsStore: Sendable {
         }
 
         let limit: Int
+        /// What stays, whatever comes.
+        var held: Set<Name> = []
         private(set) var bytes = 0
         private var entries: [Name: Entry] = [:]
         private var clock: UInt64 = 0
@@ -39,14 +41,23 @@ public final class GraphicsStore: Sendable {
         }
 
         /// Puts something in; it stays although it may be too large alone.
-        mutating func put(_ name: Name, _ value: Value, bytes size: Int) {
+        ///
+        /// - Returns: false when there is no room for it beside what is held.
+        @discardableResult
+        mutating func put(_ name: Name, _ value: Value, bytes size: Int) -> Bool {
             remove(name)
+            let heldBytes = held.reduce(0) { $0 + (entries[$1]?.bytes ?? 0) }
+            guard heldBytes == 0 || heldBytes + size <= limit else { return false }
             clock += 1
             entries[name] = Entry(value: value, bytes: size, used: clock)
             bytes += size
-            while bytes > limit, entries.count > 1, let oldest = entries.min(by: { $0.value.used < $1.value.used }) {
+            while bytes > limit,
+                let oldest = entries.filter({ $0.key != name && !held.contains($0.key) })
+                    .min(by: { $0.value.used < $1.value.used })
+            {
                 remove(oldest.key)
             }
+            return true
         }
 
         mutating func remove(_ name: Name) { bytes -= entries.removeValue(forKey: name)?.bytes ?? 0 }
@@ -69,31 +80,66 @@ public final class GraphicsStore: Sendable {
         var fonts: [String] = []
     }
 
-    /// The most bytes of each kind: eight backgrounds of 4K with a logo each, ten pages of slides at 1080p.
+    /// The most bytes of each kind: eight transparent stills of 1080p, ten pages of slides at 1080p.
     static let limits = (overlays: 24 << 20, cards: 24 << 20, slides: 32 << 20, images: 96 << 20)
 
     private let contents = Mutex(Contents())
+    private let canvas: PixelSize?
 
     /// Creates an empty store.
-    public init() {}
+    ///
+    /// - Parameter canvas: the size of the program; stills with more pixels than it can show are kept smaller.
+    public init(canvas: PixelSize? = nil) { self.canvas = canvas }
 
     /// How many bytes of pictures and graphics are here.
     public var bytes: Int {
         contents.withLock { $0.overlays.bytes + $0.cards.bytes + $0.slides.bytes + $0.images.bytes }
     }
 
+    /// Lets nothing take the place of what is shown.
+    public func hold(images: Set<String>, slides: Set<Slides>) {
+        contents.withLock { contents in
+            contents.images.held = images
+            contents.slides.held = slides
+        }
+    }
+
+    /// What of a still can be seen on a canvas: as much as covers it, and no more than twice its pixels.
+    static func size(of width: Int, _ height: Int, on canvas: PixelSize) -> PixelSize {
+        let pixels = Double(width) * Double(height), room = Double(canvas.width) * Double(canvas.height)
+        let cover = max(Double(canvas.width) / Double(width), Double(canvas.height) / Double(height))
+        let scale = min(1, cover, (2 * room / pixels).squareRoot())
+        // A little more than is seen costs less than what scaling takes away.
+        guard scale < 0.9 else { return PixelSize(width: width, height: height) }
+        return PixelSize(
+            width: max(1, Int((Double(width) * scale).rounded())),
+            height: max(1, Int((Double(height) * scale).rounded())))
+    }
+
     /// Puts a still in, for backgrounds, slots and logos; those that were not used longest go when there is no room.
-    public func add(image asset: String, _ bitmap: RGBABitmap) {
+    ///
+    /// - Returns: false when there is no room for it beside what is shown.
+    @discardableResult
+    public func add(image asset: String, _ bitmap: RGBABitmap) -> Bool {
+        var bitmap = bitmap
+        if let canvas {
+            let size = Self.size(of: bitmap.width, bitmap.height, on: canvas)
+            if size.width < bitmap.width || size.height < bitmap.height {
+                bitmap = bitmap.scaled(width: size.width, height: size.height)
+            }
+        }
         let frame = VideoFrame(bitmap)
         let isLarge = bitmap.isOpaque && bitmap.width * bitmap.height > 1_000_000
         let still = Still(frame: frame, bitmap: isLarge ? nil : bitmap)
-        contents.withLock { contents in
-            contents.images.put(asset, still, bytes: Self.bytes(frame) + (still.bitmap?.pixels.count ?? 0))
+        return contents.withLock { contents in
+            let bytes = Self.bytes(frame) + (still.bitmap?.pixels.count ?? 0)
+            guard contents.images.put(asset, still, bytes: bytes) else { return false }
             // A logo of the old picture would otherwise stay.
             contents.overlays.remove {
                 guard case .overlay(let drawing) = $0 else { return false }
                 return drawing.drawing == .logo(asset: asset)
             }
+            return true
         }
     }
 
@@ -124,9 +170,12 @@ public final class GraphicsStore: Sendable {
     public func remove(image asset: String) { contents.withLock { $0.images.remove(asset) } }
 
     /// Puts a page of slides in.
-    public func add(slide: Slides, _ bitmap: RGBABitmap) {
+    ///
+    /// - Returns: false when there is no room for it beside what is shown.
+    @discardableResult
+    public func add(slide: Slides, _ bitmap: RGBABitmap) -> Bool {
         let frame = VideoFrame(bitmap)
-        contents.withLock { $0.slides.put(slide, frame, bytes: Self.bytes(frame)) }
+        return contents.withLock { $0.slides.put(slide, frame, bytes: Self.bytes(frame)) }
     }
 
     /// The sizes of the stills that are here, for `SourcesPresent`.
@@ -155,11 +204,11 @@ public final class GraphicsStore: Sendable {
     }
 
     func add(_ key: Key, overlay: OverlayGraphic) {
-        contents.withLock { $0.overlays.put(key, overlay, bytes: overlay.bytes) }
+        contents.withLock { _ = $0.overlays.put(key, overlay, bytes: overlay.bytes) }
     }
 
     func add(_ key: Key, card: VideoFrame) {
-        contents.withLock { $0.cards.put(key, card, bytes: Self.bytes(card)) }
+        contents.withLock { _ = $0.cards.put(key, card, bytes: Self.bytes(card)) }
     }
 
     private static func bytes(_ frame: VideoFrame) -> Int {
@@ -175,6 +224,16 @@ extension GraphicsStore {
             .card(name: name, key: key, width: rect.width, height: rect.height)
         case .overlay(let overlay): .overlay(OverlayDrawing(overlay))
         case .background, .tile, .backdrop, .border, .slide, .image: nil
+        }
+    }
+
+    /// Whether a graphic that operations need is not here.
+    func lacks(_ operations: [DrawOperation]) -> Bool {
+        operations.compactMap(Self.key).contains { key in
+            switch key {
+            case .card: card(key) == nil
+            case .overlay: overlay(key) == nil
+            }
         }
     }
 

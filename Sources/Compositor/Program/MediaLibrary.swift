@@ -74,15 +74,18 @@ public final class MediaLibrary: Sendable {
     ///   - look: what is to be shown, now or later.
     ///   - shown: what is shown meanwhile, whose pictures must stay.
     ///   - milliseconds: how long to wait.
+    ///   - waitsForKept: whether to wait as well for what is named by both, which somebody else has waited for.
     /// - Returns: whether everything that it names is there, at the latest after `milliseconds`; what takes
     ///   longer goes on arriving.
     func load(
-        _ look: ProgramLook, keeping shown: ProgramLook? = nil, waitingAtMost milliseconds: Int64
+        _ look: ProgramLook, keeping shown: ProgramLook? = nil, waitingAtMost milliseconds: Int64,
+        waitsForKept: Bool = true
     ) async -> Bool {
-        let needed = Self.items(of: look)
+        let needed = Self.items(of: look), kept = shown.map(Self.items) ?? []
         // What is shown stays: it is among those that were used last.
-        if let shown { for item in Self.items(of: shown) { use(item) } }
-        let tasks = needed.filter { !isHere($0) && mayBeHad($0) }.map(task)
+        for item in kept { use(item) }
+        let started = needed.filter { !isHere($0) && mayBeHad($0) }.map { ($0, task($0)) }
+        let tasks = started.filter { waitsForKept || !kept.contains($0.0) }.map(\.1)
         for item in Self.neighbours(of: look.scene) where !isHere(item) && mayBeHad(item) { _ = task(item) }
         guard !tasks.isEmpty else { return needed.allSatisfy(isHere) }
         // Not a task group: it would wait for the slow child too, because nothing ends the wait for another task's value.
@@ -98,6 +101,19 @@ public final class MediaLibrary: Sendable {
             timer.cancel()
         }
         return await answer.value
+    }
+
+    /// Lets nothing take the place of the pictures that a look names.
+    func hold(_ look: ProgramLook) {
+        var images: Set<String> = [], slides: Set<Slides> = []
+        for item in Self.items(of: look) {
+            switch item {
+            case .image(let asset): images.insert(asset)
+            case .slide(let page): slides.insert(page)
+            case .font: break
+            }
+        }
+        store.hold(images: images, slides: slides)
     }
 
     private func task(_ item: Item) -> Task<Bool, Never> {
@@ -135,7 +151,7 @@ public final class MediaLibrary: Sendable {
                 switch item {
                 case .image(let asset): store.add(image: asset, bitmap)
                 case .slide(let slides): store.add(slide: slides, bitmap)
-                case .font: break
+                case .font: true
                 }
             }
             return true

@@ -1,11 +1,11 @@
-// What takes long and has no time to keep: text, pictures, stills; on a thread of its own, in order.
+// What takes long and has no time to keep: text and stills on one thread, pictures that come in on another, each in order.
 
 public import Control
 public import Foundation
 public import Media
 internal import Synchronization
 
-/// Prepares graphics and pictures for the program, one after the other, on one thread.
+/// Prepares graphics and pictures for the program, one after the other; what is drawn waits for no picture that is decoded.
 public final class PaintShop: Sendable {
     /// Nothing is given to it where there are no fonts.
     private typealias Work = @Sendable (Tools?) -> Void
@@ -32,6 +32,8 @@ public final class PaintShop: Sendable {
         case picture(PictureError)
         /// The font could not be opened.
         case font
+        /// There is no room for the picture beside those that are shown.
+        case noRoom
         /// The still could not be made.
         case still
 
@@ -42,6 +44,7 @@ public final class PaintShop: Sendable {
             case .busy: "too much is being drawn"
             case .picture(let error): "a picture can't be read: \(error)"
             case .font: "a font can't be opened"
+            case .noRoom: "there is no room for the picture beside those that are shown"
             case .still: "no still can be made"
             }
         }
@@ -49,6 +52,9 @@ public final class PaintShop: Sendable {
 
     private let queue = BoundedQueue<Work>(capacity: 64)
     private let thread: MediaThread
+    private let pictures = BoundedQueue<@Sendable () -> Void>(capacity: 64)
+    private let pictureThread: MediaThread
+    private let store: GraphicsStore
     private let isOrdered = Atomic(false)
 
     /// Starts the thread.
@@ -57,6 +63,10 @@ public final class PaintShop: Sendable {
     ///   - canvas: the size of the program.
     ///   - store: gets what is drawn.
     public init(canvas: PixelSize, store: GraphicsStore) {
+        self.store = store
+        pictureThread = MediaThread(name: "pictures") { [pictures] in
+            while let work = pictures.pop() { work() }
+        }
         thread = MediaThread(name: "painter") { [queue] in
             let tools = GraphicsPainter().map { Tools($0, canvas, store) }
             while let work = queue.pop() { work(tools) }
@@ -66,7 +76,9 @@ public final class PaintShop: Sendable {
     /// Ends the thread and waits for it.
     public func stop() {
         queue.close()
+        pictures.close()
         thread.join()
+        pictureThread.join()
     }
 
     /// Draws the graphics that operations need, without waiting for them; what is there already costs nothing.
@@ -92,18 +104,23 @@ public final class PaintShop: Sendable {
     ///
     /// - Parameters:
     ///   - file: PNG or JPEG.
-    ///   - add: what to do with the bitmap, on the thread.
+    ///   - add: what to do with the bitmap, on the thread; false when there is no room for it.
     public func decode(
-        _ file: Data, _ add: @escaping @Sendable (GraphicsStore, RGBABitmap) -> Void
+        _ file: Data, _ add: @escaping @Sendable (GraphicsStore, RGBABitmap) -> Bool
     ) async throws(Failure) {
-        try await run { tools in
-            do throws(PictureError) {
-                add(tools.store, try PictureDecoder.decode(file))
-                return .success(())
-            } catch {
-                return .failure(.picture(error))
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<Void, Failure>, Never>) in
+            let isTaken = pictures.push { [store] in
+                do throws(PictureError) {
+                    let isThere = add(store, try PictureDecoder.decode(file))
+                    continuation.resume(returning: isThere ? .success(()) : .failure(.noRoom))
+                } catch {
+                    continuation.resume(returning: .failure(.picture(error)))
+                }
             }
+            if !isTaken { continuation.resume(returning: .failure(.busy)) }
         }
+        try result.get()
     }
 
     /// Takes in an uploaded font that was checked.

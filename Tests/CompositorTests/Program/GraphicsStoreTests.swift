@@ -41,6 +41,47 @@ struct GraphicsStoreTests {
         #expect(store.slide(Slides(deck: "d", page: 30)) == nil && store.slide(Slides(deck: "d", page: 60)) != nil)
     }
 
+    @Test("stills of 4K of one scene are there together, as large as can be seen")
+    func large() {
+        let store = GraphicsStore(canvas: PixelSize(width: 1920, height: 1080)), names = ["a", "b", "c"]
+        store.hold(images: Set(names), slides: [])
+        for name in names + names { #expect(store.add(image: name, RGBABitmap(width: 3840, height: 2160))) }
+        for name in names {
+            #expect(store.imageSizes[name] == PixelSize(width: 1920, height: 1080))
+            #expect(store.image(name) != nil && store.bitmap(name) != nil)
+        }
+        #expect(store.bytes <= GraphicsStore.limits.images)
+    }
+
+    @Test("what is kept of a still covers the canvas, and is never larger than it or twice its pixels")
+    func sizes() {
+        let canvas = PixelSize(width: 1920, height: 1080)
+        for (width, height, kept) in [
+            (640, 360, (640, 360)), (1920, 1080, (1920, 1080)), (2000, 1125, (2000, 1125)),
+            (3840, 2160, (1920, 1080)), (8192, 8192, (1920, 1920)), (4096, 2160, (2048, 1080)),
+            (8192, 1080, (5609, 739)), (8192, 1, (8192, 1)), (1, 1, (1, 1)),
+        ] {
+            let size = GraphicsStore.size(of: width, height, on: canvas)
+            #expect((size.width, size.height) == kept, "\(width) x \(height)")
+        }
+    }
+
+    @Test("what is shown stays; what has no room beside it is refused, and comes when it is shown no more")
+    func held() {
+        let store = GraphicsStore(), large = RGBABitmap(width: 3840, height: 2160)
+        #expect(store.add(image: "a", large) && store.add(image: "b", large))
+        store.hold(images: ["a", "b"], slides: [])
+        for _ in 0..<3 {
+            #expect(!store.add(image: "c", large))
+            #expect(store.imageSizes.keys.sorted() == ["a", "b"])
+        }
+        #expect(store.add(image: "small", RGBABitmap(width: 64, height: 64)))
+        store.hold(images: ["b"], slides: [])
+        #expect(store.add(image: "c", large))
+        #expect(store.imageSizes["b"] != nil && store.imageSizes["a"] == nil)
+        #expect(store.bytes <= GraphicsStore.limits.images)
+    }
+
     @Test("a still put in again replaces the old one and the logos made of it; taken out it leaves nothing")
     func replaced() {
         let store = GraphicsStore()
