@@ -213,4 +213,6 @@ public enum CompositorEvent: Sendable, Codable, Hashable {
     case outputs([OutputState])
     /// A roll has ended, or could not go on; told again until the scene is another.
     case rollEnded(asset: String, run: Int64, failure: String?)
+    /// Where the program's roll stands; told every few seconds, so that whoever takes over goes on there.
+    case rollPlace(asset: String, run: Int64, positionMs: Int64, isPlaying: Bool)
 }

@@ -266,6 +266,10 @@ actor CompositorConductor: ProgramControl {
                         metadata: ["event": "\(event)", "error": "\(error)"])
                 }
             }
+        case .rollPlace(let asset, let run, let positionMs, let isPlaying):
+            programs[event]?.rolls.reported(
+                asset, run: run, positionMs: positionMs, isPlaying: isPlaying,
+                at: ProgramTime(milliseconds: SystemClock.wallMilliseconds()))
         case .publishing(let isConnected):
             parts.logger.info(
                 "a program reaches its output, or does not",

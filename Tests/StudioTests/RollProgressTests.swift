@@ -49,6 +49,27 @@ struct RollProgressTests {
         #expect(position(progress, roll, at: 8000) == 500)
     }
 
+    @Test("is where the compositor says, also when nobody knows since when it plays")
+    func reported() {
+        // A new Studio takes it for one that begins, until it hears better.
+        let progress = RollProgress()
+        progress.shown(roll, at: time(100_000))
+        progress.reported("v", run: 3, positionMs: 42_000, isPlaying: true, at: time(101_000))
+        #expect(position(progress, roll, at: 103_000) == 44_000)
+        progress.shown(roll, at: time(104_000))
+        #expect(position(progress, roll, at: 105_000) == 46_000)
+        progress.reported("v", run: 2, positionMs: 9000, isPlaying: true, at: time(105_000))
+        progress.reported("w", run: 3, positionMs: 9000, isPlaying: true, at: time(105_000))
+        #expect(position(progress, roll, at: 105_000) == 46_000, "what is said of another one is late")
+        progress.reported("v", run: 3, positionMs: 47_000, isPlaying: false, at: time(106_000))
+        #expect(position(progress, roll, at: 200_000) == 47_000)
+        for wild in [Int64.min, .max] {
+            progress.reported("v", run: 3, positionMs: wild, isPlaying: true, at: time(wild))
+            let place = position(progress, roll, at: ~wild) ?? -1
+            #expect(place >= 500 && place <= 60_000)
+        }
+    }
+
     @Test("stays shortly before the end, and where nobody knows an end; times that can't be do no harm")
     func bounds() {
         let progress = RollProgress()

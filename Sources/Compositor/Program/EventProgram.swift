@@ -142,6 +142,7 @@ public final class EventProgram: Sendable {
                 sources.setVisible(board.wanted.union(coming.sources))
                 rolls.keep(board.rolls.union(coming.rolls))
                 rolls.tellAgain()
+                rolls.tellPlace(of: board.look)
                 try? await Task.sleep(for: .seconds(2))
             }
         }

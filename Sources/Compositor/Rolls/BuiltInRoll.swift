@@ -13,6 +13,11 @@ final class BuiltInRoll: Roll {
         var zero: MonotonicTime?
         var position: Int64 = 0
         var end: RollEnd?
+
+        var picture: VideoFrame? {
+            guard !pictures.isEmpty else { return nil }
+            return pictures[min(Int(max(0, position) / 1_000_000_000), pictures.count - 1)]
+        }
     }
 
     private let media: BuiltInMedia
@@ -23,8 +28,10 @@ final class BuiltInRoll: Roll {
     /// - Parameters:
     ///   - media: which one.
     ///   - shop: draws what has letters.
-    init(_ media: BuiltInMedia, shop: PaintShop) {
+    ///   - fromMs: where to begin.
+    init(_ media: BuiltInMedia, shop: PaintShop, fromMs: Int64 = 0) {
         self.media = media
+        state.withLock { $0.position = max(0, min(fromMs, media.durationMs ?? fromMs)) * 1_000_000 }
         if media == .bars {
             state.withLock { state in
                 state.pictures = [ColorBars.make(width: 1920, height: 1080)]
@@ -48,7 +55,8 @@ final class BuiltInRoll: Roll {
 
     var isSettled: Bool { state.withLock { $0.isSettled } }
     var isReady: Bool { state.withLock { !$0.pictures.isEmpty } }
-    var shown: VideoFrame? { state.withLock { $0.pictures.first } }
+    var shown: VideoFrame? { state.withLock { $0.picture } }
+    var positionMs: Int64 { state.withLock { $0.position / 1_000_000 } }
     var end: RollEnd? { state.withLock { $0.end } }
 
     func whenSettled(_ body: @escaping @Sendable () -> Void) {
@@ -69,9 +77,7 @@ final class BuiltInRoll: Roll {
             } else {
                 state.zero = nil
             }
-            guard !state.pictures.isEmpty else { return nil }
-            let second = Int(max(0, state.position) / 1_000_000_000)
-            return state.pictures[min(second, state.pictures.count - 1)]
+            return state.picture
         }
     }
 

@@ -10,6 +10,8 @@ protocol Roll: AnyObject, Sendable {
     var isReady: Bool { get }
     /// The picture that it stands at.
     var shown: VideoFrame? { get }
+    /// Where it stands, from the start of what it shows.
+    var positionMs: Int64 { get }
     /// How it ended; nil while it goes on.
     var end: RollEnd? { get }
     /// Calls back once it is settled; at once when it is.

@@ -71,6 +71,7 @@ final class RollPlayer: Roll {
     var isReady: Bool { state.withLock { $0.shown != nil && $0.end?.failure == nil } }
     var shown: VideoFrame? { state.withLock { $0.end?.failure == nil ? $0.shown : nil } }
     var end: RollEnd? { state.withLock { $0.end } }
+    var positionMs: Int64 { state.withLock { max(0, $0.position) / 1_000_000 } }
 
     func whenSettled(_ body: @escaping @Sendable () -> Void) {
         let isNow = state.withLock { state in
@@ -105,6 +106,7 @@ final class RollPlayer: Roll {
             }
             let zero = state.zero ?? moment.advanced(byNanoseconds: -state.position)
             state.zero = zero
+            state.position = moment.nanoseconds(since: zero)
             // Stamps are rounded: what is due within two milliseconds is due.
             let now = moment.nanoseconds(since: zero) + 2_000_000
             var steps = 0

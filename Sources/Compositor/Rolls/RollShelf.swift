@@ -101,7 +101,7 @@ final class RollShelf: Sendable {
                 if key.run == 0, state.entries.keys.contains(where: { $0.asset == key.asset }) { continue }
                 state.entries[key] = Entry()
                 if let media = BuiltInMedia(rawValue: key.asset) {
-                    state.entries[key]?.roll = BuiltInRoll(media, shop: shop)
+                    state.entries[key]?.roll = BuiltInRoll(media, shop: shop, fromMs: key.fromMs)
                 } else {
                     state.entries[key]?.fetching = Task { [self] in await fetch(key) }
                 }
@@ -185,6 +185,16 @@ final class RollShelf: Sendable {
                 if roll.sound(at: moment, into: samples) { body(.media(asset), UnsafeBufferPointer(samples)) }
             }
         }
+    }
+
+    /// Tells how far the roll of a look has run, so that Studio knows it whatever it has missed.
+    func tellPlace(of look: ProgramLook) {
+        guard let media = look.scene.media, media.state != .stopped else { return }
+        let roll = state.withLock { $0.entries[Key(media)]?.roll }
+        guard let roll, roll.isReady, roll.end == nil else { return }
+        report(
+            .rollPlace(
+                asset: media.asset, run: media.run, positionMs: roll.positionMs, isPlaying: media.state == .playing))
     }
 
     /// Lets the ends be told again, because who was told may not have heard.

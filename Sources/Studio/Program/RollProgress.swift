@@ -4,13 +4,16 @@ internal import Control
 internal import Media
 internal import Synchronization
 
-/// Follows the roll of one program by what was shown, and from when on.
+/// Follows the roll of one program by what was shown, and by what its compositor says; that is all there is after Studio has
+/// started anew.
 final class RollProgress: Sendable {
     private struct State {
-        var asset = "", run: Int64 = 0, fromMs: Int64 = 0
-        /// What ran until it was halted last.
+        var asset = "", run: Int64 = 0
+        /// Where it began.
+        var fromMs: Int64 = 0
+        /// Where it was halted last.
         var haltedMs: Int64 = 0
-        /// When it began or went on; nil while it stands.
+        /// When it began or went on from there; nil while it stands.
         var since: ProgramTime?
 
         func isOf(_ media: MediaRoll) -> Bool {
@@ -18,7 +21,7 @@ final class RollProgress: Sendable {
         }
 
         /// Bounded, because the times are a worker's.
-        func playedMs(at time: ProgramTime) -> Int64 {
+        func positionMs(at time: ProgramTime) -> Int64 {
             let running = since.map { min(max(0, time.milliseconds(since: $0)), MediaRoll.longestMs) } ?? 0
             return min(haltedMs + running, MediaRoll.longestMs)
         }
@@ -33,13 +36,25 @@ final class RollProgress: Sendable {
                 state = State()
                 return
             }
-            if !state.isOf(media) { state = State(asset: media.asset, run: media.run, fromMs: media.positionMs) }
+            if !state.isOf(media) {
+                state = State(
+                    asset: media.asset, run: media.run, fromMs: media.positionMs, haltedMs: media.positionMs)
+            }
             if media.state == .playing {
                 state.since = state.since ?? time
             } else {
-                state.haltedMs = state.playedMs(at: time)
+                state.haltedMs = state.positionMs(at: time)
                 state.since = nil
             }
+        }
+    }
+
+    /// The compositor has said where the roll that it shows stands; what it says of another one is late.
+    func reported(_ asset: String, run: Int64, positionMs: Int64, isPlaying: Bool, at time: ProgramTime) {
+        state.withLock { state in
+            guard state.asset == asset, state.run == run else { return }
+            state.haltedMs = min(max(0, positionMs), MediaRoll.longestMs)
+            state.since = isPlaying ? time : nil
         }
     }
 
@@ -51,9 +66,9 @@ final class RollProgress: Sendable {
     ///   - now: the program time.
     func resumed(_ scene: Scene, lengthMs: Int64?, at now: ProgramTime) -> Scene {
         guard var media = scene.media, let lengthMs else { return scene }
-        let playedMs = state.withLock { $0.isOf(media) ? $0.playedMs(at: now) : 0 }
+        let position = state.withLock { $0.isOf(media) ? $0.positionMs(at: now) : media.positionMs }
         let last = max(media.positionMs, lengthMs - ProgramState.heldMs)
-        media.positionMs = min(media.positionMs + playedMs, last)
+        media.positionMs = min(max(position, media.positionMs), last)
         var resumed = scene
         resumed.media = media
         return resumed

@@ -299,4 +299,29 @@ struct BuiltInRollTests {
         _ = roll.picture(at: start.advanced(byMilliseconds: 10_000), isPlaying: true)
         #expect(roll.end == .over)
     }
+
+    @Test("a countdown that goes on in another compositor begins where it was")
+    func resumed() async throws {
+        let shop = PaintShop(canvas: PixelSize(width: 320, height: 180), store: GraphicsStore())
+        defer { shop.stop() }
+        func settled(_ fromMs: Int64) async -> BuiltInRoll {
+            let roll = BuiltInRoll(.countdown, shop: shop, fromMs: fromMs)
+            await withCheckedContinuation { continuation in roll.whenSettled { continuation.resume() } }
+            return roll
+        }
+        func pixels(_ picture: VideoFrame) -> [UInt8] { Array(UnsafeBufferPointer(start: picture.y, count: 540 * 960)) }
+        let whole = await settled(0), start = MonotonicTime(milliseconds: 5000)
+        _ = whole.picture(at: start, isPlaying: true)
+        let seventh = try #require(whole.picture(at: start.advanced(byMilliseconds: 7300), isPlaying: true))
+        let roll = await settled(7300)
+        #expect(pixels(try #require(roll.shown)) == pixels(seventh) && roll.positionMs == 7300)
+        _ = roll.picture(at: start, isPlaying: true)
+        _ = roll.picture(at: start.advanced(byMilliseconds: 2600), isPlaying: true)
+        #expect(roll.end == nil && roll.positionMs == 9900)
+        _ = roll.picture(at: start.advanced(byMilliseconds: 2700), isPlaying: true)
+        #expect(roll.end == .over)
+        for (fromMs, expected) in [(Int64.max, Int64(10_000)), (.min, 0)] {
+            #expect(await settled(fromMs).positionMs == expected)
+        }
+    }
 }
