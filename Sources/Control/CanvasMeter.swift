@@ -16,6 +16,27 @@ public struct CanvasArea: Sendable, Codable, Hashable {
     }
 }
 
+extension CanvasArea {
+    /// The most pixels that are read at once: a picture of 4K, or four of 1080p.
+    public static let pixelLimit = 3840 * 2160
+
+    /// How many pixels areas have in a picture, one that several share counted for each.
+    ///
+    /// - Parameters:
+    ///   - areas: the areas; what lies outside the picture counts nothing.
+    ///   - width: of the picture.
+    ///   - height: of the picture.
+    public static func pixels(of areas: [CanvasArea], width: Int, height: Int) -> Int {
+        func length(_ start: Int, _ length: Int, _ limit: Int) -> Int {
+            let end = start.addingReportingOverflow(length)
+            return max(0, (end.overflow ? limit : min(end.partialValue, limit)) - min(max(0, start), limit))
+        }
+        return areas.reduce(0) { sum, area in
+            sum + length(area.x, area.width, width) * length(area.y, area.height, height)
+        }
+    }
+}
+
 /// The program's picture in numbers, as it goes into the encoder: BT.709, limited range.
 public struct CanvasReading: Sendable, Codable, Hashable {
     /// The mean code values of an area.

@@ -313,6 +313,13 @@ struct ProgramRouteTests {
             }
             let many = (0..<65).map { "area=\($0),0,1,1" }.joined(separator: "&")
             #expect(try await client.call(.get, path + "?" + many, admin).status == .unprocessableContent)
+            // One whole picture of 4K, four of 1080p, or sixty-four patches: no more pixels than that.
+            let fits = ["0,0,16384,16384"] + [Array(repeating: "0,0,1920,1080", count: 4).joined(separator: "&area=")]
+            for area in fits { #expect(try await client.call(.get, path + "?area=" + area, admin).status == .ok) }
+            for area in ["0,0,16384,16384&area=0,0,1,1", fits[1] + "&area=0,0,2,2"] {
+                let much = try await client.call(.get, path + "?area=" + area, admin)
+                #expect(much.status == .unprocessableContent && much.object["pointer"] as? String == "/area")
+            }
             fixture.control.state.withLock { $0.isThere = false }
             #expect(try await client.call(.get, path, admin).status == .serviceUnavailable)
         }

@@ -332,9 +332,11 @@ public final class EventProgram: Sendable {
 
     /// The mean colours of areas of the newest picture, as the encoder gets it.
     ///
-    /// - Throws: `ProgramError.notStarted` before the first picture.
+    /// - Throws: `ProgramError.notStarted` before the first picture, `.tooManyPixels`.
     public func meter(_ areas: [CanvasArea]) throws(ProgramError) -> CanvasReading {
         guard let picture = video.newest.program else { throw .notStarted }
+        let pixels = CanvasArea.pixels(of: areas, width: picture.width, height: picture.height)
+        guard pixels <= CanvasArea.pixelLimit else { throw .tooManyPixels(pixels) }
         return CanvasReading(picture, areas)
     }
 
@@ -393,6 +395,8 @@ public enum ProgramError: Error, Sendable, Hashable, CustomStringConvertible {
     case outdated
     /// There is no picture yet.
     case notStarted
+    /// More pixels are to be read than anybody needs.
+    case tooManyPixels(Int)
 
     /// For logs and answers.
     public var description: String {
@@ -401,6 +405,7 @@ public enum ProgramError: Error, Sendable, Hashable, CustomStringConvertible {
         case .unknownLayout(let name): "there is no layout \(name)"
         case .outdated: "a newer scene is shown"
         case .notStarted: "the program has not started"
+        case .tooManyPixels(let count): "\(count) pixels are more than are read at once"
         }
     }
 }

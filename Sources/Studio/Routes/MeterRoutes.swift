@@ -97,6 +97,12 @@ struct MeterRoutes: Sendable {
             }
             areas.append(CanvasArea(x: numbers[0], y: numbers[1], width: numbers[2], height: numbers[3]))
         }
+        // No program is larger, whatever is asked for.
+        guard CanvasArea.pixels(of: areas, width: 3840, height: 2160) <= CanvasArea.pixelLimit else {
+            throw .invalid(
+                "The areas have more than \(CanvasArea.pixelLimit) pixels together; ask for fewer or smaller ones.",
+                pointer: "/area")
+        }
         return areas
     }
 }

@@ -8,6 +8,18 @@ import Testing
 
 @Suite("The meter")
 struct CanvasMeterTests {
+    @Test("counts what is to be read of a picture, and nothing beside it")
+    func pixels() {
+        let whole = CanvasArea(x: 0, y: 0, width: 16_384, height: 16_384)
+        #expect(CanvasArea.pixels(of: [], width: 64, height: 32) == 0)
+        #expect(CanvasArea.pixels(of: [whole, whole], width: 64, height: 32) == 2 * 64 * 32)
+        let odd = [
+            CanvasArea(x: 60, y: 30, width: 10, height: 10), CanvasArea(x: 64, y: 0, width: 1, height: 1),
+            CanvasArea(x: .max, y: .max, width: .max, height: .max), CanvasArea(x: .min, y: -2, width: 3, height: 4),
+        ]
+        #expect(CanvasArea.pixels(of: odd, width: 64, height: 32) == 4 * 2)
+    }
+
     @Test("reads the mean of what lies in each area, and cuts areas to the picture")
     func means() {
         let picture = VideoFrame(width: 64, height: 32)
