@@ -27,6 +27,9 @@ public actor EventConductor {
     private let trustedKeys: [String: String]
     private let logger: Logger
     private var connectedIngests: [String: Set<String>] = [:]
+    /// The last registration of each output that is there.
+    private var outputs: [String: Int] = [:]
+    private var registrations = 0
 
     /// Creates a conductor.
     ///
@@ -160,19 +163,16 @@ public actor EventConductor {
         case .registered(let worker):
             // A new process knows no room, and one that was away has ended them.
             if worker.role == .sfu { await speakers.lost(worker.id) }
-            if worker.role == .output {
-                do {
-                    try await welcome(worker)
-                } catch {
-                    registry.disconnect(worker.id)
-                    throw error
-                }
-            }
-            await compositors.registered(worker)
+            guard worker.role == .output else { return await compositors.registered(worker) }
+            registrations += 1
+            outputs[worker.id] = registrations
+            // It may take long to answer, which is of no concern to others' news.
+            Task { [number = registrations] in await welcome(worker, number) }
         case .left(let worker):
             if worker.role == .sfu { await speakers.lost(worker.id) }
             await compositors.left(worker)
             if worker.role == .output {
+                outputs[worker.id] = nil
                 // When it comes back it says which entrances are used then.
                 for event in try await events.running() where event.output == worker.id {
                     connectedIngests[event.id] = nil
@@ -182,16 +182,29 @@ public actor EventConductor {
         }
     }
 
-    private func welcome(_ output: WorkerRegistration) async throws {
-        try await registry.send(.trustKeys(trustedKeys), to: output.id)
-        for event in try await events.running() where event.output == output.id {
-            if event.state == .stopping {
-                try await registry.send(.closeEvent(event: event.id), to: output.id)
-                _ = try await ended(event.id)
-            } else {
-                try await open(event)
+    /// Tells an output everything that it has to know, and then the compositors where it is.
+    private func welcome(_ output: WorkerRegistration, _ number: Int) async {
+        do {
+            try await registry.send(.trustKeys(trustedKeys), to: output.id)
+            for event in try await events.running() where event.output == output.id {
+                // While the others were told it may have been stopped, and started elsewhere.
+                guard outputs[output.id] == number, let event = try await events.record(event.id),
+                    event.output == output.id, event.state.isRunning
+                else { continue }
+                if event.state == .stopping {
+                    try await registry.send(.closeEvent(event: event.id), to: output.id)
+                    _ = try await ended(event.id)
+                } else {
+                    try await open(event)
+                }
             }
+        } catch {
+            logger.error("an output could not be welcomed", metadata: ["worker": "\(output.id)", "error": "\(error)"])
+            // It dials again and is told everything then, unless it has.
+            if outputs[output.id] == number { registry.disconnect(output.id) }
+            return
         }
+        if outputs[output.id] == number { await compositors.registered(output) }
     }
 
     private func follow(_ report: Report, from worker: WorkerRegistration) async throws {
