@@ -56,6 +56,42 @@ struct PresetRouteTests {
         }
     }
 
+    @Test("are recalled without what their roll was to go back to, when that was deleted, and say so")
+    func withoutAfter() async throws {
+        try await withEvent { client, admin, _ in
+            let path = "/v1/events/e/presets", duo = "/v1/events/e/layouts/duo"
+            let layout = #"{"name":"duo","slots":[{"id":"left","rect":[0,0,9,9]}]}"#
+            _ = try await client.call(.put, duo, admin, layout)
+            let after = ##"{"layout":"duo","slots":{"left":"auto"},"background":"#112233"}"##
+            let media = #"{"asset":"countdown","state":"playing","after":\#(after)}"#
+            let scene = #"{"layout":"full","slots":{"main":"media:countdown"},"media":\#(media)}"#
+            #expect(try await client.call(.put, "\(path)/a", admin, scene).status == .created)
+            let missing = try #require(HTTPField.Name("Missing-Parts"))
+            func recalled() async throws -> (after: [String: Any]?, missing: String?) {
+                let answer = try await client.call(.post, "\(path)/a/recall", admin, "")
+                #expect(answer.status == .ok)
+                let media = try #require(answer.object["media"] as? [String: Any])
+                #expect(media["asset"] as? String == "countdown")
+                return (media["after"] as? [String: Any], answer.headers[missing])
+            }
+            let whole = try await recalled()
+            #expect(whole.after?["layout"] as? String == "duo" && whole.missing == nil)
+            // The layout has other slots now.
+            _ = try await client.call(.put, "/v1/events/e/preview", admin, #"{"layout":"full"}"#)
+            let other = layout.replacing("left", with: "right")
+            #expect(try await client.call(.put, duo, admin, other).status == .ok)
+            let reshaped = try await recalled()
+            #expect(reshaped.after?["background"] as? String == "#112233")
+            #expect((reshaped.after?["slots"] as? [String: Any])?.isEmpty ?? true)
+            #expect(reshaped.missing == "/media/after/slots")
+            _ = try await client.call(.put, "/v1/events/e/preview", admin, #"{"layout":"full"}"#)
+            #expect(try await client.call(.delete, duo, admin).status == .noContent)
+            let gone = try await recalled()
+            #expect(gone.after == nil && gone.missing == "/media/after")
+            #expect(try await client.call(.get, "/v1/events/e/preview", admin).object["layout"] as? String == "full")
+        }
+    }
+
     @Test("are checked like scenes when they are saved, and again when they are recalled")
     func checked() async throws {
         try await withEvent { client, admin, fixture in

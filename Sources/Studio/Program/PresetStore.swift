@@ -86,17 +86,21 @@ extension ProgramStore {
     ///   - name: its name.
     ///   - event: the event's slug.
     ///   - check: is given what the program is made of, and throws to refuse.
-    /// - Throws: `Problem` 404, or 422 when it names what is not there any more.
+    /// - Returns: what the program is made of, and pointers to what could not be recalled: what its roll was to go back to.
+    /// - Throws: `Problem` 404, or 422 when what it shows is not there any more.
     func recall(
         _ name: String, event: String, _ check: @escaping @Sendable (ProgramState) throws -> Void
-    ) async throws -> ProgramState {
+    ) async throws -> (state: ProgramState, missing: [String]) {
         try await database.write { [builtIn, themes] database in
-            let scene = try Self.scene(try Self.presetRow(database, event, name))
-            return try Self.update(database, event, builtIn, themes: Set(themes.themes.keys)) { state, references in
+            var scene = try Self.scene(try Self.presetRow(database, event, name)), missing: [String] = []
+            let state = try Self.update(database, event, builtIn, themes: Set(themes.themes.keys)) {
+                state, references in
                 try check(state)
+                missing = scene.media?.dropMissing(among: references) ?? []
                 try references.check(scene)
                 state.preview = scene
             }
+            return (state, missing)
         }
     }
 

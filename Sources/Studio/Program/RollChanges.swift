@@ -76,10 +76,7 @@ extension ProgramState {
         scene.media = nil
         guard let after = media.after, references.layouts[after.layout] != nil else { return }
         // What is not there any more can't come back.
-        var back = Scene(layout: after.layout, background: after.background)
-        if (try? references.check(back)) == nil { back.background = nil }
-        back.slots = after.slots
-        if (try? references.check(back)) == nil { back.slots = [:] }
+        let back = after.back(among: references)
         (scene.layout, scene.background, scene.slots) = (back.layout, back.background, back.slots)
     }
 

@@ -134,7 +134,33 @@ public struct SceneReferences: Sendable {
     }
 }
 
+extension MediaRoll {
+    /// Takes out what the roll can't go back to any more, because it was deleted since.
+    ///
+    /// - Returns: JSON pointers into the scene to what is gone.
+    mutating func dropMissing(among references: SceneReferences) -> [String] {
+        guard let after else { return [] }
+        guard references.layouts[after.layout] != nil else {
+            self.after = nil
+            return ["/media/after"]
+        }
+        let back = after.back(among: references)
+        let parts = [("background", back.background == after.background), ("slots", back.slots == after.slots)]
+        self.after = After(back)
+        return parts.filter { !$0.1 }.map { "/media/after/" + $0.0 }
+    }
+}
+
 extension MediaRoll.After {
+    /// What comes back, without the background or the slots that are not there any more; its layout must be.
+    func back(among references: SceneReferences) -> Scene {
+        var back = Scene(layout: layout, background: background)
+        if (try? references.check(back)) == nil { back.background = nil }
+        back.slots = slots
+        if (try? references.check(back)) == nil { back.slots = [:] }
+        return back
+    }
+
     /// What comes back, as a scene of its own.
     var scene: Scene { Scene(layout: layout, background: background, slots: slots) }
 }

@@ -6,6 +6,11 @@ internal import Hummingbird
 internal import HummingbirdCore
 internal import Web
 
+extension HTTPField.Name {
+    /// JSON pointers to the parts of a scene that could not be recalled.
+    static let missingParts = HTTPField.Name("Missing-Parts").unsafelyUnwrapped
+}
+
 struct PresetRoutes: Sendable {
     let programs: ProgramStore
 
@@ -40,10 +45,12 @@ struct PresetRoutes: Sendable {
         }
         book.add(.post, "/v1/events/{event}/presets/{preset}/recall", .permission(.controlProgram)) {
             request, context in
-            let state = try await programs.recall(
+            let (state, missing) = try await programs.recall(
                 try context.pathParameter("preset"), event: try context.requireEvent().id
             ) { try request.checkIfMatch($0.previewETag) }
-            return try .json(state.preview, headers: [.eTag: state.previewETag])
+            var headers: HTTPFields = [.eTag: state.previewETag]
+            if !missing.isEmpty { headers[.missingParts] = missing.joined(separator: ", ") }
+            return try .json(state.preview, headers: headers)
         }
     }
 }
