@@ -13,8 +13,8 @@ import Web
 
 /// A worker's lasting connection to Studio.
 ///
-/// It dials again for ever, with full jitter between 0.1 s and 2 s. Commands are carried out one after the other, in
-/// the order in which they came. Reports wait while Studio is away, at most `reportLimit` of them; then the oldest
+/// It dials again for ever, with full jitter between 0.1 s and 2 s. Commands are begun one after the other, in the order
+/// in which they came; each is carried out before the next one, unless the worker says that it goes on by itself. Reports wait while Studio is away, at most `reportLimit` of them; then the oldest
 /// is dropped and counted, and what matters is told again by `onRegistered`.
 public final class WorkerConnection: Service {
     /// What a worker brings.
@@ -27,23 +27,35 @@ public final class WorkerConnection: Service {
         public var registration: @Sendable () -> WorkerRegistration
         /// How much of its capacity is used, and its counters by Prometheus name.
         public var load: @Sendable () -> (load: Double, counters: [String: Double])
-        /// Carries out a command and returns how it ended; throws what is wrong.
-        public var handle: @Sendable (Command) async throws -> CommandReply
+        /// Begins a command; throws what is wrong.
+        public var begin: @Sendable (Command) async throws -> CommandWork
         /// Told after each registration, so that the state can be reported anew.
         public var onRegistered: @Sendable (WorkerConnection) -> Void
 
-        /// Creates a configuration.
+        /// Creates a configuration of a worker that carries out each command before the next one.
         public init(
             studio: URL, token: String, registration: @escaping @Sendable () -> WorkerRegistration,
             load: @escaping @Sendable () -> (load: Double, counters: [String: Double]),
             handle: @escaping @Sendable (Command) async throws -> CommandReply,
             onRegistered: @escaping @Sendable (WorkerConnection) -> Void = { _ in }
         ) {
+            self.init(
+                studio: studio, token: token, registration: registration, load: load,
+                begin: { .done(try await handle($0)) }, onRegistered: onRegistered)
+        }
+
+        /// Creates a configuration of a worker whose commands may go on while later ones are begun.
+        public init(
+            studio: URL, token: String, registration: @escaping @Sendable () -> WorkerRegistration,
+            load: @escaping @Sendable () -> (load: Double, counters: [String: Double]),
+            begin: @escaping @Sendable (Command) async throws -> CommandWork,
+            onRegistered: @escaping @Sendable (WorkerConnection) -> Void = { _ in }
+        ) {
             self.studio = studio
             self.token = token
             self.registration = registration
             self.load = load
-            self.handle = handle
+            self.begin = begin
             self.onRegistered = onRegistered
         }
     }
@@ -131,14 +143,17 @@ public final class WorkerConnection: Service {
             switch message {
             case .welcome: welcomed(peer)
             case .command(let id, let command):
-                let reply: CommandReply
+                let work: CommandWork
                 do {
-                    reply = try await configuration.handle(command)
+                    work = try await configuration.begin(command)
                 } catch {
-                    reply = .failed("\(error)")
+                    work = .done(.failed("\(error)"))
                     logger.warning("a command failed", metadata: ["error": "\(error)"])
                 }
-                Self.send(.reply(id: id, reply), peer)
+                switch work {
+                case .done(let reply): Self.send(.reply(id: id, reply), peer)
+                case .going(let task): Task { Self.send(.reply(id: id, await task.value), peer) }
+                }
             }
         }
     }
@@ -191,6 +206,14 @@ public final class WorkerConnection: Service {
             }
         return try await upgrade.get()
     }
+}
+
+/// What has become of a command that was begun.
+public enum CommandWork: Sendable {
+    /// It has ended.
+    case done(CommandReply)
+    /// It goes on by itself, and ends so; how many may is for the worker to bound.
+    case going(Task<CommandReply, Never>)
 }
 
 /// Why a worker could not dial in.

@@ -318,7 +318,10 @@ actor CompositorConductor: ProgramControl {
 
     /// The built-in layouts have changed: every compositor is told.
     func layoutsChanged() async {
-        for event in programs.keys.sorted() { await layoutsChanged(event: event) }
+        // None waits for what another one's scene names.
+        await withTaskGroup(of: Void.self) { group in
+            for link in programs.values.compactMap(\.link) { group.addTask { await link.layoutsChanged() } }
+        }
     }
 
     func takeChanged(event: String) async -> Bool? { await programs[event]?.link?.takeChanged() }

@@ -9,8 +9,8 @@ internal import Web
 
 /// Speaks to the compositor of one event from its registration until it leaves or is not needed any more.
 ///
-/// Setups, casts, layouts and takes that wait are told one after the other, because the compositor takes the last one;
-/// scenes carry a version and are told at once.
+/// Setups, layouts and takes that wait are told in order, because the compositor takes the last one, and so are casts among
+/// themselves; nothing waits until the sources of what was told before are there. Scenes carry a version and are told at once.
 actor CompositorLink {
     /// What the link works with.
     struct Parts: Sendable {
@@ -27,11 +27,10 @@ actor CompositorLink {
 
     /// The worker.
     nonisolated let worker: String
-    private let event: String, org: String
-    private let parts: Parts
+    let event: String, parts: Parts
+    private let org: String
     private let rolls: RollProgress
-    private var isEnded = false
-    private var isRunning = false
+    private(set) var isEnded = false, isRunning = false
     private var newestVersion: Int64 = 0
     private var toldCast: [CastMember]?
     private var session: RoomSession?
@@ -39,13 +38,10 @@ actor CompositorLink {
     private var castListener: CastListener?
     private var publishURL: String?
     private var mustTellConnections = false
-    private var last: Task<Void, Never>?
+    private var last: Task<Void, Never>?, lastCast: Task<Void, Never>?
     private var waitingCast: Task<ShownAt?, Never>?
     private var mustTellCast = false
-    /// The polls that cards name: the program's, that of the last picture that was drawn beside it, and that of the take
-    /// that waits or was the last one.
-    private var shownPoll: String?, drawnPoll: String?, comingPoll: String?
-    private var toldPolls: [String: PollPicture] = [:]
+    var polls = NamedPolls()
     private let returnFeed: ReturnFeedLink
 
     init(event: String, org: String, worker: String, parts: Parts, rolls: RollProgress) {
@@ -137,23 +133,25 @@ actor CompositorLink {
     // MARK: - The program
 
     private func setUpInTurn() async throws {
-        let setting = Task { [previous = last] in
+        let setting = Task { [previous = last, casting = lastCast] in
             await previous?.value
-            try await self.setUp()
+            await casting?.value
+            return try await self.setUp()
         }
         last = Task { _ = await setting.result }
-        try await setting.value
+        _ = try await setting.value()
     }
 
-    private func setUp() async throws {
-        guard !isEnded else { return }
+    /// Says everything, and returns what waits for the answers that may take long.
+    private func setUp() async throws -> Rest<Void> {
+        guard !isEnded else { return { nil } }
         guard let record = try await parts.events.record(event), let output = record.output,
             let url = parts.registry.registration(output)?.addresses["rtmps"]
         else { throw Problem.overloaded("The event's output is away.", retryAfterMs: 1000) }
         let program = try await parts.source.setup(for: event), cast = try await cast()
-        shownPoll = program.scene.overlays.poll?.id
-        comingPoll = program.take?.scene.overlays.poll?.id
-        let polls = await pollPictures()
+        polls.shown = program.scene.overlays.poll?.id
+        polls.coming = program.take?.scene.overlays.poll?.id
+        let pictures = await pollPictures()
         // One that runs has its roll where it is; one that starts now goes on where the one before it would be.
         let now = ProgramTime(milliseconds: SystemClock.wallMilliseconds())
         let scene =
@@ -162,38 +160,41 @@ actor CompositorLink {
             .run(
                 ProgramSetup(
                     event: event, org: org, publishURL: url, clock: program.clock, layouts: program.layouts,
-                    themes: program.themes, polls: polls, scene: scene, version: program.version, cast: cast,
+                    themes: program.themes, polls: pictures, scene: scene, version: program.version, cast: cast,
                     take: program.take)))
         guard case .running(let anchor) = reply else { throw Self.unexpected }
-        guard !isEnded else { return }
+        guard !isEnded else { return { nil } }
         if anchor != program.clock { try await parts.source.setClock(anchor, of: event) }
-        guard !isEnded else { return }
+        guard !isEnded else { return { nil } }
         await told(cast)
         publishURL = url
-        toldPolls = polls
+        polls.told = pictures
         if !isRunning { rolls.shown(program.scene.media, at: now) }
         isRunning = true
         try await tellConnections()
         // What has changed since the setup was read was not told: nothing was told before the program ran.
         let newer = try await parts.source.setup(for: event)
-        if newer.version > program.version {
-            _ = try await show(
-                ProgramChange(
-                    scene: newer.scene, version: newer.version, layouts: newer.layouts, themes: newer.themes))
-        }
-        comingPoll = newer.take?.scene.overlays.poll?.id ?? comingPoll
-        if newer.take != program.take { _ = try await tell(.putTake(newer.take)) }
+        let change = ProgramChange(
+            scene: newer.scene, version: newer.version, layouts: newer.layouts, themes: newer.themes)
+        let showing = newer.version > program.version ? try await say(change) : nil
+        polls.coming = newer.take?.scene.overlays.poll?.id ?? polls.coming
+        let preparing = newer.take != program.take ? try say(.putTake(newer.take)) : nil
         try await tellCast(isAsked: false)
+        return {
+            if let showing { _ = try await self.shown(change, showing) }
+            if let preparing { _ = try await self.answered(preparing) }
+            return nil
+        }
     }
 
     /// Tells the layouts, always the newest; two who change them at once are told in order.
     func layoutsChanged() async {
-        _ = await inTurn("its layouts") {
+        _ = await inTurn("its layouts") { () -> Rest<ShownAt> in
             let program = try await self.parts.source.setup(for: self.event)
-            return try await self.show(
-                ProgramChange(
-                    scene: program.scene, version: program.version, layouts: program.layouts,
-                    themes: program.themes))
+            let change = ProgramChange(
+                scene: program.scene, version: program.version, layouts: program.layouts, themes: program.themes)
+            let showing = try await self.say(change)
+            return { if let showing { try await self.shown(change, showing) } else { nil } }
         }
     }
 
@@ -201,44 +202,49 @@ actor CompositorLink {
     ///
     /// - Returns: whether everything that it names is there; nil when it could not be told.
     func takeChanged() async -> Bool? {
-        await inTurn("its take") {
+        await inTurn("its take") { () -> Rest<Bool> in
             let program = try await self.parts.source.setup(for: self.event)
             if let poll = program.take?.scene.overlays.poll?.id {
                 await self.expect(poll)
             }
-            guard case .prepared(let isReady) = try await self.tell(.putTake(program.take)) else {
-                throw Self.unexpected
+            let preparing = try await self.say(.putTake(program.take))
+            return {
+                guard case .prepared(let isReady) = try await self.answered(preparing) else { throw Self.unexpected }
+                return isReady
             }
-            return isReady
         }
     }
 
     /// A take that waited is shown: from now on it is the program's scene.
     func taken(_ id: String) async {
-        _ = await inTurn("what it shows") {
-            guard let program = try await self.parts.source.finishTake(id, of: self.event) else { return ShownAt?.none }
-            return try await self.show(ProgramChange(scene: program.scene, version: program.version))
+        _ = await inTurn("what it shows") { () -> Rest<ShownAt> in
+            guard let program = try await self.parts.source.finishTake(id, of: self.event) else { return { nil } }
+            let change = ProgramChange(scene: program.scene, version: program.version)
+            let showing = try await self.say(change)
+            return { if let showing { try await self.shown(change, showing) } else { nil } }
         }
     }
 
+    /// What waits for an answer, which nobody else needs to wait for.
+    private typealias Rest<Value> = @Sendable () async throws -> Value?
+
     /// Says something after what was to be said before; nil while the program does not run, or when it can't be said.
     private func inTurn<Value: Sendable>(
-        _ what: String, _ body: @escaping @Sendable () async throws -> Value?
+        _ what: String, _ body: @escaping @Sendable () async throws -> Rest<Value>
     ) async -> Value? {
-        let saying = Task { [previous = last, event, parts] () -> Value? in
+        let saying = Task { [previous = last] () -> Rest<Value>? in
             await previous?.value
-            guard isRunning else { return nil }
-            do {
-                return try await body()
-            } catch {
-                // One that does not answer dials again, and is told everything then.
-                parts.logger.warning(
-                    "a compositor could not be told \(what)", metadata: ["event": "\(event)", "error": "\(error)"])
-                return nil
-            }
+            return isRunning ? try await body() : nil
         }
-        last = Task { _ = await saying.value }
-        return await saying.value
+        last = Task { _ = await saying.result }
+        do {
+            return try await saying.value?()
+        } catch {
+            // One that does not answer dials again, and is told everything then.
+            parts.logger.warning(
+                "a compositor could not be told \(what)", metadata: ["event": "\(event)", "error": "\(error)"])
+            return nil
+        }
     }
 
     /// Shows a scene.
@@ -246,12 +252,21 @@ actor CompositorLink {
     /// - Returns: nil while the program does not run yet, because it starts with the newest scene; and when a newer one was told
     ///   meanwhile, which has this one in it.
     func show(_ change: ProgramChange) async throws -> ShownAt? {
+        guard let showing = try await say(change) else { return nil }
+        return try await shown(change, showing)
+    }
+
+    private func say(_ change: ProgramChange) async throws -> CommandAnswer? {
         guard isRunning else { return nil }
         newestVersion = max(newestVersion, change.version)
-        if newestVersion == change.version { shownPoll = change.scene.overlays.poll?.id }
+        if newestVersion == change.version { polls.shown = change.scene.overlays.poll?.id }
         if change.scene.overlays.poll?.id != nil { await tellPolls() }
+        return try say(.show(change))
+    }
+
+    private func shown(_ change: ProgramChange, _ showing: CommandAnswer) async throws -> ShownAt? {
         do {
-            let shown = try Self.shown(await tell(.show(change)))
+            let shown = try Self.shown(await answered(showing))
             if newestVersion == change.version { rolls.shown(change.scene.media, at: shown.programTime) }
             return shown
         } catch let problem as Problem where problem.status == .badGateway && newestVersion > change.version {
@@ -264,7 +279,7 @@ actor CompositorLink {
     func still(_ scene: Scene?) async throws -> Data {
         guard isRunning else { throw Problem.overloaded("The program does not run yet.", retryAfterMs: 1000) }
         if let poll = scene?.overlays.poll?.id {
-            drawnPoll = poll
+            polls.drawn = poll
             await tellPolls()
         }
         // A picture that comes late is no reason to begin anew with the compositor, which would show in the program.
@@ -292,51 +307,6 @@ actor CompositorLink {
         return reading
     }
 
-    // MARK: - Polls
-
-    /// Tallies come at most twice a second to the screen.
-    private static let pollPauseMs = 500
-
-    /// Keeps what cards show of polls up to date while they name any.
-    private func followPolls() async {
-        while !isEnded, !Task.isCancelled {
-            try? await Task.sleep(for: .milliseconds(Self.pollPauseMs))
-            if isRunning, shownPoll != nil || comingPoll != nil { await tellPolls() }
-        }
-    }
-
-    /// A take that names a poll waits.
-    private func expect(_ poll: String) async {
-        comingPoll = poll
-        await tellPolls()
-    }
-
-    private func pollPictures() async -> [String: PollPicture] {
-        guard let source = parts.polls else { return [:] }
-        var pictures: [String: PollPicture] = [:]
-        for id in Set([shownPoll, drawnPoll, comingPoll].compactMap { $0 }) {
-            // A poll that can't be read for a moment keeps what it showed.
-            pictures[id] = (try? await source.picture(of: id, event: event)) ?? toldPolls[id]
-        }
-        return pictures
-    }
-
-    /// Tells what the polls show, when it has changed.
-    private func tellPolls() async {
-        let pictures = await pollPictures()
-        guard isRunning, pictures != toldPolls else { return }
-        let before = toldPolls
-        toldPolls = pictures
-        do {
-            // A card that comes late is no reason to begin anew with the compositor.
-            _ = try await tell(.putPolls(pictures), mustBeTaken: false)
-        } catch {
-            if toldPolls == pictures { toldPolls = before }
-            parts.logger.warning(
-                "a compositor could not be told of a poll", metadata: ["event": "\(event)", "error": "\(error)"])
-        }
-    }
-
     // MARK: - The cast
 
     /// Tells who is in the room and on stage.
@@ -356,12 +326,13 @@ actor CompositorLink {
     /// One that waits for its turn tells the newest when it comes, so a second one is never needed.
     private func castInTurn() -> Task<ShownAt?, Never> {
         if let waitingCast { return waitingCast }
-        let telling = Task { [previous = last] () -> ShownAt? in
+        let telling = Task { [previous = last, casting = lastCast] () -> ShownAt? in
             await previous?.value
+            await casting?.value
             return await self.tellNewestCast()
         }
         waitingCast = telling
-        last = Task { _ = await telling.value }
+        lastCast = Task { _ = await telling.value }
         return telling
     }
 
@@ -462,10 +433,18 @@ actor CompositorLink {
 
     // MARK: - Inside
 
-    private func tell(_ command: CompositorCommand, mustBeTaken: Bool = true) async throws -> CompositorReply {
+    func tell(_ command: CompositorCommand, mustBeTaken: Bool = true) async throws -> CompositorReply {
+        try await answered(say(command), mustBeTaken: mustBeTaken)
+    }
+
+    private func say(_ command: CompositorCommand) throws -> CommandAnswer {
         guard !isEnded else { throw Problem.overloaded("The compositor is away.", retryAfterMs: 1000) }
+        return parts.registry.say(.compositor(command), to: worker)
+    }
+
+    private func answered(_ answer: CommandAnswer, mustBeTaken: Bool = true) async throws -> CompositorReply {
         do {
-            guard case .compositor(let reply) = try await parts.registry.send(.compositor(command), to: worker) else {
+            guard case .compositor(let reply) = try await answer.reply() else {
                 throw Self.unexpected
             }
             return reply

@@ -23,7 +23,7 @@ public final class WorkerRegistry: Sendable {
         let peer: WebSocketPeer
         var load = 0.0
         var counters: [String: Double] = [:]
-        var replies: [UInt64: CheckedContinuation<CommandReply, any Error>] = [:]
+        var replies: [UInt64: CommandAnswer] = [:]
     }
 
     private struct State {
@@ -108,37 +108,40 @@ public final class WorkerRegistry: Sendable {
     ///   413 when the command is longer than a worker reads.
     @discardableResult
     public func send(_ command: Command, to worker: String) async throws -> CommandReply {
-        let id = state.withLock { state in
+        try await say(command, to: worker).reply()
+    }
+
+    /// Tells a worker to do something, without waiting; what is said later comes later.
+    ///
+    /// - Returns: the answer, which comes within ten seconds; it fails as `send` does.
+    func say(_ command: Command, to worker: String) -> CommandAnswer {
+        let answer = CommandAnswer()
+        let (id, peer) = state.withLock { state -> (UInt64, WebSocketPeer?) in
             state.nextCommand += 1
-            return state.nextCommand
+            state.workers[worker]?.replies[state.nextCommand] = answer
+            return (state.nextCommand, state.workers[worker]?.peer)
         }
-        let timeout = Task { [self] in
+        guard let peer else {
+            answer.give(.failure(Problem.overloaded("A worker is away.", retryAfterMs: 2000)))
+            return answer
+        }
+        answer.patience = Task { [self] in
             try await Task.sleep(for: .seconds(10))
             finish(worker, id, .failure(Problem.overloaded("A worker does not answer.", retryAfterMs: 2000)))
         }
-        defer { timeout.cancel() }
-        return try await withCheckedThrowingContinuation { continuation in
-            let peer = state.withLock { state -> WebSocketPeer? in
-                state.workers[worker]?.replies[id] = continuation
-                return state.workers[worker]?.peer
-            }
-            guard let peer else {
-                return continuation.resume(throwing: Problem.overloaded("A worker is away.", retryAfterMs: 2000))
-            }
-            let data = try? JSON.encoder.encode(StudioMessage.command(id: id, command))
-            if let data, data.count > Self.commandLimitBytes {
-                // The worker would hang up, dial again, and be told the same.
-                return finish(
-                    worker, id,
-                    .failure(
-                        Problem(
-                            .contentTooLarge, "too-large", "There is too much to tell a worker at once",
-                            detail: "\(data.count) bytes, and \(Self.commandLimitBytes) are taken.")))
-            }
-            guard let data, peer.send(ByteBuffer(bytes: data)) else {
-                return finish(worker, id, .failure(Problem.overloaded("A worker is away.", retryAfterMs: 2000)))
-            }
+        let data = try? JSON.encoder.encode(StudioMessage.command(id: id, command))
+        if let data, data.count > Self.commandLimitBytes {
+            // The worker would hang up, dial again, and be told the same.
+            finish(
+                worker, id,
+                .failure(
+                    Problem(
+                        .contentTooLarge, "too-large", "There is too much to tell a worker at once",
+                        detail: "\(data.count) bytes, and \(Self.commandLimitBytes) are taken.")))
+        } else if data.map({ peer.send(ByteBuffer(bytes: $0)) }) != true {
+            finish(worker, id, .failure(Problem.overloaded("A worker is away.", retryAfterMs: 2000)))
         }
+        return answer
     }
 
     /// Lets a worker go that has missed something; it dials again, and is told everything.
@@ -154,8 +157,7 @@ public final class WorkerRegistry: Sendable {
     }
 
     private func finish(_ worker: String, _ id: UInt64, _ result: Result<CommandReply, any Error>) {
-        let continuation = state.withLock { $0.workers[worker]?.replies.removeValue(forKey: id) }
-        continuation?.resume(with: result)
+        state.withLock { $0.workers[worker]?.replies.removeValue(forKey: id) }?.give(result)
     }
 
     fileprivate func received(_ message: WorkerMessage, claims: WorkerClaims, from peer: WebSocketPeer) {
@@ -207,8 +209,8 @@ public final class WorkerRegistry: Sendable {
     }
 
     private func drop(_ worker: Worker) {
-        for continuation in worker.replies.values {
-            continuation.resume(throwing: Problem.overloaded("A worker is away.", retryAfterMs: 2000))
+        for answer in worker.replies.values {
+            answer.give(.failure(Problem.overloaded("A worker is away.", retryAfterMs: 2000)))
         }
         worker.peer.close(WebSocketCloseCode.serviceRestart, "replaced")
     }

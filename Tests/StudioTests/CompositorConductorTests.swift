@@ -83,6 +83,34 @@ struct CompositorPlacementTests {
         try fixture.end()
     }
 
+    @Test(
+        "an output that does not answer when it comes holds up nobody's news, and hears everything when it dials again")
+    func silentOutput() async throws {
+        let fixture = try await ConductorFixture { events, _ in
+            try await ConductorFixture.add("a", to: events, state: .live)
+        }
+        let silent = try await fixture.worker(.output, "output-1", addresses: ["rtmps": "rtmps://localhost:1936/live"])
+        {
+            _ in
+            try await Task.sleep(for: .seconds(3600))
+            return .done
+        }
+        try await eventually("it is welcomed") { !silent.told.isEmpty }
+        let told = ContinuousClock.now
+        silent.report(.ingestState(event: "f", ingest: "i", isConnected: true))
+        try await eventually("news are followed") { await fixture.conductor.connected("f") == ["i"] }
+        // An answer is waited for ten seconds.
+        #expect(ContinuousClock.now - told < .seconds(5))
+        silent.leave()
+        try await eventually("it is gone") { fixture.registry.registration("output-1") == nil }
+        let output = try await fixture.output()
+        try await eventually("it is told its event") {
+            output.told.contains { if case .openEvent(let media) = $0 { media.event == "a" } else { false } }
+        }
+        output.leave()
+        try fixture.end()
+    }
+
     @Test("stay where they are when Studio starts anew, and are placed where nobody runs them")
     func studioReturns() async throws {
         let fixture = try await ConductorFixture(patience: .init(startMs: 600_000, supervisorMs: 100)) { events, _ in
@@ -325,6 +353,71 @@ struct CompositorLinkTests {
         // An answer is waited for ten seconds.
         #expect(ContinuousClock.now - told < .seconds(9))
         for worker in others + [compositor] { worker.leave() }
+        try fixture.end()
+    }
+
+    @Test("who is there, and layouts, at once, although the sources of a take and a scene do not come")
+    func nobodyWaits() async throws {
+        let fixture = try await ConductorFixture()
+        let others = try await started(fixture)
+        let compositor = try await fixture.worker(.compositor, "compositor-e", event: "e") { command in
+            guard case .compositor(let command) = command else { return .failed("not for a compositor") }
+            switch command {
+            case .run: return .compositor(.running(ConductorFixture.anchor))
+            case .putTake, .show(ProgramChange(scene: Scene(layout: "grid"), version: 2)):
+                try await Task.sleep(for: .seconds(3600))
+                return .failed("too late")
+            default: return .compositor(.shown(programTime: ProgramTime(milliseconds: 7), isReady: true))
+            }
+        }
+        try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
+        let compositors = fixture.compositors
+        let taking = Task { await compositors.takeChanged(event: "e") }
+        try await eventually("the take is told") { compositor.program.contains(.putTake(nil)) }
+        let showing = Task {
+            try await compositors.show(ProgramChange(scene: Scene(layout: "grid"), version: 2), event: "e")
+        }
+        try await eventually("the scene is told") {
+            compositor.program.contains(.show(ProgramChange(scene: Scene(layout: "grid"), version: 2)))
+        }
+        // Whoever waits for those is told nothing, or an error, after ten seconds.
+        let told = compositor.casts.count
+        #expect(await compositors.castChanged(event: "e")?.programTime == ProgramTime(milliseconds: 7))
+        #expect(compositor.casts.count == told + 1)
+        await compositors.layoutsChanged(event: "e")
+        #expect(compositor.program.contains { if case .show(let change) = $0 { change.layouts != nil } else { false } })
+        let later = ProgramChange(scene: Scene(layout: "full"), version: 3)
+        #expect(try await compositors.show(later, event: "e") != nil)
+        for worker in others + [compositor] { worker.leave() }
+        _ = await (taking.value, showing.result)
+        try fixture.end()
+    }
+
+    @Test("a roll that plays goes on where its compositor says, when Studio has started anew and then the compositor")
+    func rollIsLearnt() async throws {
+        let roll = MediaRoll(asset: "v", state: .playing, run: 2)
+        let fixture = try await ConductorFixture { events, programs in
+            try await ConductorFixture.add("e", to: events, state: .live)
+            let store = MediaStore(programs: programs)
+            try await store.add(
+                AssetRecord(id: "v", kind: "video", width: 2, height: 2, durationMs: 3_600_000), event: "e")
+            try await programs.update("e") { state, _ in
+                state.scene = Scene(layout: "full", slots: ["main": SlotSources([.media("v")])], media: roll)
+            }
+        }
+        let output = try await fixture.output(), first = try await fixture.compositor("e")
+        try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
+        first.report(.compositor(event: "e", .rollPlace(asset: "v", run: 2, positionMs: 120_000, isPlaying: true)))
+        // News are followed in order.
+        first.report(.compositor(event: "e", .outputs([OutputState(id: "o", phase: .connecting, sinceMs: 0)])))
+        try await eventually("the news are followed") { await fixture.compositors.outputStates(of: "e")["o"] != nil }
+        first.leave()
+        try await eventually("it is gone") { fixture.registry.compositor(of: "e") == nil }
+        let second = try await fixture.compositor("e")
+        try await eventually("the next one is told") { !second.setups.isEmpty }
+        let resumed = try #require(second.setups.first?.scene.media)
+        #expect(resumed.positionMs >= 120_000 && resumed.positionMs < 720_000 && resumed.run == 2)
+        for worker in [output, second] { worker.leave() }
         try fixture.end()
     }
 

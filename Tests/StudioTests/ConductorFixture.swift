@@ -25,7 +25,7 @@ func eventually(_ what: String, _ holds: () async throws -> Bool) async throws {
     Issue.record("never so: \(what)")
 }
 
-/// A worker that dials the real registry, notes what it is told, and answers as the test says.
+/// A worker that dials the real registry, notes what it is told, and answers as the test says; one answer waits for no other.
 final class FakeWorker: Sendable {
     typealias Answer = @Sendable (Command) async throws -> CommandReply
 
@@ -42,9 +42,16 @@ final class FakeWorker: Sendable {
         let connection = WorkerConnection(
             .init(
                 studio: studio, token: token, registration: { registration }, load: { (0, [:]) },
-                handle: { command in
+                begin: { command in
                     log.add(command)
-                    return try await answer(command)
+                    return .going(
+                        Task {
+                            do {
+                                return try await answer(command)
+                            } catch {
+                                return .failed("\(error)")
+                            }
+                        })
                 }), group: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "worker"))
         self.log = log
         self.connection = connection

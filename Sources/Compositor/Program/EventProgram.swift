@@ -33,7 +33,8 @@ public final class EventProgram: Sendable {
     private let refill: Task<Void, Never>
     private let report: @Sendable (CompositorEvent) -> Void
     /// What a change needs whose sources are still being brought.
-    private let coming: Coming
+    private let coming: ComingChanges
+    private let patience: SourcePatience
 
     /// Starts the program.
     ///
@@ -103,8 +104,9 @@ public final class EventProgram: Sendable {
         self.publisher = publisher
         self.outputs = outputs
         self.logger = logger
-        let coming = Coming()
+        let coming = ComingChanges()
         self.coming = coming
+        patience = configuration.patience
         self.report = report
         publishURL = setup.publishURL
         // A picture waits for the next frame of the program, half a frame in the mean: the sound waits as long.
@@ -172,72 +174,88 @@ public final class EventProgram: Sendable {
         return all
     }
 
-    /// Takes what Studio tells when it has registered us anew.
-    public func update(_ setup: ProgramSetup) async {
-        _ = try? await put(polls: setup.polls)
+    /// What to carry out, in this order, when Studio has registered us anew.
+    func commands(following setup: ProgramSetup) -> [CompositorCommand] {
+        var commands = [CompositorCommand.putPolls(setup.polls)]
         if let take = setup.take, take.id == board.taken?.id {
             // Studio has not heard of it: what it takes for the program's scene is the one before.
             report(.taken(id: take.id, programTime: take.at))
             _ = board.look(for: take.scene, layouts: setup.layouts, themes: setup.themes)
         } else if setup.version >= board.version {
-            _ = try? await show(
-                ProgramChange(
-                    scene: setup.scene, version: setup.version, layouts: setup.layouts, themes: setup.themes))
+            commands.append(
+                .show(
+                    ProgramChange(
+                        scene: setup.scene, version: setup.version, layouts: setup.layouts, themes: setup.themes)))
         }
-        _ = try? await put(cast: setup.cast)
-        _ = try? await put(take: setup.take)
+        return commands + [.putCast(setup.cast), .putTake(setup.take)]
     }
 
-    /// Keeps a take for its moment, and brings what it needs.
+    /// Keeps a take for its moment, instead of the one before; what it needs is brought by `prepare(_:)`.
     ///
     /// - Parameter take: nil for none.
+    /// - Returns: what it will look like.
     /// - Throws: `ProgramError` when its layout is unknown.
-    public func put(take: PendingTake?) async throws(ProgramError) -> CompositorReply {
+    func put(take: PendingTake?) throws(ProgramError) -> ProgramLook? {
         guard let take else {
             board.put(take: nil)
-            return .prepared(isReady: true)
+            return nil
         }
         guard let look = board.look(for: take.scene), board.put(take: take) else {
             throw .unknownLayout(take.scene.layout)
         }
-        let isLoaded = await library.load(look, keeping: board.look, waitingAtMost: 1000)
+        return look
+    }
+
+    /// Brings what a take needs.
+    func prepareTake(_ look: ProgramLook?) async -> CompositorReply {
+        guard let look else { return .prepared(isReady: true) }
+        library.hold(board.look)
+        let isLoaded = await library.load(look, keeping: board.look, waitingAtMost: patience.pictureMs)
         // What comes soon is begun now; what comes later is when it comes near.
         rolls.keep(board.rolls.union(coming.rolls))
         let soon = board.rolls.intersection(look.shownRolls)
-        let isComplete = await rolls.wait(for: soon, atMost: 3000) && isLoaded
+        let isComplete = await rolls.wait(for: soon, atMost: patience.rollMs) && isLoaded
         let isDrawn = await prepare(look)
         return .prepared(isReady: isComplete && isDrawn)
     }
 
-    /// Shows a scene, when its sources are ready, or after a second with cards in their places.
+    /// Takes a scene in, whose sources are brought by `show(_:)`; what is announced later does not wait for them.
+    ///
+    /// - Throws: `ProgramError` when its layout is unknown, or something newer was told.
+    func announce(_ change: ProgramChange) throws(ProgramError) -> AnnouncedChange {
+        let number = try board.announce(change), look = board.look(showing: number)
+        let order = coming.add(look)
+        rolls.keep(board.rolls.union(coming.rolls))
+        sources.setVisible(board.wanted.union(coming.sources))
+        return AnnouncedChange(
+            number: number, transition: change.transition, look: look, shown: board.look, order: order)
+    }
+
+    /// Shows a scene that was announced when its own sources are ready, or after a second (a roll: three) with cards in
+    /// their places.
     ///
     /// - Returns: the program time of the first frame that shows it.
-    /// - Throws: `ProgramError` when its layout is unknown, or something newer is shown.
-    public func show(_ change: ProgramChange) async throws(ProgramError) -> CompositorReply {
-        guard let look = board.look(for: change.scene, layouts: change.layouts, themes: change.themes) else {
-            throw .unknownLayout(change.scene.layout)
-        }
-        coming.sources = look.wanted
-        let order = coming.add(look.rolls)
-        rolls.keep(board.rolls.union(coming.rolls))
-        sources.setVisible(board.wanted.union(look.wanted))
+    /// - Throws: `ProgramError.outdated` when the program ends before.
+    func show(_ change: AnnouncedChange) async throws(ProgramError) -> CompositorReply {
         defer {
-            coming.sources = []
-            coming.remove(order)
+            coming.remove(change.order)
             rolls.keep(board.rolls.union(coming.rolls))
-            sources.setVisible(board.wanted)
+            sources.setVisible(board.wanted.union(coming.sources))
         }
-        let isLoaded = await library.load(look, keeping: board.look, waitingAtMost: 1000)
-        await ingests.bring(look.wanted, waitingAtMost: 1000)
+        // What was shown before has been waited for, and what others have announced is waited for by them.
+        let look = change.look, shown = change.shown
+        library.hold(shown)
+        let isLoaded = await library.load(look, keeping: shown, waitingAtMost: patience.pictureMs, waitsForKept: false)
+        await ingests.bring(look.wanted.subtracting(shown.wanted), waitingAtMost: patience.pictureMs)
         // A roll begins with its first picture there: its file is fetched and its decoder started first.
-        // One that is shown already has been waited for.
-        let fresh = look.shownRolls.subtracting(board.look.shownRolls)
-        let isComplete = await rolls.wait(for: fresh, atMost: 3000) && isLoaded
-        let isDrawn = await prepare(look)
+        let fresh = look.shownRolls.subtracting(shown.shownRolls)
+        let isComplete = await rolls.wait(for: fresh, atMost: patience.rollMs) && isLoaded
+        // Others may have come meanwhile.
+        let isDrawn = await prepare(board.look(showing: change.number))
         let board = board
         let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
             let isTaken = board.add(
-                change, onShown: { continuation.resume(returning: $0) },
+                change.number, change.transition, onShown: { continuation.resume(returning: $0) },
                 onEnd: { continuation.resume(returning: nil) })
             if !isTaken { continuation.resume(returning: nil) }
         }
@@ -252,7 +270,7 @@ public final class EventProgram: Sendable {
     public func put(cast: [CastMember]) async throws(ProgramError) -> CompositorReply {
         var look = board.look
         look.cast = cast
-        sources.setVisible(board.wanted.union(look.wanted))
+        sources.setVisible(board.wanted.union(look.wanted).union(coming.sources))
         let isDrawn = await prepare(look)
         let board = board
         let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
@@ -323,6 +341,7 @@ public final class EventProgram: Sendable {
         // What the preview names is loaded now, and stays for as long as somebody looks at it.
         coming.see(preview: look.rolls)
         rolls.keep(board.rolls.union(coming.rolls))
+        library.hold(board.look)
         _ = await library.load(look, keeping: board.look, waitingAtMost: 1000)
         _ = await rolls.wait(for: look.shownRolls, atMost: 1500)
         var sources = newest.sources
@@ -363,7 +382,8 @@ public final class EventProgram: Sendable {
             layout: look.layout, images: store.imageSizes, geometry: geometry, time: now
         ).operations(look.overlays, ignoringTime: true)
         do {
-            try await shop.prepare(operations + coming)
+            // What is there already does not wait until somebody else's is drawn.
+            if store.lacks(operations + coming) { try await shop.prepare(operations + coming) }
         } catch {
             logger.warning("graphics can't be drawn", metadata: ["error": "\(error)"])
             return false
@@ -407,43 +427,6 @@ public enum ProgramError: Error, Sendable, Hashable, CustomStringConvertible {
         case .notStarted: "the program has not started"
         case .tooManyPixels(let count): "\(count) pixels are more than are read at once"
         }
-    }
-}
-
-/// Cameras and screens that will be seen soon.
-private final class Coming: Sendable {
-    private struct Rolls {
-        var orders: [Int: Set<RollShelf.Key>] = [:]
-        var last = 0
-        var preview: Set<RollShelf.Key> = []
-        var seenAt = MonotonicTime(nanoseconds: 0)
-    }
-    private let box = Mutex<Set<SceneSource>>([]), rollBox = Mutex(Rolls())
-    var sources: Set<SceneSource> {
-        get { box.withLock { $0 } }
-        set { box.withLock { $0 = newValue } }
-    }
-    /// The rolls of changes whose time has not come, and of a preview that was looked at within ten seconds.
-    var rolls: Set<RollShelf.Key> {
-        rollBox.withLock { box in
-            let isSeen = SystemClock.monotonic().milliseconds(since: box.seenAt) < 10_000
-            return box.orders.values.reduce(isSeen ? box.preview : []) { $0.union($1) }
-        }
-    }
-
-    /// Adds the rolls of a change; what it returns takes them away again.
-    func add(_ rolls: Set<RollShelf.Key>) -> Int {
-        rollBox.withLock { box in
-            box.last += 1
-            box.orders[box.last] = rolls
-            return box.last
-        }
-    }
-
-    func remove(_ order: Int) { rollBox.withLock { $0.orders[order] = nil } }
-
-    func see(preview rolls: Set<RollShelf.Key>) {
-        rollBox.withLock { ($0.preview, $0.seenAt) = (rolls, SystemClock.monotonic()) }
     }
 }
 

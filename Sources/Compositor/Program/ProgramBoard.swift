@@ -31,7 +31,7 @@ public struct ProgramTransition: Sendable {
 /// Changes are applied by the thread that draws, between two frames, so that a change is seen whole or not at all.
 public final class ProgramBoard: Sendable {
     private struct Waiting {
-        var change: ProgramChange
+        var number: UInt64, transition: ProgramChange.Transition
         var onShown: @Sendable (ProgramTime) -> Void
         var onEnd: @Sendable () -> Void
     }
@@ -39,15 +39,15 @@ public final class ProgramBoard: Sendable {
     private struct Contents {
         var layouts: [String: Layout]
         var look: ProgramLook
-        var version: Int64
+        /// The scenes that were told, those that are shown and those that wait for what they name.
+        var changes: SceneChanges
+        /// What is ready, and waits for its frame.
         var waiting: [Waiting] = []
         var castWaiting: (cast: [CastMember], onShown: [@Sendable (ProgramTime) -> Void])?
         var castOnEnd: [@Sendable () -> Void] = []
         var take: PendingTake?
         /// The last take that was shown.
         var taken: PendingTake?
-        /// The version that was shown when it came: what Studio says under it is of the scene before.
-        var takenOver: Int64?
         /// The program time of the last frame.
         var now: ProgramTime?
         var themes: [String: OverlayTheme]
@@ -99,16 +99,16 @@ public final class ProgramBoard: Sendable {
             overlays: timeline.presences)
         contents = Mutex(
             Contents(
-                layouts: layouts, look: look, version: setup.version, take: setup.take, themes: themes,
-                polls: setup.polls, timeline: timeline))
+                layouts: layouts, look: look, changes: SceneChanges(setup.scene, version: setup.version),
+                take: setup.take, themes: themes, polls: setup.polls, timeline: timeline))
         self.onTaken = onTaken
     }
 
     /// What is shown now.
     public var look: ProgramLook { contents.withLock { $0.look } }
 
-    /// The version of the scene that is shown, or that waits longest ahead.
-    public var version: Int64 { contents.withLock { max($0.version, $0.waiting.map(\.change.version).max() ?? 0) } }
+    /// The version of the scene that was told last, whether it is shown or waits.
+    public var version: Int64 { contents.withLock { $0.changes.version } }
 
     /// The cameras and screens that may be seen: now, in what waits, and in what a transition leaves behind.
     var wanted: Set<SceneSource> {
@@ -121,9 +121,9 @@ public final class ProgramBoard: Sendable {
                 sources.formUnion(look.wanted)
             }
             if let ahead = contents.ahead(withinMs: Self.aheadMs) { sources.formUnion(ahead.wanted) }
-            for change in contents.waiting.map(\.change) {
-                guard let look = contents.look(change.scene, contents.look.cast) else { continue }
-                sources.formUnion(look.wanted)
+            for waiting in contents.waiting {
+                let scene = contents.changes.scene(showing: waiting.number)
+                if let look = contents.look(scene, contents.look.cast) { sources.formUnion(look.wanted) }
             }
             return sources
         }
@@ -135,25 +135,59 @@ public final class ProgramBoard: Sendable {
             var keys = contents.look.rolls
             if let from = contents.transition?.from { keys.formUnion(from.rolls) }
             if let ahead = contents.ahead(withinMs: Self.aheadMs) { keys.formUnion(ahead.rolls) }
-            for change in contents.waiting.map(\.change) {
-                guard let layout = contents.layouts[change.scene.layout] else { continue }
-                keys.formUnion(ProgramLook(scene: change.scene, layout: layout, cast: []).rolls)
+            for waiting in contents.waiting {
+                let scene = contents.changes.scene(showing: waiting.number)
+                if let layout = contents.layouts[scene.layout] {
+                    keys.formUnion(ProgramLook(scene: scene, layout: layout, cast: []).rolls)
+                }
             }
             return keys
         }
     }
 
-    /// What a change would look like, or nil when its layout is not known.
+    /// What a scene would look like, or nil when its layout is not known.
     func look(for scene: Scene, layouts: [Layout]? = nil, themes: [OverlayTheme]? = nil) -> ProgramLook? {
         contents.withLock { contents in
-            if let layouts {
-                // What is shown or waits stays known, also where its file is bad since Studio has started anew.
-                let taken = contents.take.flatMap { contents.layouts[$0.scene.layout] }
-                contents.layouts = Self.byName([contents.look.layout] + [taken].compactMap { $0 } + layouts)
-            }
-            if let themes { contents.themes = Self.byName(themes) }
+            Self.learn(layouts, themes, &contents)
             return contents.look(scene, contents.castWaiting?.cast ?? contents.look.cast)
         }
+    }
+
+    /// Takes in a change that waits for what it names; those that come after it do not wait for it.
+    ///
+    /// - Returns: its number, for `add(_:)`.
+    /// - Throws: `ProgramError` when its layout is not known, something newer was told, too many wait, or the program has ended.
+    func announce(_ change: ProgramChange) throws(ProgramError) -> UInt64 {
+        let number = contents.withLock { contents -> Result<UInt64, ProgramError> in
+            Self.learn(change.layouts, change.themes, &contents)
+            guard contents.layouts[change.scene.layout] != nil else {
+                return .failure(.unknownLayout(change.scene.layout))
+            }
+            guard !contents.isClosed, let number = contents.changes.add(change.scene, version: change.version) else {
+                return .failure(.outdated)
+            }
+            return .success(number)
+        }
+        return try number.get()
+    }
+
+    /// What the program will look like once a change is ready that was announced.
+    func look(showing number: UInt64) -> ProgramLook {
+        contents.withLock { contents in
+            let scene = contents.changes.scene(showing: number)
+            return contents.look(scene, contents.castWaiting?.cast ?? contents.look.cast) ?? contents.look
+        }
+    }
+
+    /// Takes in layouts and themes that have changed.
+    private static func learn(_ layouts: [Layout]?, _ themes: [OverlayTheme]?, _ contents: inout Contents) {
+        if let layouts {
+            // What is shown or waits stays known, also where its file is bad since Studio has started anew.
+            let scenes = contents.changes.scenes + [contents.take?.scene].compactMap { $0 }
+            let known = Set(scenes.map(\.layout)).compactMap { contents.layouts[$0] }
+            contents.layouts = byName([contents.look.layout] + known + layouts)
+        }
+        if let themes { contents.themes = byName(themes) }
     }
 
     /// How long before a take its cameras and screens are decoded.
@@ -184,10 +218,10 @@ public final class ProgramBoard: Sendable {
         contents.withLock { $0.ahead(withinMs: milliseconds) }
     }
 
-    /// Lets a change wait for its frame.
+    /// Lets a change wait for its frame, with everything that it names there.
     ///
     /// - Parameters:
-    ///   - change: the change; one that is older than what is shown is not taken.
+    ///   - change: the change; one that is older than what was told last is not taken.
     ///   - onShown: is called with the program time of the first frame that shows it.
     ///   - onEnd: is called instead when the program ends before.
     /// - Returns: false when it is not taken.
@@ -195,11 +229,26 @@ public final class ProgramBoard: Sendable {
         _ change: ProgramChange, onShown: @escaping @Sendable (ProgramTime) -> Void,
         onEnd: @escaping @Sendable () -> Void = {}
     ) -> Bool {
+        guard let number = try? announce(change) else { return false }
+        return add(number, change.transition, onShown: onShown, onEnd: onEnd)
+    }
+
+    /// Lets a change that was announced wait for its frame, because it is ready.
+    ///
+    /// - Parameters:
+    ///   - number: what `announce` has returned; once each.
+    ///   - transition: how it comes.
+    ///   - onShown: is called with the program time of the first frame that shows it.
+    ///   - onEnd: is called instead when the program ends before.
+    /// - Returns: false when the program has ended.
+    func add(
+        _ number: UInt64, _ transition: ProgramChange.Transition, onShown: @escaping @Sendable (ProgramTime) -> Void,
+        onEnd: @escaping @Sendable () -> Void = {}
+    ) -> Bool {
         contents.withLock { contents in
-            guard !contents.isClosed, change.version >= contents.version, contents.waiting.count < Self.waitingLimit,
-                contents.layouts[change.scene.layout] != nil
-            else { return false }
-            contents.waiting.append(Waiting(change: change, onShown: onShown, onEnd: onEnd))
+            guard !contents.isClosed else { return false }
+            contents.waiting.append(
+                Waiting(number: number, transition: transition, onShown: onShown, onEnd: onEnd))
             return true
         }
     }
@@ -287,7 +336,7 @@ public final class ProgramBoard: Sendable {
             }
             for waiting in contents.waiting {
                 shown.append(waiting.onShown)
-                Self.apply(waiting.change, at: time, to: &contents)
+                Self.apply(waiting, at: time, to: &contents)
             }
             contents.waiting = []
             if let take = Self.applyTake(at: time, to: &contents) {
@@ -302,20 +351,17 @@ public final class ProgramBoard: Sendable {
         return result
     }
 
-    private static func apply(_ change: ProgramChange, at time: ProgramTime, to contents: inout Contents) {
-        let before = contents.look
-        // A change that was on its way when a take came: its layouts are new, its scene is the one before.
-        let scene = change.version == contents.takenOver ? before.scene : change.scene
-        let isSame = scene == before.scene
-        guard change.version >= contents.version, let look = contents.look(scene, before.cast) else { return }
+    private static func apply(_ waiting: Waiting, at time: ProgramTime, to contents: inout Contents) {
+        let before = contents.look, scene = contents.changes.show(waiting.number)
+        guard let look = contents.look(scene, before.cast) else { return }
         contents.look = look
-        contents.version = change.version
-        let takes = change.transition.kind != .cut && change.transition.milliseconds > 0
+        let transition = waiting.transition, isSame = scene == before.scene
+        let takes = transition.kind != .cut && transition.milliseconds > 0
         // Through a fade the whole picture comes and goes, and its overlays with it.
-        follow(scene, at: time, isWhole: takes && change.transition.kind != .move, &contents)
+        follow(scene, at: time, isWhole: takes && transition.kind != .move, &contents)
         // The same again, in another shape of its layout or under another version, breaks no transition off.
         guard !isSame else { return }
-        contents.transition = takes ? (before, change.transition, time) : nil
+        contents.transition = takes ? (before, transition, time) : nil
     }
 
     /// Shows the take that waits, when its moment has come.
@@ -325,7 +371,7 @@ public final class ProgramBoard: Sendable {
         }
         let before = contents.look, transition = take.transition
         (contents.look, contents.take, contents.taken) = (look, nil, take)
-        contents.takenOver = contents.version
+        contents.changes.take(take.scene)
         // Where a program starts anew after its moment, there is nothing to come from.
         let isLate = time.milliseconds(since: take.at) >= max(100, transition.milliseconds)
         let takes = transition.kind != .cut && transition.milliseconds > 0 && !isLate

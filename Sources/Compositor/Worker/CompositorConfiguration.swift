@@ -3,6 +3,14 @@
 public import Foundation
 import Media
 
+/// How long a change waits for what it names before cards stand in for it.
+struct SourcePatience: Sendable {
+    /// For pictures, and for streams that come in.
+    var pictureMs: Int64 = 1000
+    /// For rolls, whose process begins with the file there.
+    var rollMs: Int64 = 3000
+}
+
 /// How a compositor runs.
 public struct CompositorConfiguration: Sendable {
     /// The event whose program it makes.
@@ -23,6 +31,8 @@ public struct CompositorConfiguration: Sendable {
     public var cacheDirectory: URL
     /// What the program is like.
     public var format: ProgramFormat
+    /// How long changes wait for what they name.
+    var patience = SourcePatience()
 
     /// Creates a configuration.
     public init(

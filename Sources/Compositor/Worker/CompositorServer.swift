@@ -35,7 +35,7 @@ public enum CompositorServer {
                     box.refresh(from: worker)
                     return (usage.cores(), box.latest)
                 },
-                handle: { try await worker.handle($0) }),
+                begin: { try await worker.begin($0) }),
             group: group, logger: logger)
         link.connection = connection
         let services = ServiceGroup(

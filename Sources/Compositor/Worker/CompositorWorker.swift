@@ -15,6 +15,8 @@ actor CompositorWorker {
     private let onFailure: @Sendable () -> Void
     private var program: EventProgram?
     private var isStopped = false
+    private var going = 0
+    private var lanes: [Lane: Task<CommandReply, Never>] = [:]
 
     init(
         _ configuration: CompositorConfiguration, group: any EventLoopGroup, logger: Logger,
@@ -27,39 +29,83 @@ actor CompositorWorker {
         self.onFailure = onFailure
     }
 
-    /// Carries out one command.
-    func handle(_ command: Command) async throws -> CommandReply {
-        guard case .compositor(let command) = command else { return .failed("a compositor does not do this") }
-        if case .run(let setup) = command { return try await run(setup) }
-        guard let program else { return .failed("no program runs yet") }
+    /// Begins one command; those that wait for a source, or for a frame, go on while later ones are begun.
+    ///
+    /// What changes the program is in order from here on: scenes by their place on the board, everything else by its lane.
+    func begin(_ command: Command) async throws -> CommandWork {
+        guard case .compositor(let command) = command else { return .done(.failed("a compositor does not do this")) }
+        if case .run(let setup) = command { return .done(try await run(setup)) }
+        guard let program else { return .done(.failed("no program runs yet")) }
+        guard going < Self.goingLimit else { return .done(.failed("too many commands are being carried out")) }
+        return begin(command, of: program)
+    }
+
+    private func begin(_ command: CompositorCommand, of program: EventProgram) -> CommandWork {
         do {
             switch command {
-            case .run: return .done
-            case .show(let change): return .compositor(try await program.show(change))
-            case .putTake(let take): return .compositor(try await program.put(take: take))
-            case .putCast(let cast): return .compositor(try await program.put(cast: cast))
-            case .putPolls(let polls): return .compositor(try await program.put(polls: polls))
+            case .run: return .done(.done)
+            case .show(let change):
+                let announced = try program.announce(change)
+                return go { try await program.show(announced) }
+            case .putTake(let take):
+                let look = try program.put(take: take)
+                return go { await program.prepareTake(look) }
+            case .putCast(let cast): return go(.cast) { try await program.put(cast: cast) }
+            case .putPolls(let polls): return go(.polls) { try await program.put(polls: polls) }
             case .offer(let session, let offer):
-                return .compositor(.answer(try await program.answer(session: session, offer: offer)))
-            case .still(let scene):
-                return .compositor(.still(try await program.still(scene).base64EncodedString()))
+                return go(.room) { .answer(try await program.answer(session: session, offer: offer)) }
+            case .still(let scene): return go { .still(try await program.still(scene).base64EncodedString()) }
             case .connect(let connections):
                 program.connect(connections)
-                return .compositor(.connected)
-            case .meter(let areas): return .compositor(.reading(try program.meter(areas)))
-            case .sound: return .compositor(.sound(program.soundReading))
+                return .done(.compositor(.connected))
+            case .meter(let areas): return go { .reading(try await Self.apart { try program.meter(areas) }) }
+            case .sound: return .done(.compositor(.sound(program.soundReading)))
             case .returnFeed(let session, let listeners):
-                return .compositor(try await program.returnFeed(session: session, listeners: listeners))
+                return go(.returnFeed) { try await program.returnFeed(session: session, listeners: listeners) }
             case .returnAnswer(let session, let answer):
-                try await program.acceptReturn(session: session, answer: answer)
-                return .compositor(.connected)
+                return go(.returnFeed) {
+                    try await program.acceptReturn(session: session, answer: answer)
+                    return .connected
+                }
             case .endReturnFeed:
-                program.endReturnFeed()
-                return .compositor(.connected)
+                return go(.returnFeed) {
+                    program.endReturnFeed()
+                    return .connected
+                }
             }
         } catch {
-            return .failed("\(error)")
+            return .done(.failed("\(error)"))
         }
+    }
+
+    // MARK: - What goes on
+
+    /// How many commands may go on at once.
+    private static let goingLimit = 128
+
+    /// Commands of one kind, each of which begins when the one before has ended.
+    private enum Lane { case cast, polls, room, returnFeed }
+
+    private func go(_ lane: Lane? = nil, _ body: @escaping @Sendable () async throws -> CompositorReply) -> CommandWork
+    {
+        going += 1
+        let task = Task { [previous = lane.flatMap { lanes[$0] }] () -> CommandReply in
+            _ = await previous?.value
+            defer { going -= 1 }
+            do {
+                return .compositor(try await body())
+            } catch {
+                return .failed("\(error)")
+            }
+        }
+        if let lane { lanes[lane] = task }
+        return .going(task)
+    }
+
+    /// Reckons somewhere else, so that no command waits for it.
+    @concurrent
+    private static func apart<Value: Sendable>(_ body: @Sendable () throws -> Value) async throws -> Value {
+        try body()
     }
 
     /// Counters by Prometheus name.
@@ -77,7 +123,7 @@ actor CompositorWorker {
         guard setup.event == configuration.event else { return .failed("this compositor is for another event") }
         guard !isStopped else { return .failed("this compositor ends") }
         if let program, program.publishURL == setup.publishURL {
-            await program.update(setup)
+            for command in program.commands(following: setup) { _ = begin(command, of: program) }
             return .compositor(.running(anchor(program.clock)))
         }
         // The clock goes on: in this process, or from an earlier one on this machine.

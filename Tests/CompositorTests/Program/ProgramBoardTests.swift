@@ -126,6 +126,36 @@ struct ProgramBoardTests {
         #expect(board.look(for: Scene(layout: "nowhere")) == nil)
     }
 
+    @Test("a change that waits for what it names comes in its own way, after those that did not wait")
+    func parked() throws {
+        let board = try #require(ProgramBoard(try Self.setup())), told = Told()
+        let fade = ProgramChange.Transition(kind: .fade, milliseconds: 300)
+        let slow = Scene(layout: "grid")
+        var quick = slow
+        quick.overlays.ticker = Ticker(text: "News")
+        let waits = try board.announce(.init(scene: slow, version: 2, transition: fade))
+        #expect(board.add(.init(scene: quick, version: 3)) { told.note($0) })
+        let first = board.advance(to: time(1000))
+        #expect(first.look.layout.name == "full" && first.look.scene.overlays.ticker?.text == "News")
+        #expect(first.transition == nil && told.times == [1000])
+        #expect(board.look(showing: waits).scene == quick)
+        #expect(board.add(waits, fade) { told.note($0) })
+        let second = board.advance(to: time(3000))
+        #expect(second.look.scene == quick && second.look.layout.name == "grid")
+        #expect(second.transition?.from.layout.name == "full" && told.times == [1000, 3000])
+        #expect(throws: ProgramError.outdated) { try board.announce(.init(scene: slow, version: 2)) }
+    }
+
+    @Test("a take comes although a change waits, which is over then")
+    func takenBeforeReady() throws {
+        let board = try #require(ProgramBoard(try Self.setup())), told = Told()
+        let waits = try board.announce(.init(scene: Scene(layout: "share-with-speakers"), version: 2))
+        #expect(board.put(take: take("grid", at: 5000)))
+        #expect(board.advance(to: time(5000)).look.layout.name == "grid")
+        #expect(board.add(waits, .init(kind: .cut, milliseconds: 0)) { told.note($0) })
+        #expect(board.advance(to: time(5033)).look.layout.name == "grid" && told.times == [5033])
+    }
+
     @Test("everybody who waits is told when the program ends, and nothing is taken after that")
     func close() throws {
         let board = try #require(ProgramBoard(try Self.setup())), shown = Told(), ended = Told()
