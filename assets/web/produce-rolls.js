@@ -183,7 +183,7 @@ function drawRoll() {
 function drawPosition() {
     const { asset } = program.media, length = lengthOf(asset), slider = $("roll-position"), isKnown = isOnAir && Boolean(roll?.isKnown);
     slider.hidden = !length;
-    slider.disabled = !length;
+    slider.toggleAttribute("data-unknown", !isKnown);
     if (length) slider.max = length;
     const position = isKnown ? positionOf(roll) : 0, about = roll?.isExact ? "" : "about ";
     if (document.activeElement !== slider || !slider.matches(":active")) slider.value = position;
