@@ -32,10 +32,11 @@ struct GroupCommitTests {
         let outcomes = await withTaskGroup(of: Bool.self) { group in
             // A disk that takes its time: until somebody was refused.
             group.addTask {
-                (try? await writer.perform {
-                    _ = try StoreConformanceTests.append($0, 1)
+                (try? await writer.perform { transaction in
+                    let appended = try StoreConformanceTests.append(transaction, 1)
                     held.push(true)
                     _ = gate.pop()
+                    return appended
                 }) != nil
             }
             while held.popNow() == nil { await Task.yield() }
