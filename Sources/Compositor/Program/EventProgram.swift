@@ -63,8 +63,8 @@ public final class EventProgram: Sendable {
             studio: configuration.studio.absoluteString, token: configuration.token, event: setup.event)
         let library = MediaLibrary(address: address, store: store, shop: shop, logger: logger)
         let rolls = RollShelf(
-            files: RollFiles(address: address, folder: configuration.cacheDirectory), shop: shop, logger: logger,
-            report: report)
+            files: RollFiles(address: address, folder: configuration.cacheDirectory), frameRate: format.frameRate,
+            shop: shop, logger: logger, report: report)
         let ingests = StageIngests(
             token: configuration.token, trustedCertificateFile: configuration.trustedCertificateFile, group: group,
             logger: logger)
@@ -109,7 +109,8 @@ public final class EventProgram: Sendable {
         patience = configuration.patience
         self.report = report
         publishURL = setup.publishURL
-        // A picture waits for the next frame of the program, half a frame in the mean: the sound waits as long.
+        // A picture waits for the next frame of the program, half a frame in the mean: the sound waits as long. Those of a
+        // roll are not waited for, because they are known ahead: the nearest one is shown.
         let halfFrame = Int64(500_000_000 / format.frameRate.perSecond)
         let audio = ProgramAudio(
             clock: clock, kbps: format.audioKbps, board: board,
@@ -117,7 +118,7 @@ public final class EventProgram: Sendable {
                 sound: { moment, body in
                     let captured = moment.advanced(byNanoseconds: -halfFrame)
                     sources.sound(at: captured, body)
-                    rolls.sound(at: captured, body)
+                    rolls.sound(at: moment, body)
                 },
                 onConfiguration: { configurations.audio($0) }, onFrame: onFrame,
                 onMinus: { feed.hear($0, sample: $1, $2) }, onFailure: onFailure), logger: logger)

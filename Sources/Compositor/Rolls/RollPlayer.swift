@@ -7,8 +7,9 @@ import Synchronization
 
 /// Plays one file from one position on.
 ///
-/// Its clock is the program's: what has the stamp s is due at the moment of the first picture plus s. Pictures that come
-/// late are left out, sound that comes late is a gap; neither waits for the other.
+/// Its clock is the program's: what has the stamp s is due at the moment of the first picture plus s. Of its pictures a
+/// frame of the program shows the nearest one, so that they are as often early as late by up to half a frame, and the
+/// sound needs no shift. Pictures that come late are left out, sound that comes late is a gap; neither waits for the other.
 final class RollPlayer: Roll {
     /// Pictures that wait to be shown.
     static let pictureLimit = 8
@@ -40,6 +41,11 @@ final class RollPlayer: Roll {
         var onSettled: [@Sendable () -> Void] = []
     }
 
+    /// Stamps are rounded, by up to a millisecond in WebM: what is due within two is due.
+    private static let rounding: Int64 = 2_000_000
+
+    /// How far ahead of a moment a picture may be due to be shown at it.
+    private let reach: Int64
     private let state: Mutex<State>
     private let queue = BoundedQueue<VideoFrame>(capacity: pictureLimit)
     private let heard = BoundedQueue<Bool>(capacity: 1)
@@ -52,7 +58,10 @@ final class RollPlayer: Roll {
     ///   - executable: the program that has the `roll` command.
     ///   - file: gives the open file, which stays open while this lives.
     ///   - fromMs: where to begin.
-    init(executable: String, file: RollFile, fromMs: Int64) {
+    ///   - frameRate: of the program.
+    init(executable: String, file: RollFile, fromMs: Int64, frameRate: FrameRate = FrameRate(30)) {
+        // Less than half a frame by the rounding, so that two pictures of a frame's length are not shown in one.
+        reach = max(Self.rounding, Int64(500_000_000 / frameRate.perSecond) - Self.rounding)
         state = Mutex(State(position: fromMs * 1_000_000))
         thread.withLock {
             $0 = MediaThread(name: "roll") { [self] in read(executable, file, fromMs) }
@@ -106,19 +115,20 @@ final class RollPlayer: Roll {
             }
             let zero = state.zero ?? moment.advanced(byNanoseconds: -state.position)
             state.zero = zero
-            state.position = moment.nanoseconds(since: zero)
-            // Stamps are rounded: what is due within two milliseconds is due.
-            let now = moment.nanoseconds(since: zero) + 2_000_000
+            let now = moment.nanoseconds(since: zero)
+            state.position = now
             var steps = 0
             while let candidate = state.next ?? queue.popNow() {
                 state.next = candidate
-                guard candidate.timestampNanoseconds <= now else { break }
+                let ahead = candidate.timestampNanoseconds - now
+                let passed = now - (state.shown?.timestampNanoseconds ?? candidate.timestampNanoseconds)
+                guard ahead <= reach, ahead <= 0 || ahead <= passed else { break }
                 state.shown = candidate
                 state.next = nil
                 steps += 1
             }
             if steps > 3 { late.wrappingAdd(UInt64(steps - 3), ordering: .relaxed) }
-            if state.next == nil, queue.isFinished, now >= state.endStamp ?? 0 {
+            if state.next == nil, queue.isFinished, now + Self.rounding >= state.endStamp ?? 0 {
                 state.end = state.failure.map { .failed($0) } ?? .over
                 state.zero = nil
                 if state.failure != nil { return nil }

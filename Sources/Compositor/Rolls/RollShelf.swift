@@ -46,6 +46,7 @@ final class RollShelf: Sendable {
     }
 
     private let files: RollFiles
+    private let frameRate: FrameRate
     private let shop: PaintShop
     private let executable: String
     private let logger: Logger
@@ -56,10 +57,11 @@ final class RollShelf: Sendable {
     private let block = Mutex<[Float]>([Float](repeating: 0, count: 960))
 
     init(
-        files: RollFiles, shop: PaintShop, executable: String = "/proc/self/exe", logger: Logger,
+        files: RollFiles, frameRate: FrameRate, shop: PaintShop, executable: String = "/proc/self/exe", logger: Logger,
         report: @escaping @Sendable (CompositorEvent) -> Void
     ) {
         self.files = files
+        self.frameRate = frameRate
         self.shop = shop
         self.executable = executable
         self.logger = logger
@@ -250,7 +252,7 @@ final class RollShelf: Sendable {
     private func fetch(_ key: Key) async {
         do {
             let file = try await files.file(of: key.asset)
-            let player = RollPlayer(executable: executable, file: file, fromMs: key.fromMs)
+            let player = RollPlayer(executable: executable, file: file, fromMs: key.fromMs, frameRate: frameRate)
             let isTaken = state.withLock { state in
                 guard !state.isStopped, state.entries[key] != nil else { return false }
                 state.entries[key]?.roll = player

@@ -15,14 +15,17 @@ private enum Video {
     static let program = repository.appending(path: ".build/debug/proscenium").path
 
     /// Two seconds of a luma that rises by 4 with each of 30 pictures a second, and a beep in the first 100 ms of the second
-    /// second.
-    static func make(_ name: String, in folder: URL, _ codecs: [String], size: String = "320x180") throws -> URL {
+    /// second; at another rate so many pictures, and the same sound.
+    static func make(
+        _ name: String, in folder: URL, _ codecs: [String], size: String = "320x180", rate: Int = 30, pictures: Int = 60
+    ) throws -> URL {
         let file = folder.appending(path: name), process = Process()
         process.executableURL = URL(filePath: ffmpeg)
         process.arguments =
             [
                 "-v", "error", "-y", "-f", "lavfi", "-i",
-                "color=black:s=\(size):r=30:d=2,format=yuv420p,geq=lum='16+3*N':cb=128:cr=128", "-f", "lavfi", "-i",
+                "color=black:s=\(size):r=\(rate):d=\(Double(pictures) / Double(rate)),format=yuv420p,geq=lum='16+3*N':cb=128:cr=128",
+                "-f", "lavfi", "-i",
                 "aevalsrc='0.5*sin(2*PI*1000*t)*between(t,1,1.1)':s=48000:d=2", "-pix_fmt", "yuv420p",
             ] + codecs + [file.path]
         try process.run()
@@ -185,6 +188,30 @@ struct RollPlayerTests {
         #expect(abs(onset - 48_000) < 480, "the beep begins at \(onset)")
         let loud = sound.filter { abs($0) > 0.1 }.count
         #expect((2500...5500).contains(loud), "\(loud)")
+    }
+
+    @Test(
+        "at any rate pictures are as often early as late, so that the sound needs no shift",
+        arguments: [24, 25, 30, 50, 60])
+    func nearest(rate: Int) async throws {
+        let folder = try Video.folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = try Video.make("a.mp4", in: folder, Video.h264, rate: rate, pictures: 60)
+        let roll = RollPlayer(executable: Video.program, file: try open(file), fromMs: 0)
+        defer { roll.stop() }
+        await settled(roll)
+        let (luma, sound) = run(roll, from: MonotonicTime(milliseconds: 1000), frames: max(40, 1800 / rate))
+        // By how much each picture is first shown after its stamp, in frames of the program.
+        var late: [Double] = [], last = 0
+        for (index, value) in luma.enumerated() {
+            let number = Int((Double(value - 16) / 3).rounded())
+            if number > last, number < 59 { late.append(Double(index) - Double(30 * number) / Double(rate)) }
+            last = number
+        }
+        #expect(late.count > 20 && late.allSatisfy { abs($0) < 0.6 }, "\(late)")
+        #expect(abs(late.reduce(0, +) / Double(max(1, late.count))) < 0.15, "\(late)")
+        let onset = try #require(sound.firstIndex { abs($0) > 0.1 })
+        #expect(abs(onset - 48_000) < 96, "the beep begins at \(onset)")
     }
 
     @Test("it begins where it is told, and stands while it is paused")
