@@ -90,7 +90,8 @@ final class IngestPictures: DecodeWork {
 
     func receive(_ frame: EncodedFrame, arrival: MonotonicTime) {
         counters.add(.framesReceived)
-        playout.note(Self.track, stamp: Self.nanoseconds(frame.dts, frame.timescale), arrival: arrival)
+        playout.note(
+            Self.track, stamp: Self.nanoseconds(frame.dts, frame.timescale), arrival: arrival, isPicture: true)
         let schedules = state.withLock { state -> Bool in
             if frame.isKeyframe {
                 state.awaitsKeyframe = false
@@ -201,7 +202,7 @@ final class IngestPictures: DecodeWork {
             counters.add(.framesLate)
             state.pictures = []
             // A catch-up after it was hidden is no fault of the way.
-            if state.items.count < 3 { playout.noteLate(by: asked.nanoseconds(since: due), at: asked) }
+            if state.items.count < 3 { playout.noteLate(by: asked.nanoseconds(since: due), at: asked, isPicture: true) }
         }
         state.pictures.append(picture)
     }

@@ -38,7 +38,8 @@ final class IngestSound: DecodeWork {
 
     func receive(_ frame: EncodedFrame, arrival: MonotonicTime) {
         playout.note(
-            Self.track, stamp: IngestPictures.nanoseconds(frame.pts, frame.timescale), arrival: arrival)
+            Self.track, stamp: IngestPictures.nanoseconds(frame.pts, frame.timescale), arrival: arrival,
+            isPicture: false)
         push(.frame(frame))
     }
 
@@ -90,7 +91,7 @@ final class IngestSound: DecodeWork {
         counters.add(.soundUnderruns, UInt64(report.underruns))
         counters.add(.soundJumps, UInt64(report.jumps))
         counters.add(.soundHoles, UInt64(report.holes))
-        if report.underruns > 0 { playout.noteLate(by: 20_000_000, at: moment) }
+        if report.underruns > 0 { playout.noteLate(by: 20_000_000, at: moment, isPicture: false) }
         return isHeard
     }
 }

@@ -4,13 +4,13 @@ internal import Media
 
 /// Holds decoded sound by sample number and gives blocks of 10 ms at the samples that the playout clock names.
 ///
-/// It reads up to 0.5 % faster or slower to stay where it should be, which no ear notices; beyond 30 ms it jumps and
-/// cross-fades. Where sound begins, ends or has a hole it is faded over 5 ms.
+/// It reads up to 0.5 % faster or slower to stay where it should be, which no ear notices; beyond 10 ms it goes on where it
+/// sounds the same, beyond 30 ms where it should be, and cross-fades. Where sound begins, ends or has a hole it is faded over 5 ms.
 struct PCMPlayer {
     static let blockSamples = 480
     /// The most that is held, and what is kept of the past for jumps back.
     static let maximumSamples = 96_000, history = 4800
-    private static let fade = 240, deadBand = 96.0, jumpFrom = 1440.0, fastest = 0.005
+    private static let fade = 240, deadBand = 96.0, spliceFrom = 480.0, jumpFrom = 1440.0, fastest = 0.005
     /// By how much stamps in milliseconds may differ from the count of samples, and the largest hole that is filled.
     private static let tolerance: Int64 = 480, longestHole: Int64 = 48_000
     /// What cubic reading looks ahead.
@@ -95,6 +95,17 @@ struct PCMPlayer {
         guard out.count == 2 * Self.blockSamples, wanted.isFinite, abs(wanted) < 1e15 else { return false }
         let length = Double(Self.blockSamples), reserve = Double(Self.ahead) + Double(Self.fade)
         var from = position
+        if let current = from, abs(wanted - current) > Self.spliceFrom, abs(wanted - current) <= Self.jumpFrom,
+            let place = splice(from: current, to: wanted)
+        {
+            render(from: current, step: 1, into: out, gain: Self.falling)
+            let old = Array(out)
+            render(from: place, step: 1, into: out, gain: Self.rising)
+            for index in out.indices { out[index] += old[index] }
+            position = place + length
+            trim(wanted)
+            return true
+        }
         if let current = from, abs(wanted - current) > Self.jumpFrom {
             report.jumps += 1
             isCorrecting = false
@@ -139,6 +150,18 @@ struct PCMPlayer {
         }
         trim(wanted)
         return true
+    }
+
+    /// A place near the wanted one where it sounds as what comes next; nil when what is there does not suffice.
+    private func splice(from current: Double, to wanted: Double) -> Double? {
+        let next = Int64(current), near = next + Int64(wanted - current), reach = Int64(SoundMatch.reach)
+        let reserve = Int64(Self.blockSamples) + Self.ahead + Int64(Self.fade)
+        guard min(next, near - reach) > base, max(next, near + reach) + reserve <= end else { return nil }
+        let place = SoundMatch.place(like: next, near: near) { number in
+            let at = 2 * Int(number - base)
+            return samples[at] + samples[at + 1]
+        }
+        return current + Double(place - next)
     }
 
     /// How many samples to go for each that is put out.

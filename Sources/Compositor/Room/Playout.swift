@@ -8,9 +8,13 @@ public import Media
 /// sender reports are known are laid there together, by their capture times, so that what was captured together lies at
 /// one moment. All tracks then wait the same delay, which covers the late ones. The capture clock is only ever compared
 /// between tracks of one participant: its own errors are common to them and cancel.
+///
+/// Sound that is late is lost, so the delay grows at once with it. A picture that is late is only seen late, which a longer
+/// delay for all that follows would not mend: for pictures it grows when they are late in three of twenty seconds, or all
+/// of them for half a second. What was needed once goes as fast as nobody notices, what is needed often stays.
 public struct Playout: Sendable {
     /// The delay at the start, and its bounds, in nanoseconds.
-    public static let firstDelay: Int64 = 100_000_000, leastDelay: Int64 = 60_000_000,
+    public static let firstDelay: Int64 = 80_000_000, leastDelay: Int64 = 60_000_000,
         mostDelay: Int64 = 400_000_000
     /// What lies between arrival and use: decoding, and the turn of the reading threads.
     static let margin: Int64 = 20_000_000
@@ -20,11 +24,21 @@ public struct Playout: Sendable {
     static let silence: Int64 = 500_000_000, patience: Int64 = 200_000_000
     /// How long a capture clock that was found wrong is not believed, unless a new report comes before.
     static let distrust: Int64 = 5_000_000_000
+    /// What the start of a connection asks for is not what its way is like: so long it is not remembered.
+    static let warmUp: Int64 = 3_000_000_000
+    /// How long all pictures must be late for their way to have become longer.
+    static let lasting: Int64 = 500_000_000
+    /// A delay this far above what is usually needed goes down slowly, with nobody waiting for it.
+    static let slack: Int64 = 20_000_000
+    /// How much the delay moves in a second while pictures and sound go on: eight percent of their speed.
+    ///
+    /// libwebrtc lets pictures gain or lose 100 ms a second (`kDelayMaxChangeMsPerS`), and sound more.
+    static let pace: Double = 0.08
     /// A report that lays a track this far from where the one before did is a new one.
     static let renewal: Int64 = 500_000_000
 
     private struct Track {
-        var fastest: SlidingExtreme
+        var fastest: SlidingMinimum
         /// The offset of a track that stands alone, eased.
         var own: Int64
         var born: MonotonicTime
@@ -40,6 +54,8 @@ public struct Playout: Sendable {
         /// How much later than its own fastest way it was laid when its stamps last were as expected.
         var ahead: Int64 = 0
         var last: MonotonicTime
+        /// Since when each of the pictures has needed more than the delay, and the least of them.
+        var lateSince: (at: MonotonicTime, least: Int64)?
         /// The first frame after a silence, when it seemed to come far too late.
         var resumed: (at: MonotonicTime, sample: Int64)?
 
@@ -52,7 +68,9 @@ public struct Playout: Sendable {
     /// The leading track's offset from stamps to the monotonic clock, eased.
     private var anchor: Int64 = 0
     private var eased: MonotonicTime?
-    private var needs = SlidingExtreme(seconds: 20, takesLargest: true)
+    private var soundNeeds = DelayNeeds(), pictureNeeds = DelayNeeds()
+    private var began: MonotonicTime?
+    private var isWarm = false, isGrowing = false
     private var outageUntil: MonotonicTime?
 
     /// How long everything waits beyond the fastest way, in nanoseconds.
@@ -71,7 +89,10 @@ public struct Playout: Sendable {
     ///   - captured: when it was captured, in nanoseconds of a clock that all of the participant's tracks share; nil before
     ///     the first sender report.
     ///   - arrival: when it was complete.
-    public mutating func note(_ id: Int, stamp: Int64, captured: Int64?, arrival: MonotonicTime) {
+    ///   - isPicture: whether it may be used late.
+    public mutating func note(
+        _ id: Int, stamp: Int64, captured: Int64?, arrival: MonotonicTime, isPicture: Bool = false
+    ) {
         let sample = arrival.nanoseconds &- stamp
         var track = tracks[id] ?? Self.fresh(sample, arrival)
         var offset = tracks[id].map { self.offset($0) } ?? sample
@@ -124,7 +145,7 @@ public struct Playout: Sendable {
                 tracks[id]?.ahead = offset &- fastest
             }
         }
-        adapt(need: sample &- offset &+ Self.margin, at: arrival)
+        adapt(need: sample &- offset &+ Self.margin, of: id, isPicture: isPicture, at: arrival)
     }
 
     /// Forgets a track.
@@ -138,9 +159,10 @@ public struct Playout: Sendable {
     /// - Parameters:
     ///   - late: by how much, in nanoseconds.
     ///   - now: the monotonic clock.
-    public mutating func noteLate(by late: Int64, at now: MonotonicTime) {
+    ///   - isPicture: whether it was used nevertheless.
+    public mutating func noteLate(by late: Int64, at now: MonotonicTime, isPicture: Bool = false) {
         guard late > 0 else { return }
-        adapt(need: delay &+ late &+ Self.margin / 4, at: now)
+        adapt(need: delay &+ late &+ Self.margin / 4, of: nil, isPicture: isPicture, at: now)
     }
 
     /// The moment at which a stamp of a track is due; nil for a track that is not known.
@@ -154,7 +176,7 @@ public struct Playout: Sendable {
     }
 
     private static func fresh(_ sample: Int64, _ now: MonotonicTime) -> Track {
-        var fastest = SlidingExtreme(seconds: 10, takesLargest: false)
+        var fastest = SlidingMinimum(seconds: 10)
         fastest.note(sample, at: now)
         return Track(fastest: fastest, own: sample, born: now, last: now)
     }
@@ -227,11 +249,43 @@ public struct Playout: Sendable {
                 tracks[id]?.skew = target
             }
         }
-        let goal = max(Self.leastDelay, needs.value ?? Self.firstDelay)
-        if delay > goal, needs.isFull(at: now) { delay = max(goal, delay - elapsed / 250) }
+        move(elapsed, at: now)
     }
 
-    /// A millisecond a second follows any crystal; five, which a resampler still hides, mend what is further off.
+    /// Moves the delay towards what is usually needed.
+    private mutating func move(_ elapsed: Int64, at now: MonotonicTime) {
+        let start = began ?? now
+        if began == nil { began = now }
+        if !isWarm, now.nanoseconds(since: start) >= Self.warmUp {
+            isWarm = true
+            soundNeeds.forget()
+            pictureNeeds.forget()
+        }
+        let step = Int64(Double(min(elapsed, 100_000_000)) * Self.pace)
+        let lasting = pictureNeeds.usual ?? 0
+        if lasting > delay {
+            if !isGrowing { raises &+= 1 }
+            isGrowing = true
+            delay = min(delay + step, lasting, Self.mostDelay)
+            return
+        }
+        isGrowing = false
+        guard now.nanoseconds(since: start) >= Self.warmUp + Self.lasting else { return }
+        // A picture that is late now and then makes nothing wait longer, but what waits already is not hurried by it.
+        let recent = max(soundNeeds.recent(at: now) ?? 0, pictureNeeds.recent(at: now) ?? 0)
+        let goal = max(Self.leastDelay, lasting, soundNeeds.usual ?? 0, recent)
+        if delay > goal + Self.slack {
+            delay = max(goal + Self.slack, delay - step)
+        } else if soundNeeds.isFull(at: now) || pictureNeeds.isFull(at: now) {
+            let most = max(Self.leastDelay, lasting, soundNeeds.largest ?? 0)
+            if delay > most { delay = max(most, delay - elapsed / 250) }
+        }
+    }
+
+    /// Goes a part of the way from one value to another.
+    ///
+    /// A millisecond a second follows any crystal; five, which a resampler still hides, mend what is further off. What was
+    /// taken for slower than it is only makes everything wait: that goes as fast as a delay that is too long.
     private static func step(_ value: Int64, _ target: Int64, _ elapsed: Int64, isYoung: Bool)
         -> Int64
     {
@@ -239,12 +293,14 @@ public struct Playout: Sendable {
         // A step that no network makes is none until the track's stamps are found to have jumped.
         guard isYoung || distance.magnitude <= UInt64(jump) else { return value }
         guard !isYoung, abs(distance) <= 200_000_000 else { return target }
-        let most = abs(distance) > 20_000_000 ? elapsed / 200 : elapsed / 1000
+        let isTooLate = distance < -20_000_000
+        let fast = isTooLate ? Int64(Double(min(elapsed, 100_000_000)) * pace) : elapsed / 200
+        let most = abs(distance) > 20_000_000 ? fast : elapsed / 1000
         return value &+ min(max(distance, -most), most)
     }
 
-    /// The delay grows at once, because what is late is lost, and shrinks by 4 ms a second when nothing needed it for 20 s.
-    private mutating func adapt(need: Int64, at now: MonotonicTime) {
+    /// Takes note of a need: sound that is late is lost, so the delay grows at once.
+    private mutating func adapt(need: Int64, of id: Int?, isPicture: Bool, at now: MonotonicTime) {
         // What comes after an outage is late whatever the delay is: it says nothing of the way's usual behaviour.
         if need > Self.mostDelay &+ 100_000_000 {
             outageUntil = now.advanced(byMilliseconds: 500)
@@ -254,10 +310,28 @@ public struct Playout: Sendable {
             guard now >= until else { return }
             outageUntil = nil
         }
-        needs.note(min(need, Self.mostDelay), at: now)
-        if need > delay, delay < Self.mostDelay {
-            delay = min(Self.mostDelay, need)
-            raises &+= 1
+        let held = min(need, Self.mostDelay)
+        guard isPicture else {
+            soundNeeds.note(held, at: now)
+            return raise(to: held)
         }
+        pictureNeeds.note(held, at: now)
+        guard let id, held > delay else {
+            if let id { tracks[id]?.lateSince = nil }
+            return
+        }
+        let since = tracks[id]?.lateSince ?? (now, held)
+        let least = min(since.least, held)
+        tracks[id]?.lateSince = (since.at, least)
+        if now.nanoseconds(since: since.at) >= Self.lasting {
+            tracks[id]?.lateSince = nil
+            raise(to: least)
+        }
+    }
+
+    private mutating func raise(to need: Int64) {
+        guard need > delay else { return }
+        delay = need
+        raises &+= 1
     }
 }

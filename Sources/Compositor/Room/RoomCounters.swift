@@ -30,6 +30,7 @@ enum RoomCounterName: String, CounterName {
     case audioComfort = "audio_comfort_samples"
     case audioSilent = "audio_silent_samples"
     case audioJumps = "audio_jumps"
+    case audioSplices = "audio_splices"
     case connectionsOpened = "connections_opened"
     case connectionsLost = "connections_lost"
 }

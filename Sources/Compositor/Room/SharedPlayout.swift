@@ -12,6 +12,7 @@ final class SharedPlayout: Sendable {
     ///
     /// - Parameter lookahead: by how many nanoseconds what the frame holds was captured before what its stamp says.
     func note(_ id: Int, _ received: ReceivedFrame, lookahead: Int64 = 0) -> Int64 {
+        let isPicture = received.frame.codec.isVideo
         let scale = Int64(max(1, received.frame.timescale))
         // In two parts: stamps without their wraps times a thousand million would not fit.
         let stamp =
@@ -19,14 +20,14 @@ final class SharedPlayout: Sendable {
         state.withLock {
             $0.note(
                 id, stamp: stamp &- lookahead, captured: received.captureUnixNanoseconds.map { $0 &- lookahead },
-                arrival: received.arrival)
+                arrival: received.arrival, isPicture: isPicture)
         }
         return stamp
     }
 
     /// Takes note of a frame of a stream whose stamps are one clock for all tracks.
-    func note(_ id: Int, stamp: Int64, arrival: MonotonicTime) {
-        state.withLock { $0.note(id, stamp: stamp, captured: stamp, arrival: arrival) }
+    func note(_ id: Int, stamp: Int64, arrival: MonotonicTime, isPicture: Bool) {
+        state.withLock { $0.note(id, stamp: stamp, captured: stamp, arrival: arrival, isPicture: isPicture) }
     }
 
     func remove(_ id: Int) { state.withLock { $0.remove(id) } }
@@ -35,13 +36,15 @@ final class SharedPlayout: Sendable {
 
     func stamp(_ id: Int, at moment: MonotonicTime) -> Int64? { state.withLock { $0.stamp(id, at: moment) } }
 
-    func noteLate(by late: Int64, at now: MonotonicTime) { state.withLock { $0.noteLate(by: late, at: now) } }
+    func noteLate(by late: Int64, at now: MonotonicTime, isPicture: Bool) {
+        state.withLock { $0.noteLate(by: late, at: now, isPicture: isPicture) }
+    }
 
     /// Takes note of a picture that became ready after it had been asked for.
     func noteUse(_ id: Int, stamp: Int64, asked: MonotonicTime, counters: RoomCounters) {
         let isLate = state.withLock { playout -> Bool in
             guard let due = playout.time(id, stamp: stamp), due < asked else { return false }
-            playout.noteLate(by: asked.nanoseconds(since: due), at: asked)
+            playout.noteLate(by: asked.nanoseconds(since: due), at: asked, isPicture: true)
             return true
         }
         if isLate { counters.add(.framesLate) }

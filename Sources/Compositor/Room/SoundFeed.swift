@@ -11,7 +11,8 @@ struct SoundPacket: Sendable {
 
 /// What happened to a track's sound.
 struct SoundReport: Sendable {
-    var late = 0, corrupt = 0, concealed = 0, recovered = 0, comfort = 0, silent = 0, jumps = 0, overflow = 0
+    var late = 0, corrupt = 0, concealed = 0, recovered = 0, comfort = 0, silent = 0, jumps = 0, splices = 0,
+        overflow = 0
     /// By how many samples the latest of the late packets came too late.
     var lateBySamples: Int64 = 0
 }

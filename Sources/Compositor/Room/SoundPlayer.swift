@@ -4,13 +4,14 @@ import Media
 
 /// Reads a track's samples at the sample that is due.
 ///
-/// Small differences are made good by reading up to 0.5 % faster or slower, with a dead band of 2 ms; larger ones by a jump
-/// that cross-fades.
+/// Small differences are made good by reading up to 0.5 % faster or slower, with a dead band of 2 ms; what outruns that by
+/// leaving out, or saying twice, a piece of 5 to 15 ms that is like what follows it; more than 15 ms by a jump that
+/// cross-fades.
 struct SoundPlayer: ~Copyable {
     static let blockSamples = 480
     /// The decoded past that is kept for jumps back.
     static let history: Int64 = 24_000
-    private static let deadBand = 96.0, jumpFrom = 720.0, fastest = 0.005
+    private static let deadBand = 96.0, spliceFrom = 480.0, jumpFrom = 720.0, fastest = 0.005
 
     private var feed: SoundFeed
     private var position = 0.0
@@ -65,11 +66,24 @@ struct SoundPlayer: ~Copyable {
             jump(to: wanted)
             return 1
         }
+        if abs(error) > Self.spliceFrom {
+            feed.report.splices += 1
+            splice(by: error)
+            return 1
+        }
         if abs(error) > Self.deadBand { isCorrecting = true }
         if abs(error) < Self.deadBand / 8 { isCorrecting = false }
         guard isCorrecting else { return 1 }
         // Ten blocks would make it good; more than half a percent would be heard.
         return 1 + min(max(error / (10 * Double(Self.blockSamples)), -Self.fastest), Self.fastest)
+    }
+
+    /// Goes on about so many samples further, where it sounds the same.
+    private mutating func splice(by error: Double) {
+        let from = Int64(position), near = from + Int64(error)
+        feed.provide(through: max(from, near) + Int64(Self.blockSamples) + 4)
+        let place = SoundMatch.place(like: from, near: near) { feed.strip[$0, 0] + feed.strip[$0, 1] }
+        jump(to: position + Double(place - from))
     }
 
     /// Goes on at another place; where both places are known, what is there now fades into what will be.
@@ -85,10 +99,12 @@ struct SoundPlayer: ~Copyable {
             return
         }
         let known = min(Self.blockSamples, max(0, Int(feed.strip.end - Int64(old) - 3)))
+        // What is written at whole numbers is read between them, as far behind each as the new place is.
+        let shifted = old - (wanted - Double(target))
         for index in 0..<2 * known {
-            scratch[index] = feed.strip.interpolate(old + Double(index / 2), index & 1)
+            scratch[index] = feed.strip.interpolate(shifted + Double(index / 2), index & 1)
         }
-        let ahead = (0...1).map { feed.strip.interpolate(old - 1, $0) }
+        let ahead = (0...1).map { feed.strip.interpolate(shifted - 1, $0) }
         feed.provide(through: Int64(wanted) + Int64(Self.blockSamples) + 4)
         guard known >= 48 else {
             for channel in 0...1 {

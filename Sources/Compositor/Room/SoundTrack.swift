@@ -52,8 +52,9 @@ final class SoundTrack: Sendable {
         counters.add(.audioComfort, UInt64(report.comfort))
         counters.add(.audioSilent, UInt64(report.silent))
         counters.add(.audioJumps, UInt64(report.jumps))
+        counters.add(.audioSplices, UInt64(report.splices))
         if report.lateBySamples > 0 {
-            playout.noteLate(by: report.lateBySamples &* 1_000_000_000 / 48_000, at: moment)
+            playout.noteLate(by: report.lateBySamples &* 1_000_000_000 / 48_000, at: moment, isPicture: false)
         }
         return isHeard
     }

@@ -80,6 +80,26 @@ struct PCMPlayerTests {
         #expect(player.takeReport() == PCMPlayer.Report())
     }
 
+    @Test(
+        "follows a clock that goes eight percent faster or slower for a while without a click",
+        arguments: [0.08, -0.08])
+    func pace(rate: Double) {
+        var player = PCMPlayer()
+        var next: Int64 = 0
+        var out: [Float] = []
+        for block in 0..<400 {
+            let wanted = Double(block) * 480 + Double(min(max(block - 100, 0), 200)) * 480 * rate + 100
+            while Double(next) < wanted + 9600 {
+                insert(&player, at: next)
+                next += 1024
+            }
+            out += read(&player, at: wanted) ?? []
+        }
+        #expect(out.count == 400 * 960)
+        #expect(steepest(stride(from: 0, to: out.count, by: 2).map { out[$0] }) < 0.05)
+        #expect(player.takeReport() == PCMPlayer.Report())
+    }
+
     @Test("jumps to where it should be with a cross-fade, and begins anew with stamps that begin anew")
     func jump() throws {
         var player = PCMPlayer()

@@ -83,6 +83,25 @@ struct SoundPlayerTests {
         #expect(result.rms(from: 20, to: 890) > 0.2)
     }
 
+    @Test(
+        "a clock that goes eight percent faster or slower for a while is followed without a step",
+        arguments: [0.08, -0.08])
+    func pace(rate: Double) throws {
+        // From the second second on for two seconds.
+        func wanted(_ index: Int) -> Double {
+            Double(Self.first) + Double(index) * 480 + Double(min(max(index - 100, 0), 200)) * 480 * rate
+        }
+        let result = try play(packets(450), blocks: 700, wanted: wanted, arrival: { $0 * 2 - 60 })
+        #expect(result.report.jumps == 0 && result.report.concealed == 0 && result.report.silent < 8)
+        print(
+            "\(rate): \(result.report.splices) splices, a step of \(result.largestStep(from: 0, to: 690) / Self.natural)"
+        )
+        // Eight percent of two seconds are 160 ms, in pieces of 5 to 15.
+        #expect((8...32).contains(result.report.splices))
+        #expect(result.largestStep(from: 0, to: 690) < Self.natural * 1.3)
+        #expect(result.silent.isEmpty)
+    }
+
     @Test("a jump of the clock is faded over", arguments: [3000.0, -3000, 900, -900])
     func jump(by: Double) throws {
         let result = try play(

@@ -54,7 +54,7 @@ struct VideoTrackTests {
                     signal: signal))
         }
 
-        /// When a frame arrives; it is due 100 ms later.
+        /// When a frame arrives; it is due 80 ms later.
         static func moment(_ index: Int) -> MonotonicTime {
             start.advanced(byNanoseconds: Int64(index) * 1_000_000_000 / 30)
         }
@@ -87,7 +87,7 @@ struct VideoTrackTests {
             fixture.send(frames[index], index: index, signal: signal)
         }
         #expect(fixture.wait { fixture.count("frames_decoded") == 4 })
-        let seen = (0..<4).compactMap { fixture.picture($0, plus: 101) }
+        let seen = (0..<4).compactMap { fixture.picture($0, plus: 81) }
         #expect(seen.map(\.rotation) == [.clockwise90, .clockwise270, .none, .clockwise90])
         let full = ColorDescription(matrix: .bt709, isFullRange: true)
         #expect(seen.map(\.color) == [full, ColorDescription(matrix: .bt601, isFullRange: true), .vp8, full])
@@ -98,10 +98,10 @@ struct VideoTrackTests {
         let fixture = Fixture(codec), frames = try frames(6, codec)
         for index in 0..<6 { fixture.send(frames[index], index: index) }
         #expect(fixture.wait { fixture.count("frames_decoded") == 6 })
-        #expect(fixture.picture(0, plus: 99) == nil)
+        #expect(fixture.picture(0, plus: 79) == nil)
         for index in 0..<6 {
-            #expect(number(fixture.picture(index, plus: 101)) == index)
-            #expect(number(fixture.picture(index, plus: 132)) == index)
+            #expect(number(fixture.picture(index, plus: 81)) == index)
+            #expect(number(fixture.picture(index, plus: 112)) == index)
         }
         #expect(number(fixture.picture(6, plus: 5000)) == 5, "the last one stays")
         #expect(fixture.picture(0, plus: 6000)?.color == (codec == .h264 ? .program : .vp8))
@@ -119,14 +119,14 @@ struct VideoTrackTests {
         #expect(fixture.counter.count == 0)
         for index in 5..<45 {
             fixture.send(frames[index], index: index, followsGap: index == 5)
-            #expect(number(fixture.picture(index, plus: 101)) == 2)
+            #expect(number(fixture.picture(index, plus: 81)) == 2)
             if index == 5 { #expect(fixture.counter.count == 1) }
         }
         #expect((2...3).contains(fixture.counter.count), "at once, after 0.5 s, after 1 s more")
         #expect(fixture.count("frames_dropped_awaiting_keyframe") == 40)
         for index in 45..<48 { fixture.send(frames[index], index: index) }
         #expect(fixture.wait { fixture.count("frames_decoded") == 6 })
-        #expect(number(fixture.picture(47, plus: 101)) == 47)
+        #expect(number(fixture.picture(47, plus: 81)) == 47)
         fixture.pool.stop()
     }
 
