@@ -127,9 +127,9 @@ public final class EventProgram: Sendable {
         video = ProgramVideo(
             clock: clock, format: format, board: board, store: store,
             callbacks: .init(
-                pictures: { moment in
-                    var pictures = sources.pictures(at: moment)
-                    rolls.pictures(at: moment, look: board.look, into: &pictures)
+                pictures: { showing in
+                    var pictures = sources.pictures(at: showing.moment)
+                    rolls.pictures(showing, look: board.look, into: &pictures)
                     return pictures
                 }, speakers: { audio.speakers },
                 onMissing: { shop.order($0) }, onConfiguration: { configurations.video($0) },

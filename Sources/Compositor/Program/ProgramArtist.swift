@@ -49,9 +49,9 @@ final class ProgramArtist: @unchecked Sendable {
             // No time is left to wait in: what waits would only make the next one late.
             return line.put(.init(picture: last, frame: frame), sources: nil, until: startedAt)
         }
-        // A picture stands for the frame that is left out after it, too: it is the one for the middle of both.
-        let ahead = line.leavesOut ? schedule.due(frame.index + 1).nanoseconds(since: schedule.due(frame.index)) / 2 : 0
-        let sources = callbacks.pictures(schedule.due(frame.index).advanced(byNanoseconds: ahead))
+        let begin = schedule.due(frame.index)
+        let ahead = line.leavesOut ? schedule.due(frame.index + 1).nanoseconds(since: begin) / 2 : 0
+        let sources = callbacks.pictures(.init(begin: begin, moment: begin.advanced(byNanoseconds: ahead)))
         let direction = director.follow(
             look, heard: callbacks.speakers(), pictures: sources, at: frame.programTime)
         if let picture = draw(look, transition, direction, sources, frame.programTime) {

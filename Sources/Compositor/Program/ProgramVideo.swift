@@ -40,10 +40,18 @@ public final class ProgramVideo: Sendable {
     /// How many pictures wait for the encoder at most: for as long as it may take longer than it has.
     static let queueLength = 12
 
+    /// When a frame of the program is shown, on the monotonic clock.
+    public struct Showing: Sendable, Hashable {
+        /// When it begins.
+        public var begin: MonotonicTime
+        /// The moment that it shows: its beginning, or its middle where it stands for the frame that is left out after it, too.
+        public var moment: MonotonicTime
+    }
+
     /// Where the pictures come from, and where they go.
     public struct Callbacks: Sendable {
-        /// The newest picture of each source that is due at a moment of the monotonic clock; on the program's thread.
-        public var pictures: @Sendable (MonotonicTime) -> [SceneSource: VideoFrame]
+        /// The newest picture of each source that is due; on the program's thread.
+        public var pictures: @Sendable (Showing) -> [SceneSource: VideoFrame]
         /// The level in dBFS of each participant who speaks now; on the program's thread.
         public var speakers: @Sendable () -> [String: Float]
         /// Told on the program's thread what to draw when graphics are missing.
@@ -63,7 +71,7 @@ public final class ProgramVideo: Sendable {
 
         /// Creates callbacks.
         public init(
-            pictures: @escaping @Sendable (MonotonicTime) -> [SceneSource: VideoFrame],
+            pictures: @escaping @Sendable (Showing) -> [SceneSource: VideoFrame],
             speakers: @escaping @Sendable () -> [String: Float] = { [:] },
             onMissing: @escaping @Sendable ([DrawOperation]) -> Void,
             onConfiguration: @escaping @Sendable (ByteBlock) -> Void,

@@ -67,12 +67,12 @@ final class BuiltInRoll: Roll {
         if isNow { body() }
     }
 
-    func picture(at moment: MonotonicTime, isPlaying: Bool) -> VideoFrame? {
+    func picture(_ showing: ProgramVideo.Showing, isPlaying: Bool) -> VideoFrame? {
         state.withLock { state in
             if isPlaying, state.end == nil {
-                let zero = state.zero ?? moment.advanced(byNanoseconds: -state.position)
+                let zero = state.zero ?? showing.begin.advanced(byNanoseconds: -state.position)
                 state.zero = zero
-                state.position = moment.nanoseconds(since: zero)
+                state.position = showing.moment.nanoseconds(since: zero)
                 if let length = media.durationMs, state.position >= length * 1_000_000 { state.end = .over }
             } else {
                 state.zero = nil

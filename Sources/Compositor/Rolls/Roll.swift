@@ -16,8 +16,8 @@ protocol Roll: AnyObject, Sendable {
     var end: RollEnd? { get }
     /// Calls back once it is settled; at once when it is.
     func whenSettled(_ body: @escaping @Sendable () -> Void)
-    /// Lets it run or stand still from a moment on, and gives the picture of that moment.
-    func picture(at moment: MonotonicTime, isPlaying: Bool) -> VideoFrame?
+    /// Lets it run or stand still from the beginning of a frame on, as its sound does, and gives the picture of the moment that it shows.
+    func picture(_ showing: ProgramVideo.Showing, isPlaying: Bool) -> VideoFrame?
     /// Writes the 480 stereo samples from a moment on; false when it is silent.
     func sound(at moment: MonotonicTime, into block: UnsafeMutableBufferPointer<Float>) -> Bool
     /// Ends it; its last picture may still be in use.

@@ -105,17 +105,17 @@ final class RollPlayer: Roll {
 
     // MARK: - The program's threads
 
-    func picture(at moment: MonotonicTime, isPlaying: Bool) -> VideoFrame? {
+    func picture(_ showing: ProgramVideo.Showing, isPlaying: Bool) -> VideoFrame? {
         state.withLock { state in
             guard state.shown != nil, state.end?.failure == nil else { return nil }
             guard isPlaying, state.end == nil else {
-                if let zero = state.zero { state.position = moment.nanoseconds(since: zero) }
+                if let zero = state.zero { state.position = showing.begin.nanoseconds(since: zero) }
                 state.zero = nil
                 return state.shown
             }
-            let zero = state.zero ?? moment.advanced(byNanoseconds: -state.position)
+            let zero = state.zero ?? showing.begin.advanced(byNanoseconds: -state.position)
             state.zero = zero
-            let now = moment.nanoseconds(since: zero)
+            let now = showing.moment.nanoseconds(since: zero)
             state.position = now
             var steps = 0
             while let candidate = state.next ?? queue.popNow() {

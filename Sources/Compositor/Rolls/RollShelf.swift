@@ -156,8 +156,10 @@ final class RollShelf: Sendable {
 
     // MARK: - The program's threads
 
-    /// Adds the pictures of a moment, and tells what has ended.
-    func pictures(at moment: MonotonicTime, look: ProgramLook, into pictures: inout [SceneSource: VideoFrame]) {
+    /// Adds the pictures of a frame, and tells what has ended.
+    func pictures(
+        _ showing: ProgramVideo.Showing, look: ProgramLook, into pictures: inout [SceneSource: VideoFrame]
+    ) {
         let media = look.scene.media
         let named = media.map { Key($0) }
         let entries = state.withLock { state in state.entries.compactMap { key, entry in entry.roll.map { (key, $0) } }
@@ -165,7 +167,7 @@ final class RollShelf: Sendable {
         var heard: (asset: String, roll: any Roll)?
         for (key, roll) in entries {
             let isNamed = key == named, isPlaying = isNamed && media?.state == .playing
-            let picture = roll.picture(at: moment, isPlaying: isPlaying)
+            let picture = roll.picture(showing, isPlaying: isPlaying)
             // Of two starts of one file, the scene's own is seen.
             if media?.asset == key.asset, !isNamed || media?.state == .stopped { continue }
             if let picture { pictures[.media(key.asset)] = picture }

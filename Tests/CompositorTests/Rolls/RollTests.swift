@@ -164,6 +164,23 @@ struct RollPlayerTests {
         return (luma, sound)
     }
 
+    @Test("sound begins with the frame in which a roll starts, also where that stands for the next one")
+    func startsWithItsFrame() async throws {
+        let folder = try Video.folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let roll = RollPlayer(
+            executable: Video.program, file: try open(try Video.make("a.mp4", in: folder, Video.h264)), fromMs: 0)
+        defer { roll.stop() }
+        await settled(roll)
+        let start = MonotonicTime(milliseconds: 5000), middle = start.advanced(byNanoseconds: Self.frame)
+        _ = roll.picture(.init(begin: start, moment: middle), isPlaying: true)
+        #expect(roll.positionMs == 33)
+        var block = [Float](repeating: 0, count: 960)
+        // The first second is silent: the beep begins where it does in the file.
+        #expect(block.withUnsafeMutableBufferPointer { roll.sound(at: start, into: $0) })
+        #expect(!block.withUnsafeMutableBufferPointer { roll.sound(at: start.advanced(byMilliseconds: -5), into: $0) })
+    }
+
     @Test("pictures and sound come by one clock, and then it is over", arguments: ["mp4", "webm"])
     func plays(kind: String) async throws {
         let folder = try Video.folder()
@@ -350,5 +367,12 @@ struct BuiltInRollTests {
         for (fromMs, expected) in [(Int64.max, Int64(10_000)), (.min, 0)] {
             #expect(await settled(fromMs).positionMs == expected)
         }
+    }
+}
+
+extension Roll {
+    /// The picture of a frame that stands for itself alone.
+    fileprivate func picture(at moment: MonotonicTime, isPlaying: Bool) -> VideoFrame? {
+        picture(.init(begin: moment, moment: moment), isPlaying: isPlaying)
     }
 }

@@ -12,7 +12,7 @@ import Testing
 @Suite("The compositor's end in the room", .serialized, .timeLimit(.minutes(2)))
 struct StageRoomTests {
     /// Reads a room as a program does until something is so, for half a minute at most.
-    private func read(_ room: StageRoom, until what: Comment, _ holds: () -> Bool) async throws {
+    private func read(_ room: StageRoom, until what: Testing.Comment, _ holds: () -> Bool) async throws {
         let deadline = SystemClock.monotonic().advanced(byMilliseconds: 30_000)
         while !holds() {
             _ = room.pictures(at: SystemClock.monotonic())
