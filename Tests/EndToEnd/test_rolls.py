@@ -19,7 +19,7 @@ GROUND = (200, 110, 20)
 BLUE = (32, 64, 128)
 WHITE = (255, 255, 255)
 SECONDS = 5
-SYNC_MS = 40
+SYNC_MS = 20
 PLAIN = {"layout": "full", "background": "#C86E14"}
 
 
