@@ -242,6 +242,7 @@ public final class EventProgram: Sendable {
             coming.remove(change.order)
             rolls.keep(board.rolls.union(coming.rolls))
             sources.setVisible(board.wanted.union(coming.sources))
+            library.hold(board.look)
         }
         // What was shown before has been waited for, and what others have announced is waited for by them.
         let look = change.look, shown = change.shown
@@ -271,7 +272,13 @@ public final class EventProgram: Sendable {
     public func put(cast: [CastMember]) async throws(ProgramError) -> CompositorReply {
         var look = board.look
         look.cast = cast
-        sources.setVisible(board.wanted.union(look.wanted).union(coming.sources))
+        // Others who say meanwhile who is visible leave those alone who are about to be.
+        let order = coming.add(look)
+        sources.setVisible(board.wanted.union(coming.sources))
+        defer {
+            coming.remove(order)
+            sources.setVisible(board.wanted.union(coming.sources))
+        }
         let isDrawn = await prepare(look)
         let board = board
         let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in

@@ -121,7 +121,10 @@ final class RollShelf: Sendable {
     ///
     /// - Returns: whether all are there.
     func wait(for keys: Set<Key>, atMost milliseconds: Int64) async -> Bool {
-        let entries = state.withLock { state in keys.compactMap { state.entry($0) } }
+        let (entries, isLeftOut) = state.withLock { state in
+            let isLeftOut = !state.isStopped && keys.contains { state.entry($0) == nil && state.pauses[$0] == nil }
+            return (keys.compactMap { state.entry($0) }, isLeftOut)
+        }
         guard !keys.isEmpty else { return true }
         let answer = FirstAnswer()
         let timer = Task {
@@ -129,6 +132,8 @@ final class RollShelf: Sendable {
             answer.give(false)
         }
         Task { [self] in
+            // One that there is no room for now is not given up for that at once.
+            guard !isLeftOut else { return }
             for entry in entries { await entry.fetching?.value }
             for roll in rolls(keys) {
                 await withCheckedContinuation { continuation in roll.whenSettled { continuation.resume() } }

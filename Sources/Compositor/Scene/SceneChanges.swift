@@ -6,12 +6,14 @@ import Control
 ///
 /// Studio tells whole scenes, each made from the one before. What two that follow each other differ in is the later one's
 /// change; the program shows the scene from which all began with the changes that are ready, in the order in which they
-/// were told. So a later change of the same thing wins whenever it is ready, one that waits alters nothing else, and when
-/// none waits the program shows what was told last.
+/// were told. One that waits alters nothing; but a later change of the same thing was made from it, so that with the later
+/// one ready the earlier waits for nothing any more. When none waits the program shows what was told last.
 struct SceneChanges: Sendable {
     private struct Change {
         let number: UInt64
         let before: Scene, after: Scene
+        /// What it alters: each slot, each kind of overlay and each level for itself.
+        let parts: Set<String>
         var isReady = false
     }
 
@@ -45,21 +47,26 @@ struct SceneChanges: Sendable {
         // What is said under the version that a take has overtaken is the scene before the take.
         let isOld = isOvertaken && version == self.version
         last += 1
-        changes.append(Change(number: last, before: told, after: isOld ? told : scene))
+        let after = isOld ? told : scene
+        changes.append(Change(number: last, before: told, after: after, parts: after.parts(changedFrom: told)))
         if !isOld { (told, isOvertaken) = (scene, false) }
         self.version = version
         return last
     }
 
     /// What the program shows once a change is ready, if nothing else becomes so before.
-    func scene(showing number: UInt64) -> Scene { shown { $0.isReady || $0.number == number } }
+    func scene(showing number: UInt64) -> Scene {
+        var changes = self
+        changes.makeReady(number)
+        return changes.shown
+    }
 
     /// A change is ready; one that a take has overtaken is so without effect.
     ///
     /// - Returns: what the program shows from now on.
     mutating func show(_ number: UInt64) -> Scene {
-        if let at = changes.firstIndex(where: { $0.number == number }) { changes[at].isReady = true }
-        let scene = shown(\.isReady)
+        makeReady(number)
+        let scene = shown
         let done = changes.prefix { $0.isReady }.count
         if done == changes.count {
             base = scene
@@ -75,43 +82,70 @@ struct SceneChanges: Sendable {
         (base, changes, isOvertaken) = (scene, [], true)
     }
 
-    private func shown(_ isReady: (Change) -> Bool) -> Scene {
-        if !isOvertaken, changes.allSatisfy(isReady) { return told }
+    /// With a change, those before it that altered what it alters again are ready, too.
+    private mutating func makeReady(_ number: UInt64) {
+        guard let at = changes.firstIndex(where: { $0.number == number }) else { return }
+        var parts = changes[at].parts
+        changes[at].isReady = true
+        for index in changes[..<at].indices.reversed() where !changes[index].parts.isDisjoint(with: parts) {
+            changes[index].isReady = true
+            parts.formUnion(changes[index].parts)
+        }
+    }
+
+    private var shown: Scene {
+        if !isOvertaken, changes.allSatisfy(\.isReady) { return told }
         var scene = base
-        for change in changes where isReady(change) { scene.take(changesFrom: change.before, to: change.after) }
+        for change in changes where change.isReady { scene.take(changesFrom: change.before, to: change.after) }
         return scene
     }
 }
 
 extension Scene {
-    /// Takes over what differs between two scenes: each slot, each kind of overlay and each level for itself.
-    mutating func take(changesFrom old: Scene, to new: Scene) {
-        func take<Value: Equatable>(_ part: WritableKeyPath<Scene, Value>) {
-            if old[keyPath: part] != new[keyPath: part] { self[keyPath: part] = new[keyPath: part] }
+    /// What differs from another scene.
+    fileprivate func parts(changedFrom old: Scene) -> Set<String> {
+        var scene = old
+        return scene.take(changesFrom: old, to: self)
+    }
+
+    /// Takes over what differs between two scenes.
+    ///
+    /// - Returns: what that is.
+    @discardableResult
+    fileprivate mutating func take(changesFrom old: Scene, to new: Scene) -> Set<String> {
+        var parts: Set<String> = []
+        func take<Value: Equatable>(_ part: WritableKeyPath<Scene, Value>, _ name: String) {
+            guard old[keyPath: part] != new[keyPath: part] else { return }
+            self[keyPath: part] = new[keyPath: part]
+            parts.insert(name)
         }
-        func takeEach<Value: Equatable>(_ part: WritableKeyPath<Scene, [String: Value]>) {
+        func takeEach<Value: Equatable>(
+            _ part: WritableKeyPath<Scene, [String: Value]>, _ name: String
+        ) {
             let (before, after) = (old[keyPath: part], new[keyPath: part])
-            for name in Set(before.keys).union(after.keys) where before[name] != after[name] {
-                self[keyPath: part][name] = after[name]
+            for key in Set(before.keys).union(after.keys) where before[key] != after[key] {
+                self[keyPath: part][key] = after[key]
+                parts.insert("\(name)/\(key)")
             }
         }
-        take(\.layout)
-        take(\.background)
-        takeEach(\.slots)
-        take(\.slides)
-        take(\.media)
-        take(\.overlays.theme)
-        take(\.overlays.font)
-        take(\.overlays.lowerThirds)
-        take(\.overlays.ticker)
-        take(\.overlays.logo)
-        take(\.overlays.countdown)
-        take(\.overlays.clock)
-        take(\.overlays.comment)
-        take(\.overlays.poll)
-        take(\.audio.program)
-        takeEach(\.audio.sources)
-        take(\.audio.ducking)
-        take(\.audio.leveling)
+        take(\.layout, "layout")
+        take(\.background, "background")
+        takeEach(\.slots, "slots")
+        take(\.slides, "slides")
+        take(\.media, "media")
+        take(\.overlays.theme, "theme")
+        take(\.overlays.font, "font")
+        take(\.overlays.lowerThirds, "lowerThirds")
+        take(\.overlays.ticker, "ticker")
+        take(\.overlays.logo, "logo")
+        take(\.overlays.countdown, "countdown")
+        take(\.overlays.clock, "clock")
+        take(\.overlays.comment, "comment")
+        take(\.overlays.poll, "poll")
+        take(\.audio.program, "audio.program")
+        takeEach(\.audio.sources, "levels")
+        take(\.audio.ducking, "audio.ducking")
+        take(\.audio.leveling, "audio.leveling")
+        return parts
     }
 }

@@ -112,6 +112,10 @@ struct ProgramPublisherTests {
         send(through: 70)
         let (second, _) = try await server(port: port)
         try await waitUntil("return") { states.all.withLock { $0 } == [true, false, true] }
+        // With these still waiting, what follows would be more than the two seconds that are kept.
+        try await waitUntil("what waited") { entrance.frames == 51 + 11 }
+        send(through: 119)
+        try await waitUntil("a run") { entrance.frames == 51 + 60 }
         send(through: 130)
         try await waitUntil("more frames") { entrance.frames == 51 + 71 }
         let connections = entrance.connections

@@ -41,6 +41,25 @@ struct SceneChangesTests {
         #expect(changes.show(waits) == both)
     }
 
+    @Test("one that changes what an earlier one changes is shown whole, with the earlier one")
+    func builtOnOneThatWaits() throws {
+        let changes = Told(start, version: 1)
+        let clip = changed(start) {
+            $0.layout = "media-full"
+            $0.slots["main"] = SlotSources([.media("v")])
+            $0.media = MediaRoll(asset: "v", state: .playing, run: 2)
+        }
+        let bars = changed(clip) {
+            $0.slots["main"] = SlotSources([.media("bars")])
+            $0.media = MediaRoll(asset: "bars", state: .playing, run: 3)
+        }
+        let waits = try #require(changes.add(clip, version: 2))
+        let ready = try #require(changes.add(bars, version: 3))
+        #expect(changes.scene(showing: ready) == bars)
+        #expect(changes.show(ready) == bars)
+        #expect(changes.show(waits) == bars)
+    }
+
     @Test("of two that change the same the later one wins, whichever is ready first")
     func laterWins() throws {
         let changes = Told(start, version: 1)
@@ -53,7 +72,7 @@ struct SceneChangesTests {
         let numbers = try [(first, 2), (second, 3), (third, 4)].map { scene, version in
             try #require(changes.add(scene, version: Int64(version)))
         }
-        #expect(changes.show(numbers[2]).slots == [:])
+        #expect(changes.show(numbers[2]) == third)
         #expect(changes.show(numbers[1]).slots == third.slots)
         #expect(changes.show(numbers[0]) == third)
     }
