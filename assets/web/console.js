@@ -8,14 +8,16 @@ export const $ = (id) => document.getElementById(id);
 export async function attempt(error, work, ...buttons) {
     error.textContent = "";
     const focused = buttons.find((button) => button === document.activeElement);
-    for (const button of buttons) button.disabled = true;
+    // What is off already is not ours to turn on again.
+    const held = buttons.filter((button) => !button.disabled);
+    for (const button of held) button.disabled = true;
     try {
         return await work();
     } catch (problem) {
         if (problem.status === 401) location.reload();
         error.textContent = problem.message;
     } finally {
-        for (const button of buttons) button.disabled = false;
+        for (const button of held) button.disabled = false;
         // Who works with the keyboard stays where they were.
         if (focused && document.activeElement === document.body) focused.focus();
     }

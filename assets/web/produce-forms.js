@@ -65,7 +65,7 @@ export class Form {
         if (below.length) this.element.append(element("div", { className: "row" }, ...below));
         this.element.onsubmit = (submission) => {
             submission.preventDefault();
-            if (onsubmit) this.attempt(() => onsubmit(this.values(), submission.submitter), submission.submitter ?? this.submit);
+            if (onsubmit) this.attempt(() => onsubmit(this.values(), submission.submitter), this.submit, ...this.buttons);
         };
     }
 
