@@ -10,6 +10,9 @@ export class Problem extends Error {
         this.pointer = body.pointer ?? "";
         this.retryAfterMs = retryAfterMs;
     }
+
+    /** Whether the same request may go well a little later. */
+    get isPassing() { return this.status === 0 || this.status === 429 || this.status >= 500; }
 }
 
 /**
@@ -20,7 +23,7 @@ export async function request(method, path, body, headers) {
     return (await requestTagged(method, path, body, headers)).json;
 }
 
-/** Like `request`, with the entity tag of the answer: `{json, etag}`. */
+/** Like `request`, with the entity tag and the headers of the answer: `{json, etag, headers}`. */
 export async function requestTagged(method, path, body, headers = {}) {
     let response;
     try {
@@ -37,7 +40,7 @@ export async function requestTagged(method, path, body, headers = {}) {
     const text = await response.text();
     let json = null;
     try { json = text ? JSON.parse(text) : null; } catch { /* a proxy's page: the status says enough */ }
-    if (response.ok) return { json, etag: response.headers.get("ETag") };
+    if (response.ok) return { json, etag: response.headers.get("ETag"), headers: response.headers };
     const seconds = Number(response.headers.get("Retry-After"));
     throw new Problem(response.status, json ?? {}, json?.retryAfterMs ?? (seconds > 0 ? seconds * 1000 : undefined));
 }

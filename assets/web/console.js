@@ -35,6 +35,12 @@ export function setClock(serverTime) {
 /** The program time now, in milliseconds, to the accuracy of a message's way. */
 export const programNow = () => Date.now() + aheadMs;
 
+/** Whether a program time has just passed: what comes then is asked for at once, and later no more often than anything else. */
+export function hasJustPassed(moment) {
+    const overMs = programNow() - moment;
+    return overMs > 0 && overMs < 5000;
+}
+
 /** A button for what can't be undone: the first press asks, a second one within four seconds does it. */
 export function makeDeliberate(button, act) {
     const { textContent: label } = button;
@@ -71,6 +77,12 @@ export function announce(text) {
     // A live region speaks when its content changes: the same text twice needs a break between.
     $("announcements").textContent = "";
     setTimeout(() => { $("announcements").textContent = text; }, 50);
+}
+
+/** Makes of a look at the studio one that is not begun while it is under way: who asks meanwhile waits for the same answer. */
+export function single(look) {
+    let running = null;
+    return () => running ??= look().finally(() => { running = null; });
 }
 
 /**

@@ -149,8 +149,7 @@ export class PollCard {
                 await request("PUT", `${this.#path}/ballots/me`, ballot);
                 break;
             } catch (problem) {
-                const isPassing = problem.status === 0 || problem.status === 429 || problem.status >= 500;
-                if (isPassing && attempt < 4) {
+                if (problem.isPassing && attempt < 4) {
                     await pause((problem.retryAfterMs ?? 500 * 2 ** attempt) + jitter(500));
                     continue;
                 }

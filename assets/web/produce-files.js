@@ -17,7 +17,7 @@ export const videos = () => assets.filter(({ kind }) => kind === "video");
 export const fonts = () => assets.filter(({ kind }) => kind === "font");
 
 /** Asks which files there are. */
-export async function refreshFiles() {
+async function refreshFiles() {
     const found = [];
     let after = "";
     do {
@@ -89,7 +89,9 @@ const WORDS = { picture: "Picture", video: "Clip", font: "Font" };
 /** The names of uploaded files are this browser's own affair: the studio knows their ids. */
 export function remember(kind, id, label) {
     const labels = Object.entries({ ...recalled(kind), [id]: label }).slice(-200);
-    localStorage.setItem(`${base}/${kind}`, JSON.stringify(Object.fromEntries(labels)));
+    try {
+        localStorage.setItem(`${base}/${kind}`, JSON.stringify(Object.fromEntries(labels)));
+    } catch { /* full or not allowed: the file is there all the same, under a name of the page's own */ }
 }
 
 /** What this browser knows a file as, if it does. */
@@ -135,4 +137,7 @@ function drawFiles() {
 drawFiles();
 
 /** Begins to follow which files there are. */
-export function startFiles() { repeat(refreshFiles, 10_000); }
+export async function startFiles() {
+    await refreshFiles();
+    repeat(refreshFiles, 10_000);
+}

@@ -3,7 +3,7 @@
 import { $, announce, programNow } from "/assets/console.js";
 import { Form, fillOptions } from "/assets/produce-forms.js";
 import { bringOverlays, editPreview, hasOwnOverlays } from "/assets/produce-preview.js";
-import { changeProgram, editProgram, followProgram, program } from "/assets/produce-program.js";
+import { changeProgram, editProgram, followProgram, knownProgram, program } from "/assets/produce-program.js";
 import { openTab } from "/assets/produce-tabs.js";
 
 // The one on air that the form changes; null when it adds one.
@@ -46,7 +46,7 @@ async function prepare() {
     const values = form.values(), line = { id: newId(), ...read(values) };
     if (Number(values.seconds)) line.durationMs = Math.round(1000 * Number(values.seconds));
     await editPreview((scene) => {
-        const overlays = hasOwnOverlays() ? scene.overlays : program.overlays;
+        const overlays = hasOwnOverlays() ? scene.overlays : knownProgram().overlays;
         return { ...scene, overlays: { ...overlays, lowerThirds: [...overlays?.lowerThirds ?? [], line] } };
     });
     bringOverlays("own");

@@ -59,6 +59,13 @@ async function refreshTally(id) {
     card.querySelector(".tally + .muted").textContent = tallyLine(poll);
 }
 
+/** Draws the polls that there are. */
+export async function startPolls() {
+    const { items } = await request("GET", `${base}/polls`);
+    // What has been heard of one meanwhile is newer.
+    for (const poll of items) drawPoll({ ...poll, ...polls.get(poll.id) });
+}
+
 /** Keeps the tallies of polls that move up to date, for as long as the page is open. */
 export async function followTallies() {
     for (;;) {

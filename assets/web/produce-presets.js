@@ -5,8 +5,8 @@ import { $, announce, attempt, base, makeDeliberate, repeat } from "/assets/cons
 import { element } from "/assets/polls.js";
 import { Form, Lines, refuse } from "/assets/produce-forms.js";
 import { drawLayout, sayLayout } from "/assets/produce-layouts.js";
-import { preview, recallPreset, sayOverlays } from "/assets/produce-preview.js";
-import { program } from "/assets/produce-program.js";
+import { knownPreview, recallPreset, sayOverlays } from "/assets/produce-preview.js";
+import { followProgram, knownProgram, layouts } from "/assets/produce-program.js";
 
 /** The saved scenes, by name. */
 export let presets = [];
@@ -20,7 +20,7 @@ async function refreshPresets() {
         after = next ?? "";
     } while (after);
     presets = found;
-    lines.draw(presets, ({ name }) => name);
+    drawPresets();
     $("no-presets").hidden = presets.length > 0;
     sayWhatSaves();
 }
@@ -37,8 +37,10 @@ function makeLine(name) {
     const error = element("p", { className: "error" });
     error.setAttribute("role", "alert");
     recall.onclick = () => attempt(error, async () => {
-        await recallPreset(name);
+        const missing = await recallPreset(name);
         announce(`${name} is in the preview.`);
+        // The line speaks by itself.
+        if (missing) error.textContent = `It is in the preview, but what its clip was to go back to is gone: ${missing}.`;
     }, recall);
     const remove = makeDeliberate(element("button", { type: "button", className: "small", textContent: "Remove" }), () =>
         attempt(error, async () => {
@@ -51,8 +53,10 @@ function makeLine(name) {
     return {
         element: element("li", { dataset: { preset: name } }, recall, remove, error),
         draw({ scene }) {
-            if (scene.layout !== drawn) picture.replaceChildren(drawLayout(scene.layout));
-            drawn = scene.layout;
+            // The layouts may come to be known later.
+            const wanted = `${scene.layout}/${layouts.length}`;
+            if (wanted !== drawn) picture.replaceChildren(drawLayout(scene.layout));
+            drawn = wanted;
             const over = sayOverlays(scene.overlays);
             recall.title = `${sayLayout(scene.layout)}${over && ` · ${over}`}: into the preview`;
             recall.setAttribute("aria-label", `Put ${name} into the preview`);
@@ -61,6 +65,8 @@ function makeLine(name) {
 }
 
 const lines = new Lines($("presets"), makeLine);
+function drawPresets() { lines.draw(presets, ({ name }) => name); }
+followProgram(drawPresets);
 
 const form = new Form({
     id: "save-preset", card: false, submit: "Save", status: true,
@@ -74,7 +80,7 @@ const form = new Form({
     onsubmit: async ({ name, of }) => {
         const slug = slugOf(name);
         if (!slug) throw refuse("name", "A name needs letters from a to z, or digits.");
-        const { programTime, ready, ...scene } = of === "preview" ? preview : program;
+        const { programTime, ready, ...scene } = of === "preview" ? knownPreview() : knownProgram();
         await request("PUT", pathOf(slug), scene);
         form.element.reset();
         await refreshPresets();

@@ -1,23 +1,31 @@
 // The preview on the producer's desk: what comes next, and how it becomes the program: at once or at a program time.
 
 import { request, requestTagged } from "/assets/client.js";
-import { $, announce, attempt, base, programNow, repeat, sayLength } from "/assets/console.js";
+import { $, announce, attempt, base, hasJustPassed, programNow, repeat, sayLength, single } from "/assets/console.js";
 import { followFiles } from "/assets/produce-files.js";
 import { fillOptions, Form, refuse } from "/assets/produce-forms.js";
 import { backgroundOptions, backgroundValue, chosenColour, sayLayout } from "/assets/produce-layouts.js";
-import { followProgram, layouts, lookAtPreview, orderProgram, program, refreshProgram } from "/assets/produce-program.js";
+import { followProgram, knownProgram, layouts, lookAtPreview, orderProgram, program, refreshProgram } from "/assets/produce-program.js";
 
 /** The preview's scene, as the studio said last; null before. */
 export let preview = null;
 /** The take that waits, as the studio said last; null when none does. */
 export let pending = null;
-let tag = null, pendingTag = null, turn = 0;
+// `turn` counts what was taken over and changed; `asked` the questions for the take that waits; `told` is the newest answered.
+let tag = null, pendingTag = null, turn = 0, asked = 0, told = 0;
 const followers = [];
+
+/** The preview's scene; refuses while it is not known. */
+export function knownPreview() {
+    if (!preview) throw new Error("It is not known yet what the preview shows.");
+    return preview;
+}
 
 /** Calls a function with each scene of the preview from now on. */
 export function followPreview(follower) { followers.push(follower); }
 
 function accept(scene, etag) {
+    turn++;
     if (etag !== tag) lookAtPreview();
     [preview, tag] = [scene, etag];
     for (const follower of followers) follower(scene);
@@ -25,11 +33,11 @@ function accept(scene, etag) {
 }
 
 /** Brings the preview's scene up to date. */
-export async function refreshPreview() {
-    const asked = ++turn;
+export const refreshPreview = single(async () => {
+    const before = turn;
     const { json, etag } = await requestTagged("GET", `${base}/preview`);
-    if (asked === turn && !underway) accept(json, etag);
-}
+    if (before === turn && !underway) accept(json, etag);
+});
 
 // The change of the preview that is under way: the next one, and a take, come after it.
 let underway = null;
@@ -42,9 +50,9 @@ function inTurn(work) {
 
 async function ask(method, path, body, headers) {
     turn++;
-    const { json, etag } = await requestTagged(method, path, body, headers);
-    turn++;
+    const { json, etag, headers: said } = await requestTagged(method, path, body, headers);
     accept(json, etag);
+    return said;
 }
 
 const put = (scene) => ask("PUT", `${base}/preview`, scene, { "If-Match": tag });
@@ -59,7 +67,7 @@ export function editPreview(make) {
     return inTurn(async () => {
         for (let attempts = 0; ; attempts++) {
             try {
-                return await put(make(preview));
+                return await put(make(knownPreview()));
             } catch (problem) {
                 if (problem.status !== 412 || attempts === 3) throw problem;
                 await look();
@@ -68,12 +76,13 @@ export function editPreview(make) {
     });
 }
 
-/** Makes a saved scene the preview, with what lies over its own picture. */
+/** Makes a saved scene the preview, with what lies over its own picture. Returns pointers to what of it is gone, or nothing. */
 export function recallPreset(name) {
     return inTurn(async () => {
-        await ask("POST", `${base}/presets/${encodeURIComponent(name)}/recall`);
+        const said = await ask("POST", `${base}/presets/${encodeURIComponent(name)}/recall`);
         bringOverlays("own");
         draw();
+        return said.get("Missing-Parts");
     });
 }
 
@@ -85,9 +94,9 @@ export const hasOwnOverlays = () => next.control("overlays").value === "own";
 
 /** The scene with what goes on over a take: the sound always, overlays and slides unless it brings its own. */
 function forAir(scene) {
-    const isOwn = hasOwnOverlays(), made = { ...scene, audio: program.audio };
-    if (!isOwn) made.overlays = program.overlays;
-    const slides = isOwn ? scene.slides ?? program.slides : program.slides ?? scene.slides;
+    const isOwn = hasOwnOverlays(), { audio, overlays, slides: shown } = knownProgram(), made = { ...scene, audio };
+    if (!isOwn) made.overlays = overlays;
+    const slides = isOwn ? scene.slides ?? shown : shown ?? scene.slides;
     if (slides) made.slides = slides;
     return made;
 }
@@ -193,7 +202,7 @@ function take({ transition, durationMs, when, seconds, time }) {
 }
 
 async function takeNow(body, { when, seconds, time }) {
-    let scene = forAir(preview);
+    let scene = forAir(knownPreview());
     // Taken once more, its clip begins once more.
     if (scene.media) scene = { ...scene, media: { ...scene.media, run: Math.round(Date.now()) } };
     try {
@@ -219,12 +228,15 @@ async function takeNow(body, { when, seconds, time }) {
 const sayTime = (programTime) => new Date(programTime).toLocaleTimeString([], { hour12: false });
 
 async function refreshPending() {
+    const question = ++asked;
     let answer = { json: null, etag: null };
     try {
         answer = await requestTagged("GET", `${base}/take`);
     } catch (problem) {
         if (problem.status !== 404) throw problem;
     }
+    if (question < told) return;
+    told = question;
     [pending, pendingTag] = [answer.json, answer.etag];
     drawPending();
 }
@@ -252,11 +264,12 @@ export async function startPreview() {
     await refreshPreview();
     repeat(refreshPreview, 2000);
     // While none waits, only a colleague can make one.
+    const followPending = single(refreshPending);
     let rests = 0;
-    repeat(async () => { if (pending || rests++ % 3 === 0) await refreshPending(); }, 2000);
+    repeat(async () => { if (pending || rests++ % 3 === 0) await followPending(); }, 2000);
     setInterval(() => {
         if (!pending) return;
         drawPending();
-        if (pending.at < programNow() - 100) Promise.all([refreshPending(), refreshProgram()]).catch(() => {});
+        if (hasJustPassed(pending.at + 100)) Promise.all([followPending(), refreshProgram()]).catch(() => {});
     }, 500);
 }

@@ -1,7 +1,7 @@
 // The program on the producer's desk: its scene as the studio tells it, how it is changed, and the pictures of program and preview.
 
 import { Problem, request, requestTagged } from "/assets/client.js";
-import { $, base, repeat } from "/assets/console.js";
+import { $, base, repeat, single } from "/assets/console.js";
 
 /** What the program shows, as the studio said last; null before. */
 export let program = null;
@@ -9,8 +9,14 @@ export let program = null;
 export let layouts = [];
 let tag = null;
 const followers = [];
-// Counts changes, and those under way: what was asked for before or during one tells what was.
+// Counts what was taken over and changed, and changes under way: what was asked for before or during one tells what was.
 let turn = 0, underway = 0;
+
+/** The program's scene; refuses while it is not known. */
+export function knownProgram() {
+    if (!program) throw new Error("It is not known yet what the program shows.");
+    return program;
+}
 
 /**
  * Calls a function with each scene that the program shows from now on; where this page has started its clip, with the program time
@@ -19,17 +25,18 @@ let turn = 0, underway = 0;
 export function followProgram(follower) { followers.push(follower); }
 
 function accept(scene, etag, shownFrom) {
+    turn++;
     program = scene;
     tag = etag;
     for (const follower of followers) follower(scene, shownFrom);
 }
 
 /** Brings the program's scene up to date. */
-export async function refreshProgram() {
-    const asked = ++turn;
+export const refreshProgram = single(async () => {
+    const asked = turn;
     const { json, etag } = await requestTagged("GET", `${base}/program`);
     if (asked === turn && !underway) accept(json, etag);
-}
+});
 
 /** Takes over what the program shows now, whatever else is under way. */
 async function look(shownFrom) {
@@ -69,7 +76,7 @@ export async function changeProgram(changes, headers) {
 export async function editProgram(make) {
     for (let attempts = 0; ; attempts++) {
         try {
-            return await changeProgram(make(program), { "If-Match": tag });
+            return await changeProgram(make(knownProgram()), { "If-Match": tag });
         } catch (problem) {
             if (problem.status !== 412 || attempts === 3) throw problem;
             await look();
@@ -135,7 +142,7 @@ export function lookAtPreview() { preview?.look(); }
 export async function startProgram(isRunning) {
     ({ items: layouts } = await request("GET", `${base}/layouts?limit=200`));
     await refreshProgram();
-    repeat(() => refreshProgram(), 2000);
+    repeat(refreshProgram, 2000);
     new Still("program", `${base}/program.jpg`, 1000, isRunning);
     preview = new Still("preview", `${base}/preview.jpg`, 3000, isRunning);
 }

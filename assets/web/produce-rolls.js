@@ -1,11 +1,11 @@
 // Video clips on the producer's desk: the list of them, putting one on air or into the preview, and what plays now.
 
-import { $, announce, attempt, base, programNow, sayLength } from "/assets/console.js";
+import { $, announce, attempt, base, hasJustPassed, programNow, sayLength } from "/assets/console.js";
 import { element } from "/assets/polls.js";
 import { assets, followFiles, nameOf, uploadChosen, videos } from "/assets/produce-files.js";
 import { Form, Lines } from "/assets/produce-forms.js";
 import { editPreview } from "/assets/produce-preview.js";
-import { followProgram, isOnAir, layouts, orderProgram, program, refreshProgram } from "/assets/produce-program.js";
+import { followProgram, isOnAir, knownProgram, layouts, orderProgram, program, refreshProgram } from "/assets/produce-program.js";
 
 // Every event has these; they are drawn without a file.
 const BUILT_IN = { bars: "Colour bars", slate: "Slate", countdown: "Countdown clip" };
@@ -64,12 +64,12 @@ async function queue(id) {
 
 /** Makes a clip the preview: it begins when the preview is taken, and goes back to what is on air now. */
 async function prepare(id) {
+    const { layout: name, slots, background, media: running } = knownProgram();
     const takes = ({ accepts }) => !accepts || accepts.includes("media");
     const fit = layouts.filter(({ slots }) => slots.some(takes)), layout = fit.find(({ name }) => name === "media-full") ?? fit[0];
     if (!layout) throw new Error("No layout takes a video.");
     const { then, audio, next } = orderOf(id);
-    const { layout: name, slots, background } = program;
-    const back = program.media?.after ?? { layout: name, slots, ...(background && { background }) };
+    const back = running?.after ?? { layout: name, slots, ...(background && { background }) };
     const media = { asset: id, state: "playing", then, audio, run: Math.round(Date.now()), after: back, ...(next && { next }) };
     await editPreview((scene) => ({ ...scene, layout: layout.name, slots: { [layout.slots.find(takes).id]: `media:${id}` }, media }));
     announce(`${clipName(id)} is in the preview.`);
@@ -186,7 +186,8 @@ function drawPosition() {
     slider.toggleAttribute("data-unknown", !isKnown);
     if (length) slider.max = length;
     const position = isKnown ? positionOf(roll) : 0, about = roll?.isExact ? "" : "about ";
-    if (document.activeElement !== slider || !slider.matches(":active")) slider.value = position;
+    // Neither under somebody's hand nor while it is ahead of the clip.
+    if (!isSeeking && (document.activeElement !== slider || !slider.matches(":active"))) slider.value = position;
     const place = isKnown ? `${about}${sayLength(position)}` : "";
     $("roll-time").textContent = length ? `${place || "–"} / ${sayLength(length)}` : place;
     slider.setAttribute("aria-valuetext", $("roll-time").textContent);
@@ -197,10 +198,30 @@ $("roll-pause").onclick = () => attempt($("roll-error"), () => {
     return order(asset, state === "playing" ? "pause" : "play", {});
 }, $("roll-pause"));
 $("roll-stop").onclick = () => attempt($("roll-error"), () => order(program.media.asset, "stop"), $("roll-stop"));
-$("roll-position").onchange = ({ target }) => attempt($("roll-error"), () => {
+
+// A key that is held asks for many places: one seek is sent at a time, and of those that wait only the newest.
+let sought = null, isSeeking = false;
+
+async function seek() {
+    isSeeking = true;
+    try {
+        while (sought && sought.asset === program.media?.asset) {
+            const { asset, positionMs } = sought;
+            sought = null;
+            await order(asset, "seek", { positionMs });
+        }
+    } finally {
+        sought = null;
+        isSeeking = false;
+    }
+}
+
+$("roll-position").onchange = ({ target }) => {
+    if (!program?.media) return;
     const { asset } = program.media, last = Math.max(0, (lengthOf(asset) ?? 0) - 1);
-    return order(asset, "seek", { positionMs: Math.min(Math.round(Number(target.value)), last) });
-});
+    sought = { asset, positionMs: Math.min(Math.round(Number(target.value)), last) };
+    if (!isSeeking) attempt($("roll-error"), seek);
+};
 
 followProgram((scene, shownFrom) => {
     observe(scene.media ?? null, shownFrom);
@@ -217,5 +238,5 @@ setInterval(() => {
     drawPosition();
     const end = endOf(roll);
     // The studio says what came after it.
-    if (end !== null && end < programNow() && program.media.then !== "hold") refreshProgram().catch(() => {});
+    if (end !== null && hasJustPassed(end) && program.media.then !== "hold") refreshProgram().catch(() => {});
 }, 500);

@@ -9,7 +9,8 @@ import { people, refreshPeople } from "/assets/produce-people.js";
 import { changeProgram, followProgram, isOnAir, program } from "/assets/produce-program.js";
 import { followTabs, isOpen } from "/assets/produce-tabs.js";
 
-let sound = null;
+// What was read last; null while nothing is to be heard. And why it can't be read now, if so.
+let sound = null, problem = null;
 
 // Faders: decibels, with silence at the lower end.
 const FLOOR = -40, CEILING = 12;
@@ -124,7 +125,8 @@ function drawLoudness() {
         Math.abs(sound.duckingDb) >= 0.1 && `ducking ${sound.duckingDb.toFixed(1)} dB`,
         Math.abs(sound.limitingDb) >= 0.1 && `limiter ${sound.limitingDb.toFixed(1)} dB`,
     ].filter(Boolean) : [];
-    $("sound-state").textContent = !sound ? "There is nothing to hear: the program does not run."
+    $("sound-state").textContent = problem ? `The sound can't be read now: ${problem.message}`
+        : !sound ? "There is nothing to hear: the program does not run."
         : does.length ? `Now: ${does.join(", ")}.` : "The sound goes out as it is mixed.";
 }
 
@@ -159,7 +161,14 @@ followProgram(() => {
 
 async function listen() {
     if (!isOpen("sound")) return;
-    sound = isOnAir ? await request("GET", `${base}/program/sound`).catch(() => null) : null;
+    try {
+        sound = isOnAir ? await request("GET", `${base}/program/sound`) : null;
+        problem = null;
+    } catch (reason) {
+        // The studio says by 404 that the program does not run; otherwise what was heard last stays.
+        if (reason.status === 404) sound = null;
+        problem = reason.status === 404 ? null : reason;
+    }
     draw();
 }
 

@@ -1,13 +1,13 @@
 // The producer's page: signing in, the event's state, and the parts of the desk.
 
-import { LiveChannel, askForCredential, pause, request, signIn, takeCredential } from "/assets/client.js";
+import { LiveChannel, askForCredential, jitter, pause, request, signIn, takeCredential } from "/assets/client.js";
 import { $, attempt, base, event, repeat, setClock } from "/assets/console.js";
-import { refreshFiles, startFiles } from "/assets/produce-files.js";
+import { startFiles } from "/assets/produce-files.js";
 import { refreshIngests } from "/assets/produce-ingests.js";
 import { refreshOutputs } from "/assets/produce-outputs.js";
 import { startOverlays } from "/assets/produce-overlays.js";
 import { startPeople } from "/assets/produce-people.js";
-import { drawPoll, followTallies, polls } from "/assets/produce-polls.js";
+import { drawPoll, followTallies, polls, startPolls } from "/assets/produce-polls.js";
 import { presets, startPresets } from "/assets/produce-presets.js";
 import { pending, preview, startPreview } from "/assets/produce-preview.js";
 import { program, sayProgramState, startProgram } from "/assets/produce-program.js";
@@ -68,8 +68,8 @@ async function enter(credential) {
         try {
             return await refreshEvent();
         } catch (problem) {
-            if (problem.status === 0 || problem.status >= 500) {
-                await pause(1000);
+            if (problem.isPassing) {
+                await pause(problem.retryAfterMs ?? 1000);
                 continue;
             }
             phase = "signedOut";
@@ -78,6 +78,23 @@ async function enter(credential) {
             await askForCredential($("gate"));
         }
     }
+}
+
+/** Starts a part of the desk, whatever becomes of the others: what may pass is said and tried again, anything else is said. */
+function begin(error, part) {
+    return attempt(error, async () => {
+        for (let isFirst = true; ; isFirst = false) {
+            try {
+                await part();
+                if (!isFirst) error.textContent = "";
+                return;
+            } catch (problem) {
+                if (!problem.isPassing) throw problem;
+                if (error.textContent !== problem.message) error.textContent = problem.message;
+                await pause((problem.retryAfterMs ?? 1000) + jitter(1000));
+            }
+        }
+    });
 }
 
 async function start() {
@@ -91,18 +108,14 @@ async function start() {
     repeat(refreshIngests, 3000);
     repeat(refreshOutputs, 2000);
     startPeople();
-    attempt($("program-error"), async () => {
-        await refreshFiles();
-        await startProgram(() => state === "starting" || state === "live");
-        await startPreview();
-        startFiles();
-        startPresets();
-    });
-    attempt($("shown-error"), startOverlays);
-    attempt($("slides-error"), refreshDecks);
+    startPresets();
     startSound();
-    const { items } = await request("GET", `${base}/polls`);
-    for (const poll of items) drawPoll(poll);
+    begin($("program-error"), () => startProgram(() => state === "starting" || state === "live"));
+    begin($("program-error"), startPreview);
+    begin($("clips-error"), startFiles);
+    begin($("shown-error"), startOverlays);
+    begin($("slides-error"), refreshDecks);
+    begin($("event-error"), startPolls);
     // What colleagues open and close comes by the channel.
     new LiveChannel(event, {
         onHello: ({ serverTime }) => setClock(serverTime),
