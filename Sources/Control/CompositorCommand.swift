@@ -148,6 +148,8 @@ public struct ProgramChange: Sendable, Codable, Hashable {
     public var scene: Scene
     /// Its version; an older one than what is shown is not taken.
     public var version: Int64
+    /// The take that waits, as far as Studio knows; one that has been shown meanwhile is not undone by this scene.
+    public var take: String?
     /// Every layout that the scene may name, when they have changed.
     public var layouts: [Layout]?
     /// Every theme that the scene may name, when they have changed.
@@ -157,11 +159,12 @@ public struct ProgramChange: Sendable, Codable, Hashable {
 
     /// Creates a change.
     public init(
-        scene: Scene, version: Int64, layouts: [Layout]? = nil, themes: [OverlayTheme]? = nil,
+        scene: Scene, version: Int64, take: String? = nil, layouts: [Layout]? = nil, themes: [OverlayTheme]? = nil,
         transition: Transition = Transition(kind: .cut, milliseconds: 0)
     ) {
         self.scene = scene
         self.version = version
+        self.take = take
         self.layouts = layouts
         self.themes = themes
         self.transition = transition

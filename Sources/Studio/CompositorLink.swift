@@ -9,8 +9,8 @@ internal import Web
 
 /// Speaks to the compositor of one event from its registration until it leaves or is not needed any more.
 ///
-/// Setups, layouts and takes that wait are told in order, because the compositor takes the last one, and so are casts among
-/// themselves; nothing waits until the sources of what was told before are there. Scenes carry a version and are told at once.
+/// Setups, layouts and takes that wait are told in order, because the compositor takes the last one, and so are casts and scenes
+/// among themselves; nothing waits until the sources of what was told before are there.
 actor CompositorLink {
     /// What the link works with.
     struct Parts: Sendable {
@@ -38,10 +38,12 @@ actor CompositorLink {
     private var castListener: CastListener?
     private var publishURL: String?
     private var mustTellConnections = false
-    private var last: Task<Void, Never>?, lastCast: Task<Void, Never>?
+    private var last: Task<Void, Never>?, lastCast: Task<Void, Never>?, lastScene: Task<Void, Never>?
     private var waitingCast: Task<ShownAt?, Never>?
     private var mustTellCast = false
     var polls = NamedPolls()
+    /// The telling of polls that has not begun to read them.
+    var waitingPolls: Task<Void, Never>?, lastPolls: Task<Void, Never>?
     private let returnFeed: ReturnFeedLink
 
     init(event: String, org: String, worker: String, parts: Parts, rolls: RollProgress) {
@@ -174,8 +176,7 @@ actor CompositorLink {
         try await tellConnections()
         // What has changed since the setup was read was not told: nothing was told before the program ran.
         let newer = try await parts.source.setup(for: event)
-        let change = ProgramChange(
-            scene: newer.scene, version: newer.version, layouts: newer.layouts, themes: newer.themes)
+        let change = newer.change
         let showing = newer.version > program.version ? try await say(change) : nil
         polls.coming = newer.take?.scene.overlays.poll?.id ?? polls.coming
         let preparing = newer.take != program.take ? try say(.putTake(newer.take)) : nil
@@ -190,9 +191,7 @@ actor CompositorLink {
     /// Tells the layouts, always the newest; two who change them at once are told in order.
     func layoutsChanged() async {
         _ = await inTurn("its layouts") { () -> Rest<ShownAt> in
-            let program = try await self.parts.source.setup(for: self.event)
-            let change = ProgramChange(
-                scene: program.scene, version: program.version, layouts: program.layouts, themes: program.themes)
+            let change = try await self.parts.source.setup(for: self.event).change
             let showing = try await self.say(change)
             return { if let showing { try await self.shown(change, showing) } else { nil } }
         }
@@ -219,7 +218,7 @@ actor CompositorLink {
     func taken(_ id: String) async {
         _ = await inTurn("what it shows") { () -> Rest<ShownAt> in
             guard let program = try await self.parts.source.finishTake(id, of: self.event) else { return { nil } }
-            let change = ProgramChange(scene: program.scene, version: program.version)
+            let change = program.change()
             let showing = try await self.say(change)
             return { if let showing { try await self.shown(change, showing) } else { nil } }
         }
@@ -256,7 +255,17 @@ actor CompositorLink {
         return try await shown(change, showing)
     }
 
+    /// One whose poll is told first holds back those that come after it: the compositor would not go back to it from them.
     private func say(_ change: ProgramChange) async throws -> CommandAnswer? {
+        let saying = Task { [previous = lastScene] in
+            await previous?.value
+            return try await self.sayInTurn(change)
+        }
+        lastScene = Task { _ = await saying.result }
+        return try await saying.value
+    }
+
+    private func sayInTurn(_ change: ProgramChange) async throws -> CommandAnswer? {
         guard isRunning else { return nil }
         newestVersion = max(newestVersion, change.version)
         if newestVersion == change.version { polls.shown = change.scene.overlays.poll?.id }

@@ -42,8 +42,21 @@ extension CompositorLink {
         return pictures
     }
 
-    /// Tells what the polls show, when it has changed.
+    /// Tells what the polls show, when it has changed; what is told later was read later.
+    ///
+    /// One that waits for its turn reads the newest when it comes, so a second one is never needed.
     func tellPolls() async {
+        if let waitingPolls { return await waitingPolls.value }
+        let telling = Task { [previous = lastPolls] in
+            await previous?.value
+            await self.tellNewestPolls()
+        }
+        (waitingPolls, lastPolls) = (telling, telling)
+        await telling.value
+    }
+
+    private func tellNewestPolls() async {
+        waitingPolls = nil
         let pictures = await pollPictures()
         guard isRunning, pictures != polls.told else { return }
         let before = polls.told

@@ -250,10 +250,24 @@ struct ConductorFixture: Sendable {
         return worker
     }
 
+    /// An output and a supervisor, and an event that has been started.
+    func started() async throws -> [FakeWorker] {
+        let output = try await output(), supervisor = try await supervisor()
+        try await add("e")
+        _ = try await conductor.start("e")
+        try await eventually("the supervisor is told") { supervisor.sets.last == ["e"] }
+        return [output, supervisor]
+    }
+
     /// A compositor that shows what it is told, ready from program time 1000 on.
-    func compositor(_ event: String) async throws -> FakeWorker {
+    ///
+    /// - Parameter instead: what it answers where it is not as others.
+    func compositor(
+        _ event: String, instead: @escaping @Sendable (CompositorCommand) async throws -> CommandReply? = { _ in nil }
+    ) async throws -> FakeWorker {
         try await worker(.compositor, "compositor-\(event)", event: event) { command in
             guard case .compositor(let command) = command else { return .failed("not for a compositor") }
+            if let reply = try await instead(command) { return reply }
             let shown = CompositorReply.shown(programTime: ProgramTime(milliseconds: 1000), isReady: true)
             return switch command {
             case .run(let setup): .compositor(.running(setup.clock ?? Self.anchor))

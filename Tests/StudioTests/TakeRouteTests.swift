@@ -72,6 +72,22 @@ struct TakeRouteTests {
         }
     }
 
+    @Test("is named to the compositor with every change of the program while it waits")
+    func named() async throws {
+        try await withEvent { client, admin, fixture in
+            let programs = fixture.studio.programs, path = "/v1/events/e/program"
+            try await programs.update("e") { state, _ in state.preview = Scene(layout: "grid") }
+            let take = try await programs.schedule("e", at: ProgramTime(milliseconds: 5000)) { _, _ in
+                .init(kind: .cut, milliseconds: 0)
+            }
+            _ = try await client.call(.patch, path, admin, #"{"layout":"split-2"}"#)
+            #expect(fixture.control.changes.last?.take == take.id)
+            _ = try await programs.finishTake(take.id, of: "e")
+            _ = try await client.call(.patch, path, admin, #"{"layout":"full"}"#)
+            #expect(fixture.control.changes.last?.take == nil && fixture.control.changes.last?.scene.layout == "full")
+        }
+    }
+
     @Test("becomes the program's scene once, when it was shown, and not when another one waits by then")
     func finished() async throws {
         try await withEvent { client, admin, fixture in

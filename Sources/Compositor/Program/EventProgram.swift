@@ -186,7 +186,8 @@ public final class EventProgram: Sendable {
             commands.append(
                 .show(
                     ProgramChange(
-                        scene: setup.scene, version: setup.version, layouts: setup.layouts, themes: setup.themes)))
+                        scene: setup.scene, version: setup.version, take: setup.take?.id, layouts: setup.layouts,
+                        themes: setup.themes)))
         }
         return commands + [.putCast(setup.cast), .putTake(setup.take)]
     }
@@ -419,8 +420,10 @@ public enum ProgramError: Error, Sendable, Hashable, CustomStringConvertible {
     case noLayout
     /// The scene names a layout that is not there.
     case unknownLayout(String)
-    /// Something newer is shown already, or too much waits.
+    /// Something newer is shown already, or the program has ended.
     case outdated
+    /// More changes wait for what they name than can be kept.
+    case tooManyWait
     /// There is no picture yet.
     case notStarted
     /// More pixels are to be read than anybody needs.
@@ -432,6 +435,7 @@ public enum ProgramError: Error, Sendable, Hashable, CustomStringConvertible {
         case .noLayout: "there is no layout"
         case .unknownLayout(let name): "there is no layout \(name)"
         case .outdated: "a newer scene is shown"
+        case .tooManyWait: "too many changes wait for what they name"
         case .notStarted: "the program has not started"
         case .tooManyPixels(let count): "\(count) pixels are more than are read at once"
         }

@@ -163,10 +163,11 @@ public final class ProgramBoard: Sendable {
             guard contents.layouts[change.scene.layout] != nil else {
                 return .failure(.unknownLayout(change.scene.layout))
             }
-            guard !contents.isClosed, let number = contents.changes.add(change.scene, version: change.version) else {
-                return .failure(.outdated)
+            guard !contents.isClosed else { return .failure(.outdated) }
+            let isBeforeTake = change.take != nil && change.take == contents.taken?.id
+            return Result { () throws(ProgramError) in
+                try contents.changes.add(change.scene, version: change.version, isBeforeTake: isBeforeTake)
             }
-            return .success(number)
         }
         return try number.get()
     }

@@ -28,7 +28,7 @@ struct SceneChanges: Sendable {
     private var base: Scene
     private var changes: [Change] = []
     private var last: UInt64 = 0
-    /// Whether a take was shown since the last scene was told.
+    /// Whether what is shown began with a take of which no scene that was told knows.
     private var isOvertaken = false
 
     init(_ scene: Scene, version: Int64) {
@@ -41,16 +41,20 @@ struct SceneChanges: Sendable {
 
     /// Takes in a scene that waits until it is ready.
     ///
-    /// - Returns: its number; nil when it is older than what was told last, or too many wait.
-    mutating func add(_ scene: Scene, version: Int64) -> UInt64? {
-        guard version >= self.version, changes.count < Self.limit else { return nil }
-        // What is said under the version that a take has overtaken is the scene before the take.
-        let isOld = isOvertaken && version == self.version
+    /// - Parameters:
+    ///   - scene: the whole scene.
+    ///   - version: its version.
+    ///   - isBeforeTake: whether it was made before Studio had heard of the last take that was shown, which then stays,
+    ///     with what this scene alters in the one before the take.
+    /// - Returns: its number.
+    /// - Throws: `ProgramError.outdated` when it is older than what was told last, `.tooManyWait`.
+    mutating func add(_ scene: Scene, version: Int64, isBeforeTake: Bool = false) throws(ProgramError) -> UInt64 {
+        guard version >= self.version else { throw .outdated }
+        guard changes.count < Self.limit else { throw .tooManyWait }
         last += 1
-        let after = isOld ? told : scene
-        changes.append(Change(number: last, before: told, after: after, parts: after.parts(changedFrom: told)))
-        if !isOld { (told, isOvertaken) = (scene, false) }
-        self.version = version
+        changes.append(Change(number: last, before: told, after: scene, parts: scene.parts(changedFrom: told)))
+        isOvertaken = isOvertaken && isBeforeTake
+        (told, self.version) = (scene, version)
         return last
     }
 

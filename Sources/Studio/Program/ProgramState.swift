@@ -19,11 +19,18 @@ public struct ProgramState: Sendable, Hashable {
     public var stage: [StagePlace] = []
     /// The program clock of an earlier run.
     public var clock: ClockAnchor?
+    /// The id of the take that waits for its moment; read only.
+    public var take: String?
 
     /// The entity tag of the program's scene.
     var etag: String { "\"\(version)\"" }
     /// The entity tag of the preview's scene.
     var previewETag: String { "\"\(previewVersion)\"" }
+
+    /// What a compositor is told of the scene.
+    func change(_ transition: ProgramChange.Transition = .init(kind: .cut, milliseconds: 0)) -> ProgramChange {
+        ProgramChange(scene: scene, version: version, take: take, transition: transition)
+    }
 }
 
 /// Somebody on stage, and how their picture fills its slot.
@@ -68,6 +75,11 @@ public struct ProgramParts: Sendable, Hashable {
     public var take: PendingTake?
     /// How long the scene's roll runs; nil when there is none, or it stays.
     public var rollLengthMs: Int64?
+
+    /// What a compositor is told of the scene, and of what scenes may name.
+    var change: ProgramChange {
+        ProgramChange(scene: scene, version: version, take: take?.id, layouts: layouts, themes: themes)
+    }
 }
 
 extension ProgramState {

@@ -143,9 +143,11 @@ public struct ProgramStore: Sendable {
     // MARK: - Inside a transaction
 
     static func read(_ database: Database, _ event: String, _ builtIn: [String: Layout]) throws -> ProgramState {
-        try Row.fetchOne(database, sql: "SELECT * FROM program WHERE event = ?", arguments: [event]).map {
-            try ProgramState($0)
-        } ?? ProgramState(builtIn: builtIn)
+        let row = try Row.fetchOne(database, sql: "SELECT * FROM program WHERE event = ?", arguments: [event])
+        var state = try row.map { try ProgramState($0) } ?? ProgramState(builtIn: builtIn)
+        state.take = try String.fetchOne(
+            database, sql: "SELECT id FROM pendingTake WHERE event = ?", arguments: [event])
+        return state
     }
 
     static func org(of event: String, _ database: Database) throws -> String {

@@ -150,8 +150,8 @@ extension ProgramStore {
         }
         guard state.version != before else {
             // It has gone on; a compositor that asks again has missed it.
-            return state.scene.media?.run == run ? nil : ProgramChange(scene: state.scene, version: state.version)
+            return state.scene.media?.run == run ? nil : state.change()
         }
-        return ProgramChange(scene: state.scene, version: state.version)
+        return state.change()
     }
 }

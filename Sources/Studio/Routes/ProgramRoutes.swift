@@ -183,9 +183,7 @@ struct ProgramRoutes: Sendable {
         _ state: ProgramState, _ event: String, _ transition: ProgramChange.Transition? = nil
     ) async throws -> ShownAt? {
         try await control.showIfThere(
-            ProgramChange(
-                scene: state.scene, version: state.version,
-                transition: transition ?? .init(kind: .cut, milliseconds: 0)), event: event)
+            state.change(transition ?? .init(kind: .cut, milliseconds: 0)), event: event)
     }
 
     private func answer(_ state: ProgramState, _ shown: ShownAt?) throws -> Response {

@@ -98,8 +98,7 @@ struct RollRoutes: Sendable {
             try body(&state, asset, references)
             try references.check(state.scene)
         }
-        let shown = try await control.showIfThere(
-            ProgramChange(scene: state.scene, version: state.version), event: event)
+        let shown = try await control.showIfThere(state.change(), event: event)
         return try .json(Shown(View(media: state.scene.media), shown), headers: [.eTag: state.etag])
     }
 }

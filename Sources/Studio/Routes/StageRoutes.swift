@@ -143,7 +143,6 @@ struct StageRoutes: Sendable {
     private func tell(_ state: ProgramState, _ event: String, hasNewScene: Bool) async throws -> ShownAt? {
         let cast = await control.castChanged(event: event)
         guard hasNewScene else { return cast }
-        let change = ProgramChange(scene: state.scene, version: state.version)
-        return try await control.showIfThere(change, event: event) ?? cast
+        return try await control.showIfThere(state.change(), event: event) ?? cast
     }
 }

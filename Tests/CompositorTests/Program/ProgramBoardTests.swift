@@ -64,7 +64,7 @@ struct ProgramBoardTests {
         let board = try #require(ProgramBoard(try Self.setup()))
         #expect(board.put(take: take("grid", at: 5000)))
         #expect(board.advance(to: time(5000)).look.layout.name == "grid")
-        #expect(board.add(.init(scene: Scene(layout: "full"), version: 1)) { _ in })
+        #expect(board.add(.init(scene: Scene(layout: "full"), version: 1, take: "take-5000")) { _ in })
         #expect(board.advance(to: time(5033)).look.layout.name == "grid")
         #expect(board.add(.init(scene: Scene(layout: "full"), version: 2)) { _ in })
         #expect(board.advance(to: time(5066)).look.layout.name == "full")

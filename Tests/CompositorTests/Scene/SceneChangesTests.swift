@@ -11,7 +11,9 @@ struct SceneChangesTests {
 
         init(_ scene: Scene, version: Int64) { changes = SceneChanges(scene, version: version) }
 
-        func add(_ scene: Scene, version: Int64) -> UInt64? { changes.add(scene, version: version) }
+        func add(_ scene: Scene, version: Int64, isBeforeTake: Bool = false) -> UInt64? {
+            try? changes.add(scene, version: version, isBeforeTake: isBeforeTake)
+        }
         func scene(showing number: UInt64) -> Scene { changes.scene(showing: number) }
         func show(_ number: UInt64) -> Scene { changes.show(number) }
         func take(_ scene: Scene) { changes.take(scene) }
@@ -115,7 +117,8 @@ struct SceneChangesTests {
         changes.take(taken)
         #expect(changes.show(waits) == taken)
         // A layout that has changed, told with the scene that Studio knows.
-        let again = try #require(changes.add(changed(start) { $0.layout = "media-full" }, version: 2))
+        let known = changed(start) { $0.layout = "media-full" }
+        let again = try #require(changes.add(known, version: 2, isBeforeTake: true))
         #expect(changes.show(again) == taken)
         let next = try #require(changes.add(taken, version: 3))
         #expect(changes.show(next) == taken)
@@ -123,12 +126,31 @@ struct SceneChangesTests {
         #expect(changes.show(after) == start)
     }
 
+    @Test("a change of the scene before a take, in the instant of the take, does not bring that scene back")
+    func takenMeanwhile() throws {
+        let changes = Told(start, version: 1)
+        let taken = Scene(layout: "grid")
+        changes.take(taken)
+        let news = changed(start) { $0.overlays.ticker = Ticker(text: "News") }
+        let late = try #require(changes.add(news, version: 2, isBeforeTake: true))
+        #expect(changes.show(late) == changed(taken) { $0.overlays.ticker = Ticker(text: "News") })
+        // Two in a row.
+        let quiet = changed(news) { $0.overlays.ticker = nil }
+        let later = try #require(changes.add(quiet, version: 3, isBeforeTake: true))
+        #expect(changes.show(later) == taken)
+        // Studio has made it the program's scene.
+        let finished = try #require(changes.add(taken, version: 4))
+        #expect(changes.show(finished) == taken)
+        let after = try #require(changes.add(start, version: 5, isBeforeTake: true))
+        #expect(changes.show(after) == start, "nothing was overtaken any more")
+    }
+
     @Test("what is older is not taken, and neither is more than can wait")
     func bounded() throws {
         let changes = Told(start, version: 7)
-        #expect(changes.add(start, version: 6) == nil)
+        #expect(throws: ProgramError.outdated) { try changes.changes.add(start, version: 6) }
         for number in 0..<SceneChanges.limit { #expect(changes.add(start, version: Int64(8 + number)) != nil) }
-        #expect(changes.add(start, version: 1000) == nil)
+        #expect(throws: ProgramError.tooManyWait) { try changes.changes.add(start, version: 1000) }
         for number in 1...UInt64(SceneChanges.limit) { _ = changes.show(number) }
         #expect(changes.add(start, version: 1000) != nil)
         #expect(changes.show(12_345) == start, "nobody's number")
