@@ -45,6 +45,18 @@ export async function requestTagged(method, path, body, headers = {}) {
     throw new Problem(response.status, json ?? {}, json?.retryAfterMs ?? (seconds > 0 ? seconds * 1000 : undefined));
 }
 
+/** All items of a list that comes in pages. */
+export async function requestAll(path) {
+    const found = [];
+    let after = "";
+    do {
+        const { items, next } = await request("GET", `${path}?limit=200${after && `&after=${encodeURIComponent(after)}`}`);
+        found.push(...items);
+        after = next ?? "";
+    } while (after);
+    return found;
+}
+
 /** Full jitter: spreads clients that were all cut at one moment. */
 export const jitter = (ms) => Math.random() * ms;
 

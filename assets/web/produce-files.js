@@ -1,6 +1,6 @@
 // Files of the event on the producer's desk: uploading with progress, what each is called here, and the list of all of them.
 
-import { Problem, request } from "/assets/client.js";
+import { Problem, request, requestAll } from "/assets/client.js";
 import { $, announce, attempt, base, makeDeliberate, repeat, sayLength } from "/assets/console.js";
 import { element } from "/assets/polls.js";
 import { Lines } from "/assets/produce-forms.js";
@@ -18,13 +18,7 @@ export const fonts = () => assets.filter(({ kind }) => kind === "font");
 
 /** Asks which files there are. */
 async function refreshFiles() {
-    const found = [];
-    let after = "";
-    do {
-        const { items, next } = await request("GET", `${base}/assets?limit=200${after && `&after=${encodeURIComponent(after)}`}`);
-        found.push(...items);
-        after = next ?? "";
-    } while (after);
+    const found = await requestAll(`${base}/assets`);
     if (JSON.stringify(found) === JSON.stringify(assets)) return;
     assets = found;
     for (const follower of followers) follower();

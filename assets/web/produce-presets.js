@@ -1,6 +1,6 @@
 // Saved scenes on the producer's desk: kept under a name, called up into the preview, removed.
 
-import { request } from "/assets/client.js";
+import { request, requestAll } from "/assets/client.js";
 import { $, announce, attempt, base, makeDeliberate, repeat } from "/assets/console.js";
 import { element } from "/assets/polls.js";
 import { Form, Lines, refuse } from "/assets/produce-forms.js";
@@ -12,14 +12,7 @@ import { followProgram, knownProgram, layouts } from "/assets/produce-program.js
 export let presets = [];
 
 async function refreshPresets() {
-    const found = [];
-    let after = "";
-    do {
-        const { items, next } = await request("GET", `${base}/presets?limit=200${after && `&after=${encodeURIComponent(after)}`}`);
-        found.push(...items);
-        after = next ?? "";
-    } while (after);
-    presets = found;
+    presets = await requestAll(`${base}/presets`);
     drawPresets();
     $("no-presets").hidden = presets.length > 0;
     sayWhatSaves();

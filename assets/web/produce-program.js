@@ -1,6 +1,6 @@
 // The program on the producer's desk: its scene as the studio tells it, how it is changed, and the pictures of program and preview.
 
-import { Problem, request, requestTagged } from "/assets/client.js";
+import { Problem, request, requestAll, requestTagged } from "/assets/client.js";
 import { $, base, repeat, single } from "/assets/console.js";
 
 /** What the program shows, as the studio said last; null before. */
@@ -140,7 +140,7 @@ export function lookAtPreview() { preview?.look(); }
 
 /** Begins to show and to follow the program; `isRunning()` says whether there is a picture to ask for. */
 export async function startProgram(isRunning) {
-    ({ items: layouts } = await request("GET", `${base}/layouts?limit=200`));
+    layouts = await requestAll(`${base}/layouts`);
     await refreshProgram();
     repeat(refreshProgram, 2000);
     new Still("program", `${base}/program.jpg`, 1000, isRunning);

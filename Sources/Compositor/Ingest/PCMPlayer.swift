@@ -98,10 +98,7 @@ struct PCMPlayer {
         if let current = from, abs(wanted - current) > Self.spliceFrom, abs(wanted - current) <= Self.jumpFrom,
             let place = splice(from: current, to: wanted)
         {
-            render(from: current, step: 1, into: out, gain: Self.falling)
-            let old = Array(out)
-            render(from: place, step: 1, into: out, gain: Self.rising)
-            for index in out.indices { out[index] += old[index] }
+            fade(from: current, to: place, into: out)
             position = place + length
             trim(wanted)
             return true
@@ -110,14 +107,12 @@ struct PCMPlayer {
             report.jumps += 1
             isCorrecting = false
             let isThere = wanted >= Double(base) + 1 && wanted + length + reserve <= Double(end)
-            position = isThere ? wanted : nil
-            // The old place fades out while the new one fades in; both are there, or one is silent.
-            render(from: current, step: 1, into: out, gain: Self.falling)
             if isThere {
-                let old = Array(out)
-                render(from: wanted, step: 1, into: out, gain: Self.rising)
-                for index in out.indices { out[index] += old[index] }
+                fade(from: current, to: wanted, into: out)
                 position = wanted + length
+            } else {
+                render(from: current, step: 1, into: out, gain: Self.falling)
+                position = nil
             }
             trim(wanted)
             return true
@@ -150,6 +145,14 @@ struct PCMPlayer {
         }
         trim(wanted)
         return true
+    }
+
+    /// Gives a block in which one place fades out while another one fades in.
+    private func fade(from old: Double, to new: Double, into out: UnsafeMutableBufferPointer<Float>) {
+        render(from: old, step: 1, into: out, gain: Self.falling)
+        let fading = Array(out)
+        render(from: new, step: 1, into: out, gain: Self.rising)
+        for index in out.indices { out[index] += fading[index] }
     }
 
     /// A place near the wanted one where it sounds as what comes next; nil when what is there does not suffice.

@@ -1,6 +1,5 @@
 import Control
 import Foundation
-import Glibc
 import Logging
 import Media
 import NIOPosix
@@ -11,31 +10,6 @@ import Testing
 
 @Suite("Commands to a compositor", .serialized)
 struct CompositorWorkerTests {
-    /// A listener that takes connections and never says a word: a Studio whose files never come.
-    private final class Silence: Sendable {
-        private let descriptor: Int32
-        let port: Int
-
-        init() throws {
-            let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            descriptor = listener
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let bound = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Int32 in
-                    guard bind(listener, pointer, length) == 0, listen(listener, 16) == 0 else { return -1 }
-                    return getsockname(listener, pointer, &length)
-                }
-            }
-            port = Int(UInt16(bigEndian: address.sin_port))
-            try #require(bound == 0)
-        }
-
-        deinit { close(descriptor) }
-    }
-
     /// What has ended, in order.
     private final class Ended: Sendable {
         private let box = Mutex<[String]>([])
@@ -43,7 +17,7 @@ struct CompositorWorkerTests {
         func note(_ name: String) { box.withLock { $0.append(name) } }
     }
 
-    private func worker(_ silence: Silence) -> CompositorWorker {
+    private func worker(_ silence: SilentStudio) -> CompositorWorker {
         var configuration = CompositorConfiguration(
             event: "e", studio: URL(filePath: "/"), token: "t", place: "", bindAddress: "127.0.0.1",
             trustedCertificateFile: nil,
@@ -65,7 +39,7 @@ struct CompositorWorkerTests {
 
     @Test("a scene whose roll does not come holds up no other command, and what comes later wins")
     func parked() async throws {
-        let silence = try Silence(), worker = worker(silence), ended = Ended()
+        let silence = try SilentStudio(), worker = worker(silence), ended = Ended()
         guard case .compositor(.running) = try await reply(worker, .run(try ProgramBoardTests.setup())) else {
             Issue.record("it does not run")
             return
@@ -116,7 +90,7 @@ struct CompositorWorkerTests {
 
     @Test("more than can go on at once is refused")
     func bounded() async throws {
-        let silence = try Silence(), worker = worker(silence)
+        let silence = try SilentStudio(), worker = worker(silence)
         _ = try await reply(worker, .run(try ProgramBoardTests.setup()))
         var going: [Task<CommandReply, Never>] = [], refused = 0
         for version in 2..<400 {

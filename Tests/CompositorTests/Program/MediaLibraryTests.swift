@@ -1,5 +1,4 @@
 import Control
-import Glibc
 import Logging
 import Media
 import Testing
@@ -10,25 +9,13 @@ import Testing
 struct MediaLibraryTests {
     @Test("a picture that does not come holds nobody up beyond the time allowed")
     func slow() async throws {
-        // It listens, and never says a word.
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(listener) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let port = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Int32 in
-                guard bind(listener, pointer, length) == 0, listen(listener, 8) == 0 else { return -1 }
-                return getsockname(listener, pointer, &length)
-            }
-        }
-        try #require(port == 0)
         let store = GraphicsStore()
         let shop = PaintShop(canvas: PixelSize(width: 320, height: 180), store: store)
-        let studio = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
+        let silence = try SilentStudio()
+        defer { withExtendedLifetime(silence) {} }
         let library = MediaLibrary(
-            address: MediaAddress(studio: studio, token: "t", event: "e"), store: store, shop: shop,
+            address: MediaAddress(studio: "http://127.0.0.1:\(silence.port)", token: "t", event: "e"), store: store,
+            shop: shop,
             logger: Logger(label: "test"))
         var look = try #require(ProgramBoard(try ProgramBoardTests.setup())).look
         look.scene.background = .image("slow")
