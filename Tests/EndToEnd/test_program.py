@@ -208,7 +208,7 @@ def test_a_frozen_speaker_holds_the_last_picture(rehearsed):
     moment = rehearsed.answers["frozen"]["programTime"]
     tile = GRID[2]
     # Where the machine stands still for a moment, two pictures may be the same.
-    first, *others = (rehearsed.decoded.full_size(moment + at, tile) for at in (-1200, -900, -600, -300))
+    first, *others = (rehearsed.decoded.full_size(moment + at, tile) for at in range(-2100, 0, 300))
     moves = max(first.difference(other) for other in others)
     # What was under way is played: up to a second, on a slow machine.
     held = [rehearsed.decoded.full_size(moment + at, tile) for at in (3500, 6500)]

@@ -10,7 +10,7 @@ import Output
 import RTMP
 import Testing
 
-@Suite("RTMP ingest", .timeLimit(.minutes(2)))
+@Suite("RTMP ingest", .timeLimit(.minutes(5)))
 struct IngestServerTests {
     private let group = MultiThreadedEventLoopGroup.singleton
 

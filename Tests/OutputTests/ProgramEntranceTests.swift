@@ -37,7 +37,7 @@ final class LogBook: Sendable {
     }
 }
 
-@Suite("The program's entrance", .timeLimit(.minutes(2)))
+@Suite("The program's entrance", .timeLimit(.minutes(5)))
 struct ProgramEntranceTests {
     private let folder: TemporaryFolder
     private let keys: TokenKeys

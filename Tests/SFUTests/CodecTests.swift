@@ -13,6 +13,8 @@ struct ShardCodecTests {
     private let microphone = LocalTrack(name: "microphone", codec: .opus)
 
     /// Sends frames in step with their arrival, keyframes as they are asked for; returns the numbers that arrived.
+    ///
+    /// What stays lost for half a second is given up, as on a machine that stands still for so long; a keyframe follows.
     private func run(
         _ codec: Codec, _ publisher: RTCClient, _ publisherLog: ClientLog, _ subscriberLog: ClientLog,
         numbers: Range<Int>
@@ -23,6 +25,8 @@ struct ShardCodecTests {
             let number = TestFrames.lastNumber(frame)
             #expect(sent[number] == frame.frame.payload.array, "frame \(number) was changed on its way")
             #expect(track.codec == codec && frame.frame.codec == codec)
+            #expect(number > got.last ?? -1)
+            #expect(number == (got.last ?? -1) + 1 || frame.frame.isKeyframe, "a hole before \(number)")
             got.append(number)
             return true
         }
@@ -54,16 +58,17 @@ struct ShardCodecTests {
         #expect(track.codec == codec)
         let got = run(codec, publisher, publisherLog, earlyLog, numbers: 0..<60)
         let first = try #require(got.first)
-        #expect(first < 30 && got.starts(with: first..<(got.last ?? 0) + 1), "without a hole: \(got)")
-        #expect(got.last ?? 0 >= 55)
+        #expect(first < 30 && got.last ?? 0 >= 55, "\(got)")
         // Who comes later begins with a keyframe that is asked for.
         let (late, lateLog) = try await harness.subscriber("late")
         #expect(lateLog.waitConnected())
         let others = run(codec, publisher, publisherLog, lateLog, numbers: 60..<110)
-        #expect(others.count > 20 && others.starts(with: (others.first ?? 0)..<110))
+        #expect(others.count > 20 && others.last == 109, "\(others)")
         publisher.send(TestFrames.opus(1), on: "microphone")
         #expect(lateLog.frame(.opus, milliseconds: 20_000) != nil)
-        #expect(try await harness.statistics().consumersWithoutCodec == 0)
+        let statistics = try await harness.statistics()
+        #expect(statistics.packetsRecovered > 5 && statistics.packetsRetransmitted > 5)
+        #expect(statistics.consumersWithoutCodec == 0)
         for client in [publisher, early, late] { client.stop() }
         harness.shard.stop()
     }

@@ -15,6 +15,8 @@ private let camera = LocalTrack(name: "camera", codec: .vp8), microphone = Local
 @Suite("Shard", .serialized)
 struct ShardTests {
     /// Sends frames in step with their arrival; returns the numbers that arrived, each compared with what was sent.
+    ///
+    /// What stays lost for half a second is given up, as on a machine that stands still for so long; a keyframe follows.
     private func run(
         _ publisher: RTCClient, _ publisherLog: ClientLog, _ subscriberLog: ClientLog, count: Int, sizes: (Int) -> Int
     ) -> [Int] {
@@ -23,6 +25,8 @@ struct ShardTests {
             guard let (_, frame) = subscriberLog.frame(.vp8, milliseconds: milliseconds) else { return false }
             let number = TestFrames.number(frame)
             #expect(sent[number] == frame.frame.payload.array, "frame \(number) was changed on its way")
+            #expect(number > got.last ?? -1)
+            #expect(number == (got.last ?? -1) + 1 || frame.frame.isKeyframe, "a hole before \(number)")
             got.append(number)
             return true
         }
@@ -84,8 +88,9 @@ struct ShardTests {
         let got = run(publisher, publisherLog, subscriberLog, count: 150) { 2000 + $0 * 20 }
         let first = try #require(got.first)
         #expect(first < 40)
+        // All but the last frames, which no later packet shows to be lost. Without repair hardly half of them would be whole.
         let known = got.filter { $0 < 140 }
-        #expect(known == Array(first..<140), "everything but the last frames, which no later packet shows to be lost")
+        #expect(known.count >= 9 * (140 - first) / 10, "\(known)")
         let upstream = await publisher.statistics(), downstream = await subscriber.statistics()
         let statistics = try await harness.statistics()
         #expect(upstream.packetsLostOnPurpose > 20 && downstream.packetsLostOnPurpose > 20)

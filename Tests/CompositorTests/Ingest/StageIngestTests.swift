@@ -14,7 +14,7 @@ import Web
 
 @testable import Compositor
 
-@Suite("Streams that come in", .timeLimit(.minutes(2)))
+@Suite("Streams that come in", .timeLimit(.minutes(5)))
 struct StageIngestTests {
     private let group = MultiThreadedEventLoopGroup.singleton
     private let log = PublishLog()

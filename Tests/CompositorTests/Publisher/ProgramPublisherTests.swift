@@ -13,7 +13,7 @@ import Web
 
 @testable import Compositor
 
-@Suite("The program's publisher", .timeLimit(.minutes(2)))
+@Suite("The program's publisher", .timeLimit(.minutes(5)))
 struct ProgramPublisherTests {
     private let group = MultiThreadedEventLoopGroup.singleton
     private let clock = ProgramClock(wallMilliseconds: 1_767_225_600_000, monotonic: MonotonicTime(milliseconds: 0))
@@ -39,6 +39,9 @@ struct ProgramPublisherTests {
             certificateFile: certificates.certificate, keyFile: certificates.key, logger: log.logger)
         var limits = RTMPServerLimits()
         limits.refusalDelayMilliseconds = 20
+        // Nobody sends while a test waits for something else.
+        limits.connection.idleTimeoutMilliseconds = 300_000
+        limits.connection.firstPacketTimeoutMilliseconds = 300_000
         let server = RTMPServer(
             host: "127.0.0.1", port: port, tlsContext: store.context(), limits: limits, eventLoopGroup: group,
             logger: log.logger, authorizer: entrance)

@@ -9,7 +9,7 @@ import Testing
 
 @testable import Compositor
 
-@Suite("The compositor's end in the room", .serialized, .timeLimit(.minutes(2)))
+@Suite("The compositor's end in the room", .serialized, .timeLimit(.minutes(5)))
 struct StageRoomTests {
     /// Reads a room as a program does until something is so, for half a minute at most.
     private func read(_ room: StageRoom, until what: Testing.Comment, _ holds: () -> Bool) async throws {

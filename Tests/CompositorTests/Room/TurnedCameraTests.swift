@@ -8,7 +8,7 @@ import Testing
 
 @testable import Compositor
 
-@Suite("A camera that tells how it is held", .serialized, .timeLimit(.minutes(1)))
+@Suite("A camera that tells how it is held", .serialized, .timeLimit(.minutes(5)))
 struct TurnedCameraTests {
     /// The first picture of a participant.
     private func picture(of participant: String, in room: StageRoom) async throws -> VideoFrame {
