@@ -29,6 +29,8 @@ public struct X264Settings: Sendable, Hashable {
     /// With it an encoder may follow another one of that preset in the middle of a stream, at an IDR: the receiver needs no
     /// new configuration.
     public var signaledPreset: Preset?
+    /// How many pictures are encoded side by side; each but one delays the stream by a picture and costs some CPU.
+    public var threads = 1
     /// Whether filler keeps the rate constant to the bit (HRD CBR); costs bandwidth, only for receivers that ask for it.
     public var fillsToBitrate = false
 
@@ -85,7 +87,7 @@ public struct X264Settings: Sendable, Hashable {
             }
         }
         parameters.i_log_level = X264_LOG_NONE
-        parameters.i_threads = 1
+        parameters.i_threads = Int32(threads)
         parameters.i_lookahead_threads = 1
         parameters.i_sync_lookahead = 0
         parameters.b_sliced_threads = 0
