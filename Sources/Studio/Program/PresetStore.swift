@@ -43,14 +43,18 @@ extension ProgramStore {
     ///   - event: the event's slug.
     ///   - check: is given the entity tag of what is there, and throws to refuse; not called when nothing is there.
     /// - Returns: its entity tag, and whether it is new.
-    /// - Throws: `Problem` 409 for too many, 422 when the scene names what is not there.
+    /// - Throws: `Problem` 409 for too many, 422 when the scene names what is not there, or what its slot never shows.
     func put(
         preset scene: Scene, _ name: String, event: String, _ check: @escaping @Sendable (String) throws -> Void
     ) async throws -> (etag: String, isNew: Bool) {
         try await database.write { [builtIn, themes] database in
-            try SceneReferences(database, event, builtIn, themes: Set(themes.themes.keys)).check(scene)
+            let references = try SceneReferences(database, event, builtIn, themes: Set(themes.themes.keys))
+            try references.check(scene)
             let row = try Self.presetRowIfThere(database, event, name)
             if let row { try check(Self.presetTag(row)) }
+            let state = try Self.read(database, event, builtIn)
+            let stored = [state.scene, state.preview] + [try row.map { try Self.scene($0) }].compactMap { $0 }
+            try references.checkSlots(of: scene, besides: stored)
             let count = try Int.fetchOne(
                 database, sql: "SELECT count(*) FROM preset WHERE event = ?", arguments: [event])
             guard row != nil || count ?? 0 < Self.presetLimit else {

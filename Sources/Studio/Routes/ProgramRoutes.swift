@@ -120,8 +120,10 @@ struct ProgramRoutes: Sendable {
         let event = try context.requireEvent().id
         let state = try await programs.update(event) { state, references in
             try request.checkIfMatch(state.etag)
+            let stored = [state.scene, state.preview]
             try change(&state.scene)
             try references.check(state.scene)
+            try references.checkSlots(of: state.scene, besides: stored)
         }
         return try answer(state, try await show(state, event))
     }
@@ -131,8 +133,10 @@ struct ProgramRoutes: Sendable {
     ) async throws -> Response {
         let state = try await programs.update(try context.requireEvent().id) { state, references in
             try request.checkIfMatch(state.previewETag)
+            let stored = [state.scene, state.preview]
             try change(&state.preview)
             try references.check(state.preview)
+            try references.checkSlots(of: state.preview, besides: stored)
         }
         return try .json(state.preview, headers: [.eTag: state.previewETag])
     }
