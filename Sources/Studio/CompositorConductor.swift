@@ -314,13 +314,14 @@ actor CompositorConductor: ProgramControl {
     /// How the outputs of an event are doing, by id; empty while no compositor runs.
     func outputStates(of event: String) -> [String: OutputState] { programs[event]?.outputs ?? [:] }
 
-    func layoutsChanged(event: String) async { await programs[event]?.link?.layoutsChanged() }
+    @discardableResult
+    func layoutsChanged(event: String) async -> ShownAt? { await programs[event]?.link?.layoutsChanged() }
 
     /// The built-in layouts have changed: every compositor is told.
     func layoutsChanged() async {
         // None waits for what another one's scene names.
         await withTaskGroup(of: Void.self) { group in
-            for link in programs.values.compactMap(\.link) { group.addTask { await link.layoutsChanged() } }
+            for link in programs.values.compactMap(\.link) { group.addTask { _ = await link.layoutsChanged() } }
         }
     }
 

@@ -189,8 +189,10 @@ actor CompositorLink {
     }
 
     /// Tells the layouts, always the newest; two who change them at once are told in order.
-    func layoutsChanged() async {
-        _ = await inTurn("its layouts") { () -> Rest<ShownAt> in
+    ///
+    /// - Returns: from when on they are seen; nil while the program does not run, or when they could not be told.
+    func layoutsChanged() async -> ShownAt? {
+        await inTurn("its layouts") { () -> Rest<ShownAt> in
             let change = try await self.parts.source.setup(for: self.event).change
             let showing = try await self.say(change)
             return { if let showing { try await self.shown(change, showing) } else { nil } }

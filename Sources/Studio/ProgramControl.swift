@@ -32,7 +32,8 @@ public protocol ProgramControl: Sendable {
     /// Tells the compositor the event's layouts, in turn, with the scene that it shows already.
     ///
     /// - Parameter event: the event's slug.
-    func layoutsChanged(event: String) async
+    /// - Returns: from when on they are seen; nil when no compositor runs or it could not be told.
+    func layoutsChanged(event: String) async -> ShownAt?
 
     /// Tells the compositor the take that waits, or that there is none any more.
     ///

@@ -84,7 +84,8 @@ struct CompositorLinkWaitsTests {
         let told = compositor.casts.count
         #expect(await compositors.castChanged(event: "e")?.programTime == ProgramTime(milliseconds: 1000))
         #expect(compositor.casts.count == told + 1)
-        await compositors.layoutsChanged(event: "e")
+        let shaped = await compositors.layoutsChanged(event: "e")
+        #expect(shaped?.programTime == ProgramTime(milliseconds: 1000) && shaped?.isReady == true)
         #expect(compositor.program.contains { if case .show(let change) = $0 { change.layouts != nil } else { false } })
         let later = ProgramChange(scene: Scene(layout: "full"), version: 3)
         #expect(try await compositors.show(later, event: "e") != nil)

@@ -38,7 +38,12 @@ final class FakeProgram: ProgramControl {
         }
     }
 
-    func layoutsChanged(event: String) async { state.withLock { $0.layouts.append(event) } }
+    func layoutsChanged(event: String) async -> ShownAt? {
+        state.withLock { state in
+            state.layouts.append(event)
+            return state.isThere ? ShownAt(programTime: ProgramTime(milliseconds: 700), isReady: true) : nil
+        }
+    }
 
     func takeChanged(event: String) async -> Bool? {
         state.withLock { state in

@@ -3,6 +3,7 @@ import Foundation
 import HTTPTypes
 import HummingbirdTesting
 import NIOCore
+import Synchronization
 import Testing
 import Web
 
@@ -58,6 +59,8 @@ struct LayoutRouteTests {
             let made = try await client.call(.put, path, producer, Self.layout())
             #expect(made.status == .created)
             #expect(fixture.control.layouts == ["e"])
+            #expect(made.object["programTime"] as? Int == 700 && made.object["ready"] as? Bool == true)
+            #expect(made.object["name"] as? String == "duo")
             #expect(names(try await client.call(.get, "/v1/events/e/layouts", producer)).contains("duo"))
             #expect(!names(try await client.call(.get, "/v1/events/f/layouts", admin)).contains("duo"))
             #expect(!names(try await client.call(.get, "/v1/layouts", producer)).contains("duo"))
@@ -66,7 +69,10 @@ struct LayoutRouteTests {
             // What is read can be put back.
             let again = try await client.call(
                 .put, path, producer, String(buffer: read.body), headers: [.ifMatch: read.headers[.eTag] ?? ""])
-            #expect(again.status == .ok)
+            #expect(again.status == .ok && again.object["programTime"] as? Int == 700)
+            fixture.control.state.withLock { $0.isThere = false }
+            let unseen = try await client.call(.put, path, producer, Self.layout())
+            #expect(unseen.object["programTime"] is NSNull && unseen.object["ready"] as? Bool == false)
             let stale = try await client.call(
                 .delete, path, producer, nil, headers: [.ifMatch: made.headers[.eTag] ?? ""])
             #expect(stale.status == .preconditionFailed)
@@ -85,6 +91,10 @@ struct LayoutRouteTests {
             #expect(try await client.call(.put, "/v1/events/e/preview", admin, scene).status == .ok)
             #expect(try await client.call(.put, path, admin, Self.layout(slots: ["right"])).status == .ok)
             #expect(try await client.call(.put, path, admin, Self.layout(slots: ["left"])).status == .conflict)
+            #expect(try await client.call(.delete, path, admin).status == .conflict)
+            // So a layout that is on air never goes: its end has no moment at which it shows.
+            #expect(try await client.call(.put, "/v1/events/e/program", admin, scene).status == .ok)
+            #expect(try await client.call(.put, "/v1/events/e/preview", admin, #"{"layout":"full"}"#).status == .ok)
             #expect(try await client.call(.delete, path, admin).status == .conflict)
             let kept = try await client.call(.get, path, admin).object["slots"] as? [[String: Any]]
             #expect(kept?.map { $0["id"] as? String } == ["right"])

@@ -29,15 +29,16 @@ struct LayoutRoutes: Sendable {
                 throw Problem.invalid("The name is that of the path.", pointer: "/name")
             }
             let (etag, isNew) = try await programs.put(layout, event: event) { try request.checkIfMatch($0) }
-            await control.layoutsChanged(event: event)
-            return try .json(layout, status: isNew ? .created : .ok, headers: [.eTag: etag])
+            let shown = await control.layoutsChanged(event: event)
+            return try .json(Shown(layout, shown), status: isNew ? .created : .ok, headers: [.eTag: etag])
         }
         book.add(.delete, "/v1/events/{event}/layouts/{layout}", .permission(.changeEvents)) { request, context in
             let event = try context.requireEvent().id
             try await programs.removeLayout(try context.pathParameter("layout"), event: event) {
                 try request.checkIfMatch($0)
             }
-            await control.layoutsChanged(event: event)
+            // Nothing that is on air uses it: the compositor only forgets it.
+            _ = await control.layoutsChanged(event: event)
             return .empty()
         }
     }
