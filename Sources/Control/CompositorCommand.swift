@@ -177,7 +177,7 @@ public struct CastMember: Sendable, Codable, Hashable {
     public var id: String
     /// What a name card says.
     public var name: String, title: String?
-    /// Whether they are seen and heard in the program.
+    /// Whether they are on stage: shown by `auto`, and heard, also where the scene does not name them.
     public var isOnStage: Bool
     /// What the stage says of their picture; nil leaves the slot's rule.
     public var fit: Layout.Fit?

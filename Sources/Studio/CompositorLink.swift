@@ -33,6 +33,8 @@ actor CompositorLink {
     private(set) var isEnded = false, isRunning = false
     private var newestVersion: Int64 = 0
     private var toldCast: [CastMember]?
+    /// Counts how often it was asked who is heard.
+    private var hearings = 0
     private var session: RoomSession?
     private var work: Task<Void, Never>?
     private var castListener: CastListener?
@@ -279,6 +281,7 @@ actor CompositorLink {
         do {
             let shown = try Self.shown(await answered(showing))
             if newestVersion == change.version { rolls.shown(change.scene.media, at: shown.programTime) }
+            await sayWhoIsHeard()
             return shown
         } catch let problem as Problem where problem.status == .badGateway && newestVersion > change.version {
             // Two producers at once: the compositor does not go back from the newer one.
@@ -375,9 +378,22 @@ actor CompositorLink {
 
     private func told(_ cast: [CastMember]) async {
         toldCast = cast
-        let stage = Set(cast.filter(\.isOnStage).map(\.id))
-        await parts.speakers.setStage(event, stage)
-        returnFeed.refresh(stage: stage)
+        await sayWhoIsHeard()
+        returnFeed.refresh(stage: Set(cast.filter(\.isOnStage).map(\.id)))
+    }
+
+    /// Says in the room whom the program's sound has: those on stage, and those whom its scene names.
+    private func sayWhoIsHeard() async {
+        hearings += 1
+        let hearing = hearings
+        let program = try? await parts.source.setup(for: event)
+        // Whoever asked later has read something newer.
+        guard hearing == hearings, let toldCast else { return }
+        var heard = Set(toldCast.filter(\.isOnStage).map(\.id))
+        if let program, let layout = program.layouts.first(where: { $0.name == program.scene.layout }) {
+            heard.formUnion(program.scene.people(in: layout, room: Set(toldCast.map(\.id))))
+        }
+        await parts.speakers.setStage(event, heard)
     }
 
     private func cast() async throws -> [CastMember] {

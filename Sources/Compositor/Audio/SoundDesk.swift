@@ -45,7 +45,9 @@ struct SoundDesk: ~Copyable {
             mixer.set(source, gain: audio.sources[source.name]?.gain ?? 1, isDucked: roll.audio == .duck)
         }
         let others: Float = roll?.audio == .exclusive ? 0 : 1
-        for member in look.cast where member.isOnStage {
+        // Whom the program shows is on air: those on stage, and those whom the scene names.
+        let named = look.scene.people(in: look.layout, room: Set(look.cast.map(\.id)))
+        for member in look.cast where member.isOnStage || named.contains(member.id) {
             for source in [SoundSource.participant(member.id), .screen(member.id)] {
                 let gain = others * member.level.gain * (audio.sources[source.name]?.gain ?? 1)
                 heard.insert(source)

@@ -72,6 +72,93 @@ struct SoundDeskTests {
         #expect(again == other)
     }
 
+    // MARK: Who is heard
+
+    /// The amplitude of a tone in what the desk makes of steady tones, once all gains have settled.
+    private func heard(_ frequency: Double, _ look: ProgramLook, _ tones: [SoundSource: TestTone]) -> Double {
+        var desk = SoundDesk(), out: [Float] = [], samples: [Float] = []
+        for block in 0..<150 {
+            desk.set(look)
+            let blocks = tones.mapValues { $0.block(block) }
+            desk.mix(
+                { give in for (source, block) in blocks { block.withUnsafeBufferPointer { give(source, $0) } } },
+                into: &out)
+            if block >= 100 { samples += stride(from: 0, to: 960, by: 2).map { out[$0] } }
+        }
+        // Half a second holds whole periods of every tone here, so that none is found in another.
+        var sine = 0.0, cosine = 0.0
+        for (at, sample) in samples.enumerated() {
+            let angle = 2 * Double.pi * frequency * Double(at) / 48_000
+            sine += Double(sample) * sin(angle)
+            cosine += Double(sample) * cos(angle)
+        }
+        return 2 * (sine * sine + cosine * cosine).squareRoot() / Double(samples.count)
+    }
+
+    private static let ana = SoundSource.participant("ana"), ben = SoundSource.participant("ben")
+    private static let voices = [ana: TestTone(frequency: 300, level: 0.2), ben: TestTone(frequency: 700, level: 0.1)]
+
+    @Test("what a producer says of a participant's level, and what the scene says of it, reach the mix together")
+    func levels() throws {
+        var look = try look()
+        look.cast[0].level = .init(volume: 0.5)
+        #expect(abs(heard(300, look, Self.voices) - 0.1) < 0.001)
+        #expect(abs(heard(700, look, Self.voices) - 0.1) < 0.001)
+        look.scene.audio.sources["participant:ana"] = .init(volume: 3)
+        #expect(abs(heard(300, look, Self.voices) - 0.3) < 0.001)
+        look.cast[0].level.muted = true
+        #expect(heard(300, look, Self.voices) < 1e-5)
+        #expect(abs(heard(700, look, Self.voices) - 0.1) < 0.001)
+        // It is the participant's level, and so their screen's, too.
+        let screen = [SoundSource.screen("ben"): TestTone(frequency: 700, level: 0.1)]
+        look.cast[1].level = .init(volume: 2)
+        #expect(abs(heard(700, look, screen) - 0.2) < 0.001)
+    }
+
+    @Test(
+        "a roll that plays is heard alone, over speech, or beside it, as the scene says",
+        arguments: MediaRoll.Audio.allCases)
+    func roll(audio: MediaRoll.Audio) throws {
+        var look = try look()
+        look.scene.media = MediaRoll(asset: "v", state: .playing, audio: audio)
+        let roll = SoundSource.media("v"), tone = TestTone(frequency: 500, level: 0.2)
+        let tones = Self.voices.merging([roll: tone]) { $1 }
+        let (rollLevel, voice): (Double, Double) =
+            switch audio {
+            case .exclusive: (0.2, 0)
+            case .duck: (0.2 * pow(10, -12.0 / 20), 0.2)
+            case .mix: (0.2, 0.2)
+            }
+        #expect(abs(heard(500, look, tones) - rollLevel) < 0.002)
+        #expect(abs(heard(300, look, tones) - voice) < 0.002)
+        #expect(abs(heard(500, look, [roll: tone]) - 0.2) < 0.002, "nobody speaks")
+        look.scene.audio.sources["media:v"] = .init(volume: 0.5)
+        #expect(abs(heard(500, look, [roll: tone]) - 0.1) < 0.002)
+        look.scene.media?.state = .paused
+        #expect(heard(500, look, tones) < 1e-5)
+        #expect(abs(heard(300, look, tones) - 0.2) < 0.002, "only a roll that plays silences the others")
+    }
+
+    @Test("who is not on stage is heard while the scene names them, at their own level, and the others stay silent")
+    func named() throws {
+        var look = try look()
+        look.cast = ["ana", "ben"].map { CastMember(id: $0, name: "", isOnStage: false, level: .init(volume: 0.5)) }
+        #expect(heard(300, look, Self.voices) < 1e-5 && heard(700, look, Self.voices) < 1e-5)
+        look.scene.slots = ["main": SlotSources([.participant("ana")])]
+        #expect(abs(heard(300, look, Self.voices) - 0.1) < 0.001)
+        #expect(heard(700, look, Self.voices) < 1e-5)
+        // A slot for one shows the first who is there.
+        look.scene.slots = ["main": SlotSources([.participant("gone"), .participant("ben"), .participant("ana")])]
+        #expect(heard(300, look, Self.voices) < 1e-5)
+        #expect(abs(heard(700, look, Self.voices) - 0.05) < 0.001)
+        look.scene.slots = ["main": SlotSources([.screen("ben")])]
+        let screen = [SoundSource.screen("ben"): TestTone(frequency: 700, level: 0.1)]
+        #expect(abs(heard(700, look, screen) - 0.05) < 0.001)
+        // A slot that does not accept them shows them nowhere.
+        look.layout.slots[0].accepts = [.image]
+        #expect(heard(700, look, Self.voices) < 1e-5 && heard(700, look, screen) < 1e-5)
+    }
+
     // MARK: Limiter
 
     /// The highest peak at eight times the rate, of what a sinc of 64 samples sees.
