@@ -187,11 +187,13 @@ public struct CastMember: Sendable, Codable, Hashable {
     public var isMirrored: Bool
     /// Their level in the mix.
     public var level: SceneAudio.Level
+    /// The camera or the screen that they send, but hide: a card stands in its place.
+    public var mutedSources: Set<TrackSource>
 
     /// Creates a member.
     public init(
         id: String, name: String, title: String? = nil, isOnStage: Bool, fit: Layout.Fit? = nil, zoom: Double = 1,
-        isMirrored: Bool = false, level: SceneAudio.Level = .init()
+        isMirrored: Bool = false, level: SceneAudio.Level = .init(), mutedSources: Set<TrackSource> = []
     ) {
         self.id = id
         self.name = name
@@ -201,6 +203,7 @@ public struct CastMember: Sendable, Codable, Hashable {
         self.zoom = zoom
         self.isMirrored = isMirrored
         self.level = level
+        self.mutedSources = mutedSources
     }
 }
 

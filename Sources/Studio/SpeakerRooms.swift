@@ -30,6 +30,12 @@ struct SpeakerView: Encodable, Sendable, Hashable {
     let id: String, name: String?, role: Role, tracks: [Track], connection: Connection
     /// Whether the program's own sound has theirs; nobody's while no compositor runs.
     var onStage = false
+
+    /// The camera or the screen of which they send nothing, because they hide all its tracks.
+    var mutedSources: Set<TrackSource> {
+        let pictures = tracks.filter(\.source.isVideo)
+        return Set(pictures.map(\.source)).subtracting(pictures.filter { !$0.muted }.map(\.source))
+    }
 }
 
 /// The rooms of all events: one per event, each on one SFU.

@@ -252,6 +252,28 @@ def test_unknown_things_are_named(rehearsed):
     assert admin.get(f"{path}/program", expect=200).json() == answer.json()
 
 
+def test_a_hidden_camera_is_a_name_card_until_its_next_picture(rehearsed):
+    page, toggle = rehearsed.alice.driver, "document.querySelector('#camera')"
+    rehearsed.wait_still(is_full, 20, "Alice is not in the program")
+    page.find_element(By.ID, "camera").click()
+    # The ground of every card is darker than any that Alice draws.
+    is_card = lambda frame: max(frame.mean(*inner((0, 0, 64, 36), *PLAIN))) < 95  # noqa: E731
+    rehearsed.wait_still(is_card, 20, "the picture of a hidden camera stays")
+    begin = rehearsed.mark("hidden")
+    rehearsed.wait_program_time(begin + 2500)
+    frames = rehearsed.decoded.between(begin + 300, begin + 2000)
+    assert frames and all(is_card(frame) for frame in frames), [frame.mean(0, 10, 4, 10) for frame in frames]
+    assert frames[0].difference(frames[-1]) < 2, "the card moves"
+    wait_script(page, f"!{toggle}.disabled", 10, "the way to show it again")
+    page.find_element(By.ID, "camera").click()
+    rehearsed.wait_still(is_full, 20, "the camera does not come back")
+    begin = rehearsed.mark("seen again")
+    rehearsed.wait_program_time(begin + 2500)
+    frames = rehearsed.decoded.between(begin + 300, begin + 2000)
+    assert all(is_full(frame) for frame in frames)
+    assert max(one.difference(other) for one, other in zip(frames, frames[10:])) > 2, "the picture stands still"
+
+
 @pytest.fixture(scope="module")
 def segments(rehearsed):
     recorder = rehearsed.recorder

@@ -100,6 +100,39 @@ struct CompositorLinkTests {
         try fixture.end()
     }
 
+    @Test("a camera or a screen that its sender hides is told; a microphone is no matter of the picture")
+    func hidden() async throws {
+        let fixture = try await ConductorFixture()
+        let others = try await fixture.started()
+        let sfu = try await fixture.sfu(), compositor = try await fixture.compositor("e")
+        try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
+        let ada = ConductorFixture.principal("ada", name: "Ada")
+        let session = try await fixture.speakers.publish(
+            ConductorFixture.scope, ada, session: nil, offer: "v=0", sources: [:]
+        ).session
+        func track(_ source: TrackSource, _ isMuted: Bool, _ id: String = "1") -> TrackInfo {
+            TrackInfo(
+                id: "\(source)-\(id)", participant: "ada", session: session, source: source, isMuted: isMuted)
+        }
+        for source in [TrackSource.camera, .screen, .microphone] {
+            sfu.report(.sfu(.published(room: "e", track: track(source, false))))
+        }
+        sfu.report(.sfu(.muted(room: "e", track: track(.camera, true))))
+        try await eventually("the camera is hidden") { compositor.casts.last?.first?.mutedSources == [.camera] }
+        let told = compositor.casts.count
+        sfu.report(.sfu(.muted(room: "e", track: track(.microphone, true))))
+        sfu.report(.sfu(.muted(room: "e", track: track(.screen, true))))
+        try await eventually("the screen, too") { compositor.casts.last?.first?.mutedSources == [.camera, .screen] }
+        #expect(compositor.casts.count <= told + 1)
+        // A second camera is seen: theirs is not hidden.
+        sfu.report(.sfu(.published(room: "e", track: track(.camera, false, "2"))))
+        try await eventually("the camera is seen") { compositor.casts.last?.first?.mutedSources == [.screen] }
+        sfu.report(.sfu(.muted(room: "e", track: track(.screen, false))))
+        try await eventually("the screen, too") { compositor.casts.last?.first?.mutedSources == [] }
+        for worker in others + [sfu, compositor] { worker.leave() }
+        try fixture.end()
+    }
+
     @Test("scenes and the stage at once, with the time from which they are seen; nothing where none runs")
     func changes() async throws {
         let fixture = try await ConductorFixture()

@@ -18,6 +18,7 @@ final class ProgramArtist: @unchecked Sendable {
     /// The stamps of the pictures that were drawn last.
     private var drawn: [SceneSource: Int64] = [:]
     private var director = ProgramDirector()
+    private var hidden = HiddenPictures()
 
     init(
         clock: ProgramClock, format: ProgramFormat, board: ProgramBoard, store: GraphicsStore,
@@ -51,7 +52,8 @@ final class ProgramArtist: @unchecked Sendable {
         }
         let begin = schedule.due(frame.index)
         let ahead = line.leavesOut ? schedule.due(frame.index + 1).nanoseconds(since: begin) / 2 : 0
-        let sources = callbacks.pictures(.init(begin: begin, moment: begin.advanced(byNanoseconds: ahead)))
+        var sources = callbacks.pictures(.init(begin: begin, moment: begin.advanced(byNanoseconds: ahead)))
+        hidden.leaveOut(look.hidden, of: &sources, at: startedAt)
         let direction = director.follow(
             look, heard: callbacks.speakers(), pictures: sources, at: frame.programTime)
         if let picture = draw(look, transition, direction, sources, frame.programTime) {
@@ -155,8 +157,9 @@ extension ProgramLook {
     func present(
         _ pictures: [SceneSource: VideoFrame], _ store: GraphicsStore, _ direction: ProgramDirection
     ) -> SourcesPresent {
+        let hidden = hidden
         func size(_ source: SceneSource) -> PixelSize? {
-            pictures[source]?.displaySize
+            hidden.contains(source) ? nil : pictures[source]?.displaySize
         }
         let people = cast.map { member in
             SourcesPresent.Participant(
