@@ -187,13 +187,16 @@ public struct CastMember: Sendable, Codable, Hashable {
     public var isMirrored: Bool
     /// Their level in the mix.
     public var level: SceneAudio.Level
-    /// The camera or the screen that they send, but hide: a card stands in its place.
+    /// The camera and the screen for which they have a track.
+    public var sources: Set<TrackSource>
+    /// Those of them that they hide: a card stands in the camera's place.
     public var mutedSources: Set<TrackSource>
 
     /// Creates a member.
     public init(
         id: String, name: String, title: String? = nil, isOnStage: Bool, fit: Layout.Fit? = nil, zoom: Double = 1,
-        isMirrored: Bool = false, level: SceneAudio.Level = .init(), mutedSources: Set<TrackSource> = []
+        isMirrored: Bool = false, level: SceneAudio.Level = .init(), sources: Set<TrackSource> = [],
+        mutedSources: Set<TrackSource> = []
     ) {
         self.id = id
         self.name = name
@@ -203,6 +206,7 @@ public struct CastMember: Sendable, Codable, Hashable {
         self.zoom = zoom
         self.isMirrored = isMirrored
         self.level = level
+        self.sources = sources
         self.mutedSources = mutedSources
     }
 }

@@ -182,10 +182,11 @@ actor CompositorLink {
         let showing = newer.version > program.version ? try await say(change) : nil
         polls.coming = newer.take?.scene.overlays.poll?.id ?? polls.coming
         let preparing = newer.take != program.take ? try say(.putTake(newer.take)) : nil
-        try await tellCast(isAsked: false)
+        let casting = try await sayCast(isAsked: false)
         return {
             if let showing { _ = try await self.shown(change, showing) }
             if let preparing { _ = try await self.answered(preparing) }
+            _ = try await casting()
             return nil
         }
     }
@@ -337,25 +338,34 @@ actor CompositorLink {
         _ = castInTurn()
     }
 
-    /// One that waits for its turn tells the newest when it comes, so a second one is never needed.
+    /// One that waits for its turn tells the newest when it comes, so a second one is never needed; nobody waits for answers.
     private func castInTurn() -> Task<ShownAt?, Never> {
         if let waitingCast { return waitingCast }
-        let telling = Task { [previous = last, casting = lastCast] () -> ShownAt? in
+        let saying = Task { [previous = last, casting = lastCast] () -> Rest<ShownAt> in
             await previous?.value
             await casting?.value
-            return await self.tellNewestCast()
+            return await self.sayNewestCast()
         }
+        let telling = Task { await self.castShown(saying.value) }
         waitingCast = telling
-        lastCast = Task { _ = await telling.value }
+        lastCast = Task { _ = await saying.value }
         return telling
     }
 
-    private func tellNewestCast() async -> ShownAt? {
+    private func sayNewestCast() async -> Rest<ShownAt> {
         let isAsked = mustTellCast
         (waitingCast, mustTellCast) = (nil, false)
-        guard isRunning else { return nil }
+        guard isRunning else { return { nil } }
         do {
-            return try await tellCast(isAsked: isAsked)
+            return try await sayCast(isAsked: isAsked)
+        } catch {
+            return { throw error }
+        }
+    }
+
+    private func castShown(_ answer: Rest<ShownAt>) async -> ShownAt? {
+        do {
+            return try await answer()
         } catch {
             parts.logger.warning(
                 "a compositor could not be told who is there", metadata: ["event": "\(event)", "error": "\(error)"])
@@ -363,17 +373,28 @@ actor CompositorLink {
         }
     }
 
-    @discardableResult
-    private func tellCast(isAsked: Bool) async throws -> ShownAt? {
+    private func sayCast(isAsked: Bool) async throws -> Rest<ShownAt> {
         let cast = try await cast()
         guard isAsked || cast != toldCast else {
             // Who receives may have changed all the same.
             returnFeed.refresh(stage: nil)
-            return nil
+            return { nil }
         }
-        let shown = try Self.shown(await tell(.putCast(cast)))
-        await told(cast)
-        return shown
+        let answer = try say(.putCast(cast))
+        toldCast = cast
+        return { try await self.shown(cast, answer) }
+    }
+
+    private func shown(_ cast: [CastMember], _ answer: CommandAnswer) async throws -> ShownAt {
+        do {
+            let shown = try Self.shown(await answered(answer))
+            // Where another was told meanwhile, its own answer follows.
+            if toldCast == cast { await told(cast) }
+            return shown
+        } catch {
+            if toldCast == cast { toldCast = nil }
+            throw error
+        }
     }
 
     private func told(_ cast: [CastMember]) async {

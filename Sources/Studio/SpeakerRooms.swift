@@ -31,10 +31,12 @@ struct SpeakerView: Encodable, Sendable, Hashable {
     /// Whether the program's own sound has theirs; nobody's while no compositor runs.
     var onStage = false
 
-    /// The camera or the screen of which they send nothing, because they hide all its tracks.
+    /// The camera and the screen for which they have a track.
+    var pictureSources: Set<TrackSource> { Set(tracks.map(\.source).filter(\.isVideo)) }
+
+    /// Those of them of which they send nothing, because they hide all tracks.
     var mutedSources: Set<TrackSource> {
-        let pictures = tracks.filter(\.source.isVideo)
-        return Set(pictures.map(\.source)).subtracting(pictures.filter { !$0.muted }.map(\.source))
+        pictureSources.subtracting(tracks.filter { !$0.muted }.map(\.source))
     }
 }
 

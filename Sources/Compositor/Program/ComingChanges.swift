@@ -14,27 +14,51 @@ struct AnnouncedChange: Sendable {
     let order: Int
 }
 
+/// A cast that is to be shown when the cameras of who is new on stage are there.
+struct AnnouncedCast: Sendable {
+    /// Who is there.
+    let cast: [CastMember]
+    /// Its number among what is coming.
+    let order: Int
+}
+
 /// Cameras, screens and rolls that will be seen soon.
 final class ComingChanges: Sendable {
     private struct State {
         var orders: [Int: (sources: Set<SceneSource>, rolls: Set<RollShelf.Key>)] = [:]
-        var last = 0
-        var preview: Set<RollShelf.Key> = []
-        var seenAt = MonotonicTime(nanoseconds: 0)
+        var last = 0, lastCast = 0
+        var preview: (sources: Set<SceneSource>, rolls: Set<RollShelf.Key>) = ([], [])
+        var seenAt: MonotonicTime?
+
+        /// What a preview needs that was looked at lately.
+        func preview(at now: MonotonicTime) -> (sources: Set<SceneSource>, rolls: Set<RollShelf.Key>) {
+            guard let seenAt, now.milliseconds(since: seenAt) < ComingChanges.previewMs else {
+                return ([], [])
+            }
+            return preview
+        }
     }
+
+    /// How long after it was looked at a preview keeps what it shows.
+    static let previewMs: Int64 = 10_000
 
     private let state = Mutex(State())
 
-    /// The cameras and screens of changes whose time has not come.
-    var sources: Set<SceneSource> {
-        state.withLock { state in state.orders.values.reduce(into: []) { $0.formUnion($1.sources) } }
+    /// The cameras and screens of changes whose time has not come, and of a preview that was looked at within ten seconds.
+    var sources: Set<SceneSource> { sources(at: SystemClock.monotonic()) }
+
+    func sources(at now: MonotonicTime) -> Set<SceneSource> {
+        state.withLock { state in
+            state.orders.values.reduce(into: state.preview(at: now).sources) { $0.formUnion($1.sources) }
+        }
     }
 
     /// The rolls of changes whose time has not come, and of a preview that was looked at within ten seconds.
     var rolls: Set<RollShelf.Key> {
         state.withLock { state in
-            let isSeen = SystemClock.monotonic().milliseconds(since: state.seenAt) < 10_000
-            return state.orders.values.reduce(into: isSeen ? state.preview : []) { $0.formUnion($1.rolls) }
+            state.orders.values.reduce(into: state.preview(at: SystemClock.monotonic()).rolls) {
+                $0.formUnion($1.rolls)
+            }
         }
     }
 
@@ -47,9 +71,20 @@ final class ComingChanges: Sendable {
         }
     }
 
+    /// Adds what a cast needs that takes the place of those before it.
+    func add(cast look: ProgramLook) -> Int {
+        let order = add(look)
+        state.withLock { $0.lastCast = max($0.lastCast, order) }
+        return order
+    }
+
+    /// Whether no cast has been added after this one.
+    func isNewest(cast order: Int) -> Bool { state.withLock { $0.lastCast <= order } }
+
     func remove(_ order: Int) { state.withLock { $0.orders[order] = nil } }
 
-    func see(preview rolls: Set<RollShelf.Key>) {
-        state.withLock { ($0.preview, $0.seenAt) = (rolls, SystemClock.monotonic()) }
+    /// Somebody looks at a preview: what it shows is kept for a while, what the one before it showed is let go.
+    func see(preview look: ProgramLook, at now: MonotonicTime = SystemClock.monotonic()) {
+        state.withLock { ($0.preview, $0.seenAt) = ((look.wanted, look.rolls), now) }
     }
 }

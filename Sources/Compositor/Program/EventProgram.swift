@@ -217,7 +217,11 @@ public final class EventProgram: Sendable {
         rolls.keep(board.rolls.union(coming.rolls))
         let soon = board.rolls.intersection(look.shownRolls)
         let isComplete = await rolls.wait(for: soon, atMost: patience.rollMs) && isLoaded
-        let isDrawn = await prepare(look)
+        // So it is with cameras, which are there in time when they are sent at all.
+        sources.setVisible(board.wanted.union(coming.sources))
+        let later = look.sent.subtracting(board.wanted)
+        await bring(later, until: pictureDeadline) { look }
+        let isDrawn = await prepare(look, apartFrom: later)
         return .prepared(isReady: isComplete && isDrawn)
     }
 
@@ -246,7 +250,7 @@ public final class EventProgram: Sendable {
             library.hold(board.look)
         }
         // What was shown before has been waited for, and what others have announced is waited for by them.
-        let look = change.look, shown = change.shown
+        let look = change.look, shown = change.shown, deadline = pictureDeadline
         library.hold(shown)
         let isLoaded = await library.load(look, keeping: shown, waitingAtMost: patience.pictureMs, waitsForKept: false)
         await ingests.bring(look.wanted.subtracting(shown.wanted), waitingAtMost: patience.pictureMs)
@@ -254,6 +258,7 @@ public final class EventProgram: Sendable {
         let fresh = look.shownRolls.subtracting(shown.shownRolls)
         let isComplete = await rolls.wait(for: fresh, atMost: patience.rollMs) && isLoaded
         // Others may have come meanwhile.
+        await bring(until: deadline) { self.board.look(showing: change.number) }
         let isDrawn = await prepare(board.look(showing: change.number))
         let board = board
         let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
@@ -266,21 +271,28 @@ public final class EventProgram: Sendable {
         return .shown(programTime: time, isReady: isComplete && isDrawn)
     }
 
-    /// Shows another cast.
+    /// Takes a cast in, whose cameras are brought by `put(_:)`.
+    func announce(_ cast: [CastMember]) -> AnnouncedCast {
+        // Others who say meanwhile who is visible leave those alone who are about to be.
+        let order = coming.add(cast: board.look.with(cast))
+        sources.setVisible(board.wanted.union(coming.sources))
+        return AnnouncedCast(cast: cast, order: order)
+    }
+
+    /// Shows a cast that was announced when the cameras are there of who is seen newly; one after it does not wait for them.
     ///
     /// - Returns: the program time of the first frame that shows it.
     /// - Throws: `ProgramError.outdated` when the program ends before.
-    public func put(cast: [CastMember]) async throws(ProgramError) -> CompositorReply {
-        var look = board.look
-        look.cast = cast
-        // Others who say meanwhile who is visible leave those alone who are about to be.
-        let order = coming.add(look)
-        sources.setVisible(board.wanted.union(coming.sources))
+    func put(_ announced: AnnouncedCast) async throws(ProgramError) -> CompositorReply {
+        let cast = announced.cast
         defer {
-            coming.remove(order)
+            coming.remove(announced.order)
             sources.setVisible(board.wanted.union(coming.sources))
         }
-        let isDrawn = await prepare(look)
+        await bring(until: pictureDeadline, while: { coming.isNewest(cast: announced.order) }) {
+            self.board.look.with(cast)
+        }
+        let isDrawn = await prepare(board.look.with(cast))
         let board = board
         let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
             let isTaken = board.put(
@@ -341,19 +353,21 @@ public final class EventProgram: Sendable {
     ///
     /// - Throws: `ProgramError` when its layout is unknown; `PaintShop.Failure`.
     public func still(_ scene: Scene?) async throws -> Data {
-        let newest = video.newest
         guard let scene else {
-            guard let picture = newest.program else { throw ProgramError.notStarted }
+            guard let picture = video.newest.program else { throw ProgramError.notStarted }
             return try await shop.still(picture, width: 1280)
         }
         guard let look = board.look(for: scene) else { throw ProgramError.unknownLayout(scene.layout) }
         // What the preview names is loaded now, and stays for as long as somebody looks at it.
-        coming.see(preview: look.rolls)
+        coming.see(preview: look)
         rolls.keep(board.rolls.union(coming.rolls))
+        sources.setVisible(board.wanted.union(coming.sources))
+        let deadline = pictureDeadline
         library.hold(board.look)
         _ = await library.load(look, keeping: board.look, waitingAtMost: 1000)
         _ = await rolls.wait(for: look.shownRolls, atMost: 1500)
-        var sources = newest.sources
+        await bring(until: deadline) { look }
+        var sources = video.newest.sources
         rolls.stills(look.rolls, into: &sources.pictures)
         return try await shop.still(operations(look, sources), frames: sources.pictures, width: 1280)
     }
@@ -373,6 +387,40 @@ public final class EventProgram: Sendable {
 
     private var now: ProgramTime { clock.programTime(at: SystemClock.monotonic()) }
 
+    /// Until when is waited for pictures that are asked for now.
+    private var pictureDeadline: MonotonicTime {
+        SystemClock.monotonic().advanced(byMilliseconds: patience.pictureMs)
+    }
+
+    /// Waits until there is a picture of each camera and screen that a look shows and that is sent.
+    ///
+    /// Those are not waited for for which cards stand in on the program already: whoever brought them there has waited.
+    ///
+    /// - Parameters:
+    ///   - others: not waited for either.
+    ///   - deadline: until when.
+    ///   - isWanted: whether it still makes sense to wait.
+    ///   - look: what is to be shown, as it is known by then.
+    private func bring(
+        _ others: Set<SceneSource> = [], until deadline: MonotonicTime, while isWanted: () -> Bool = { true },
+        _ look: () -> ProgramLook
+    ) async {
+        while SystemClock.monotonic() < deadline, !refill.isCancelled, isWanted() {
+            let sources = video.newest.sources, look = look()
+            let awaited = lacking(look, sources).intersection(look.sent).subtracting(others)
+            guard !awaited.isEmpty, !awaited.isSubset(of: lacking(board.look, sources)),
+                (try? await Task.sleep(for: .milliseconds(10))) != nil
+            else { return }
+        }
+    }
+
+    private func lacking(_ asked: ProgramLook, _ sources: ProgramLine.Sources) -> Set<SceneSource> {
+        let look = asked.directed(by: sources.direction)
+        return SceneResolver.lacking(
+            look, present: look.present(sources.pictures, store, sources.direction), canvas: format.canvas
+        )
+    }
+
     private func operations(_ asked: ProgramLook, _ sources: ProgramLine.Sources) -> [DrawOperation] {
         let look = asked.directed(by: sources.direction)
         return SceneResolver.resolve(
@@ -380,8 +428,8 @@ public final class EventProgram: Sendable {
             time: now, canvas: format.canvas, overlays: look.overlays)
     }
 
-    /// Draws the graphics of a look before it is shown; says whether no card stands in for anything.
-    private func prepare(_ look: ProgramLook) async -> Bool {
+    /// Draws the graphics of a look before it is shown; says whether no card stands in for anything but these.
+    private func prepare(_ look: ProgramLook, apartFrom others: Set<SceneSource> = []) async -> Bool {
         var sources = video.newest.sources
         rolls.stills(look.rolls, into: &sources.pictures)
         let operations = operations(look, sources)
@@ -397,7 +445,7 @@ public final class EventProgram: Sendable {
             logger.warning("graphics can't be drawn", metadata: ["error": "\(error)"])
             return false
         }
-        return !operations.contains { if case .card = $0 { true } else { false } }
+        return look.standIns(lacking(look, sources)).isSubset(of: others)
     }
 
     private static func metadata(_ format: ProgramFormat) -> StreamMetadata {

@@ -14,6 +14,13 @@ public struct ProgramLook: Sendable {
     public var share: Layout?
     /// The overlays, as they come and go.
     public var overlays: [OverlayPresence] = []
+
+    /// The same with other people.
+    func with(_ cast: [CastMember]) -> ProgramLook {
+        var look = self
+        look.cast = cast
+        return look
+    }
 }
 
 /// A transition in its course.

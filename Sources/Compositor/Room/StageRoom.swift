@@ -119,7 +119,9 @@ public final class StageRoom: Sendable {
         pool.stop()
     }
 
-    /// Decodes only these cameras and screens from now on; the others keep their last picture until they are wanted again.
+    /// Decodes only these cameras and screens from now on; the others keep their last picture for a second.
+    ///
+    /// One that is wanted again after that has no picture until a new one comes, for which a key frame is asked at once.
     ///
     /// Before the first call everything is decoded.
     public func setVisible(_ sources: Set<SceneSource>) {

@@ -10,6 +10,8 @@ import Synchronization
 /// program's thread. A frame that can't be decoded is never shown: the last good picture stays until a keyframe came.
 final class VideoTrack: DecodeWork {
     static let maximumFrames = 30, maximumPictures = 8
+    /// How long the last picture of a track that nobody sees stays: who is back within a moment is back at once.
+    static let hiddenMs: Int64 = 1000
 
     private struct Waiting {
         var stamp: Int64
@@ -33,6 +35,13 @@ final class VideoTrack: DecodeWork {
         var requestInterval: Int64 = 500
         var lastAsked: MonotonicTime?
         var goneAt: MonotonicTime?
+        /// Since when nobody sees it; nil while somebody does.
+        var hiddenAt: MonotonicTime?
+
+        /// Forgets what has not been seen for longer than a moment: it must not come back as if it were of now.
+        mutating func forget(at now: MonotonicTime) {
+            if let hiddenAt, now.milliseconds(since: hiddenAt) > VideoTrack.hiddenMs { current = nil }
+        }
     }
 
     let id: Int
@@ -209,6 +218,7 @@ final class VideoTrack: DecodeWork {
             }
             state.pictures.removeFirst(taken)
             if let gone = state.goneAt, moment >= gone { state.current = nil }
+            state.forget(at: moment)
             let asks = state.awaitsKeyframe && state.isVisible && Self.mayAsk(&state, moment)
             return (state.current, max(0, taken - 1), Self.maySchedule(&state), asks)
         }
@@ -221,7 +231,7 @@ final class VideoTrack: DecodeWork {
     /// Whether the track has ended and its last picture has gone.
     func isOver(at moment: MonotonicTime) -> Bool { state.withLock { $0.goneAt.map { moment >= $0 } ?? false } }
 
-    /// Begins or ceases to decode; the last picture stays.
+    /// Begins or ceases to decode; the last picture stays, for a moment only while nobody sees it.
     func setVisible(_ isVisible: Bool, now: MonotonicTime) {
         let asks = state.withLock { state -> Bool in
             guard state.isVisible != isVisible else { return false }
@@ -230,8 +240,11 @@ final class VideoTrack: DecodeWork {
             state.frames.removeAll()
             guard isVisible else {
                 state.pictures.removeAll()
+                state.hiddenAt = now
                 return false
             }
+            state.forget(at: now)
+            state.hiddenAt = nil
             state.lastRequest = nil
             state.requestInterval = 500
             return Self.mayAsk(&state, now)

@@ -50,7 +50,9 @@ actor CompositorWorker {
             case .putTake(let take):
                 let look = try program.put(take: take)
                 return go { await program.prepareTake(look) }
-            case .putCast(let cast): return go(.cast) { try await program.put(cast: cast) }
+            case .putCast(let cast):
+                let announced = program.announce(cast)
+                return go(.cast) { try await program.put(announced) }
             case .putPolls(let polls): return go(.polls) { try await program.put(polls: polls) }
             case .offer(let session, let offer):
                 return go(.room) { .answer(try await program.answer(session: session, offer: offer)) }

@@ -136,7 +136,8 @@ public struct ProgramStore: Sendable {
             return CastMember(
                 id: person.id, name: said.name ?? person.name ?? "", title: said.title, isOnStage: place != nil,
                 fit: place?.fit, zoom: place?.zoom ?? 1, isMirrored: place?.mirror ?? false,
-                level: .init(volume: said.volume, muted: said.isMuted), mutedSources: person.mutedSources)
+                level: .init(volume: said.volume, muted: said.isMuted), sources: person.pictureSources,
+                mutedSources: person.mutedSources)
         }
     }
 

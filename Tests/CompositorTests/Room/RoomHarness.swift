@@ -20,11 +20,16 @@ final class RoomHarness: Sendable {
     let room: StageRoom
     let lost = BoundedQueue<String>(capacity: 16)
 
+    private let answering: @Sendable (_ session: String, _ offer: String) async throws -> String
+
     private final class Box: Sendable { let onEvent = Mutex<(@Sendable (SFUEvent) -> Void)?>(nil) }
 
-    init() throws {
+    /// - Parameter answering: answers offers in place of the room.
+    init(answering: (@Sendable (_ session: String, _ offer: String) async throws -> String)? = nil) throws {
         let box = Box(), lost = lost
-        room = try StageRoom(bind: "127.0.0.1", logger: Logger(label: "test")) { lost.push($0) }
+        let room = try StageRoom(bind: "127.0.0.1", logger: Logger(label: "test")) { lost.push($0) }
+        self.room = room
+        self.answering = answering ?? { try await room.answer(session: $0, offer: $1) }
         shard = try Shard(ShardConfiguration(bind: Self.loopback, announced: [Self.loopback])) { event in
             box.onEvent.withLock { $0 }?(event)
         }
@@ -37,7 +42,7 @@ final class RoomHarness: Sendable {
     }
 
     private func answer(_ session: String, _ offer: String) async throws {
-        let answer = try await room.answer(session: session, offer: offer)
+        let answer = try await answering(session, offer)
         _ = try await shard.send(.answer(session: session, answer: answer))
     }
 

@@ -130,6 +130,37 @@ struct VideoTrackTests {
         fixture.pool.stop()
     }
 
+    @Test(
+        "what nobody has seen for longer than a moment does not come back: a new picture does, and is asked for at once"
+    )
+    func hidden() throws {
+        let fixture = Fixture(), frames = try frames(50, keyframes: [0, 40])
+        for index in 0..<3 { fixture.send(frames[index], index: index) }
+        #expect(fixture.wait { fixture.count("frames_decoded") == 3 })
+        #expect(number(fixture.picture(2, plus: 81)) == 2)
+        fixture.track.setVisible(false, now: Fixture.moment(3))
+        #expect(number(fixture.picture(3, plus: 900)) == 2, "it stays for a moment")
+        fixture.track.setVisible(true, now: Fixture.moment(31))
+        #expect(number(fixture.picture(31, plus: 1)) == 2 && fixture.counter.count == 1)
+        // Whoever asks for a picture or not, it is forgotten.
+        for reads in [true, false] {
+            let at = reads ? 32 : 100
+            if !reads {
+                for index in 40..<43 { fixture.send(frames[index], index: at - 43 + index) }
+                #expect(fixture.wait { number(fixture.picture(at, plus: 500)) == 42 })
+            }
+            fixture.track.setVisible(false, now: Fixture.moment(at))
+            if reads { #expect(fixture.picture(at, plus: 1001) == nil) }
+            let asked = fixture.counter.count
+            fixture.track.setVisible(true, now: Fixture.moment(at).advanced(byMilliseconds: 1100))
+            #expect(fixture.counter.count == asked + 1)
+            #expect(fixture.picture(at, plus: 1101) == nil)
+            // Packets that are lost from now on leave nothing else to show either.
+            #expect(fixture.picture(at, plus: 1900) == nil)
+        }
+        fixture.pool.stop()
+    }
+
     @Test("what can't be decoded is never shown, and a keyframe is asked for", arguments: [Codec.vp8, .vp9, .h264])
     func corrupt(codec: Codec) throws {
         let fixture = Fixture(codec), frames = try frames(4, codec)
