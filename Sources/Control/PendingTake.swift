@@ -6,18 +6,24 @@ public import Media
 public struct PendingTake: Sendable, Codable, Hashable {
     /// Names this take.
     public var id: String
-    /// What the program will show: the preview as it was when the take was asked for.
+    /// What the program will show: the preview as it was when the take was asked for, and its roll under the number under
+    /// which that begins; `scene(after:layout:)` says what becomes of it.
     public var scene: Scene
     /// How it comes.
     public var transition: ProgramChange.Transition
     /// The program time of the first frame of the transition.
     public var at: ProgramTime
+    /// How long the scene's roll runs; nil when there is none, or it stays.
+    public var rollLengthMs: Int64?
 
     /// Creates a take.
-    public init(id: String, scene: Scene, transition: ProgramChange.Transition, at: ProgramTime) {
+    public init(
+        id: String, scene: Scene, transition: ProgramChange.Transition, at: ProgramTime, rollLengthMs: Int64? = nil
+    ) {
         self.id = id
         self.scene = scene
         self.transition = transition
         self.at = at
+        self.rollLengthMs = rollLengthMs
     }
 }

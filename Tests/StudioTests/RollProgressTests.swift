@@ -74,7 +74,7 @@ struct RollProgressTests {
     func bounds() {
         let progress = RollProgress()
         progress.shown(roll, at: time(0))
-        #expect(position(progress, roll, at: 100_000) == 60_000 - ProgramState.heldMs)
+        #expect(position(progress, roll, at: 100_000) == 60_000 - MediaRoll.heldMs)
         #expect(position(progress, roll, lengthMs: nil, at: 100_000) == 500)
         #expect(position(progress, roll, lengthMs: 100, at: 100_000) == 500)
         #expect(position(progress, roll, at: -5000) == 500)

@@ -202,7 +202,7 @@ public final class EventProgram: Sendable {
             board.put(take: nil)
             return nil
         }
-        guard let look = board.look(for: take.scene), board.put(take: take) else {
+        guard let look = board.look(for: take), board.put(take: take) else {
             throw .unknownLayout(take.scene.layout)
         }
         return look

@@ -68,7 +68,12 @@ public final class ProgramBoard: Sendable {
         /// What the take that waits will look like, when it comes within some time.
         func ahead(withinMs milliseconds: Int64) -> ProgramLook? {
             guard let take, let now, take.at.milliseconds(since: now) < milliseconds else { return nil }
-            return look(take.scene, look.cast)
+            return look(scene(of: take), look.cast)
+        }
+
+        /// What a take shows, if its moment is now.
+        func scene(of take: PendingTake) -> Scene {
+            take.scene(after: changes.newest, layout: layouts[take.scene.layout])
         }
 
         /// What a scene looks like; nil when its layout is not known.
@@ -157,6 +162,13 @@ public final class ProgramBoard: Sendable {
         contents.withLock { contents in
             Self.learn(layouts, themes, &contents)
             return contents.look(scene, contents.castWaiting?.cast ?? contents.look.cast)
+        }
+    }
+
+    /// What a take would look like now, or nil when its layout is not known.
+    func look(for take: PendingTake) -> ProgramLook? {
+        contents.withLock { contents in
+            contents.look(contents.scene(of: take), contents.castWaiting?.cast ?? contents.look.cast)
         }
     }
 
@@ -374,16 +386,17 @@ public final class ProgramBoard: Sendable {
 
     /// Shows the take that waits, when its moment has come.
     private static func applyTake(at time: ProgramTime, to contents: inout Contents) -> PendingTake? {
-        guard let take = contents.take, take.at <= time, let look = contents.look(take.scene, contents.look.cast) else {
-            return nil
-        }
+        guard let take = contents.take, take.at <= time else { return nil }
+        // Studio finds the same when it hears of it.
+        let scene = contents.scene(of: take)
+        guard let look = contents.look(scene, contents.look.cast) else { return nil }
         let before = contents.look, transition = take.transition
         (contents.look, contents.take, contents.taken) = (look, nil, take)
-        contents.changes.take(take.scene)
+        contents.changes.take(scene)
         // Where a program starts anew after its moment, there is nothing to come from.
         let isLate = time.milliseconds(since: take.at) >= max(100, transition.milliseconds)
         let takes = transition.kind != .cut && transition.milliseconds > 0 && !isLate
-        follow(take.scene, at: time, isWhole: takes && transition.kind != .move, &contents)
+        follow(scene, at: time, isWhole: takes && transition.kind != .move, &contents)
         contents.transition = takes ? (before, transition, time) : nil
         return take
     }

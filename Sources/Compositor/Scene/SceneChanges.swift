@@ -36,6 +36,9 @@ struct SceneChanges: Sendable {
         self.version = version
     }
 
+    /// What Studio takes for the program's scene, or will when it has heard of the take that is shown.
+    var newest: Scene { isOvertaken ? base : told }
+
     /// The scenes whose layouts may still be needed.
     var scenes: [Scene] { [told, base] + changes.flatMap { [$0.before, $0.after] } }
 

@@ -14,8 +14,28 @@ struct RollOrder: Sendable, Hashable {
 }
 
 extension ProgramState {
-    /// How far before its end a held roll stands, for a compositor that starts anew: its last pictures.
-    static let heldMs: Int64 = 200
+    /// Puts a scene on air; its roll goes on where it runs already, and begins where it does not.
+    ///
+    /// - Parameter isRunNamed: whether the scene was made from the one on air, so that its roll's number says which start it
+    ///   means.
+    mutating func bring(_ new: Scene, isRunNamed: Bool = false, among references: SceneReferences) {
+        let come = new.coming(
+            after: scene, run: version + 1, isRunNamed: isRunNamed, layout: references.layouts[new.layout],
+            lengthMs: new.media.flatMap { references.length(of: $0.asset) })
+        bring(come, asked: new, among: references)
+    }
+
+    /// Puts the scene of a take that waited on air, as the compositor does at its moment.
+    mutating func bring(_ take: PendingTake, among references: SceneReferences) {
+        let come = take.scene(after: scene, layout: references.layouts[take.scene.layout])
+        bring(come, asked: take.scene, among: references)
+    }
+
+    private mutating func bring(_ come: Scene, asked: Scene, among references: SceneReferences) {
+        scene = come
+        // Nobody has named what comes back then, so nobody is told that parts of it are gone.
+        if asked.media?.after == nil { _ = scene.media?.dropMissing(among: references) }
+    }
 
     /// Starts a roll, or lets a paused one go on.
     ///
@@ -33,7 +53,7 @@ extension ProgramState {
         }
         let length = references.length(of: asset)
         if var media = scene.media, media.asset == asset, media.state != .stopped, order.positionMs == nil,
-            length.map({ media.positionMs == 0 || media.positionMs < $0 - Self.heldMs }) ?? true
+            length.map({ media.positionMs == 0 || media.positionMs < $0 - MediaRoll.heldMs }) ?? true
         {
             media.state = state
             media.take(order)
@@ -52,11 +72,7 @@ extension ProgramState {
         }
         roll.take(order)
         if let old = scene.media?.asset, old != asset { scene.replace(video: old, by: asset) }
-        if !scene.slots.values.contains(where: { $0.sources.contains(.media(asset)) }),
-            references.layouts[scene.layout]?.slots.contains(where: {
-                scene.slots[$0.id] == nil && $0.content.sources.contains(.media(asset))
-            }) != true
-        {
+        if !scene.hasSlot(for: asset, in: references.layouts[scene.layout]) {
             guard let (layout, slot) = references.place(forVideoIn: scene) else {
                 throw .invalid("No slot takes a video.", pointer: "/asset")
             }
@@ -88,7 +104,7 @@ extension ProgramState {
         switch media.then {
         case .hold:
             media.state = .paused
-            media.positionMs = references.length(of: asset).map { max(0, $0 - Self.heldMs) } ?? media.positionMs
+            media.positionMs = references.length(of: asset).map { max(0, $0 - MediaRoll.heldMs) } ?? media.positionMs
             // The same start: what is shown stays what it is.
             scene.media = media
         case .next where !media.next.isEmpty:

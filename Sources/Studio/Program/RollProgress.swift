@@ -67,7 +67,7 @@ final class RollProgress: Sendable {
     func resumed(_ scene: Scene, lengthMs: Int64?, at now: ProgramTime) -> Scene {
         guard var media = scene.media, let lengthMs else { return scene }
         let position = state.withLock { $0.isOf(media) ? $0.positionMs(at: now) : media.positionMs }
-        let last = max(media.positionMs, lengthMs - ProgramState.heldMs)
+        let last = max(media.positionMs, lengthMs - MediaRoll.heldMs)
         media.positionMs = min(max(position, media.positionMs), last)
         var resumed = scene
         resumed.media = media

@@ -22,7 +22,12 @@ extension ProgramStore {
             let state = try Self.read(database, event, builtIn)
             let references = try SceneReferences(database, event, builtIn, themes: Set(themes.themes.keys))
             let transition = try make(state, references)
-            let take = PendingTake(id: RandomToken.id(), scene: state.preview, transition: transition, at: at)
+            var scene = state.preview
+            // Versions are given out until its moment: none of them names another start.
+            scene.media?.run = Int64.random(in: 1 << 40..<1 << 53)
+            let take = PendingTake(
+                id: RandomToken.id(), scene: scene, transition: transition, at: at,
+                rollLengthMs: scene.media.flatMap { references.length(of: $0.asset) })
             try database.execute(
                 sql: "INSERT OR REPLACE INTO pendingTake (event, org, id, take, at) VALUES (?, ?, ?, ?, ?)",
                 arguments: [
@@ -48,7 +53,7 @@ extension ProgramStore {
             let state = try Self.update(database, event, builtIn, themes: Set(themes.themes.keys)) {
                 state, references in
                 transition = try make(state, references)
-                state.scene = state.preview
+                state.bring(state.preview, among: references)
             }
             return (state, transition)
         }
@@ -83,8 +88,8 @@ extension ProgramStore {
         try await database.write { [builtIn, themes] database in
             guard let take = try Self.take(database, event), take.id == id else { return nil }
             try database.execute(sql: "DELETE FROM pendingTake WHERE event = ?", arguments: [event])
-            return try Self.update(database, event, builtIn, themes: Set(themes.themes.keys)) { state, _ in
-                state.scene = take.scene
+            return try Self.update(database, event, builtIn, themes: Set(themes.themes.keys)) { state, references in
+                state.bring(take, among: references)
             }
         }
     }

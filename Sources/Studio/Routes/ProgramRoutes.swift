@@ -121,7 +121,9 @@ struct ProgramRoutes: Sendable {
         let state = try await programs.update(event) { state, references in
             try request.checkIfMatch(state.etag)
             let stored = [state.scene, state.preview]
-            try change(&state.scene)
+            var scene = state.scene
+            try change(&scene)
+            state.bring(scene, isRunNamed: true, among: references)
             try references.check(state.scene)
             try references.checkSlots(of: state.scene, besides: stored)
         }

@@ -82,6 +82,40 @@ struct ProgramBoardTests {
         #expect(board.rolls.map(\.asset) == ["countdown"] && board.rolls.first?.run == 7)
     }
 
+    @Test("a take goes on with the roll that is on air at its moment, and begins one that is not")
+    func rollOfTake() throws {
+        let told = Told()
+        let board = try #require(ProgramBoard(try Self.setup()) { _, time in told.note(time) })
+        let back = Scene(layout: "full")
+        func scene(_ media: MediaRoll) -> Scene {
+            Scene(layout: "grid", slots: ["main": SlotSources([.media("a")])], media: media)
+        }
+        func waiting(at moment: Int64) -> PendingTake {
+            var next = take("grid", at: moment, .fade)
+            next.scene = scene(MediaRoll(asset: "a", state: .playing, run: 1_000_000 + moment))
+            return next
+        }
+        #expect(board.put(take: waiting(at: 5000)))
+        let first = try #require(board.advance(to: time(5000)).look.scene.media)
+        #expect(first.run == 1_005_000 && first.after == .init(back))
+        // Studio finds the same, and the fade goes on.
+        let stored = waiting(at: 5000).scene(after: back, layout: nil)
+        #expect(board.add(.init(scene: stored, version: 2)) { _ in })
+        let (look, transition) = board.advance(to: time(5100))
+        #expect(look.scene.media == first && transition?.weight == 85)
+        // Also when it has not told that yet.
+        #expect(board.put(take: waiting(at: 8000)) && board.look(for: waiting(at: 8000))?.scene.media == first)
+        _ = board.advance(to: time(7000))
+        #expect(board.rolls.map(\.run) == [1_005_000])
+        #expect(board.advance(to: time(8000)).look.scene.media == first)
+        #expect(board.put(take: waiting(at: 9000)))
+        #expect(board.add(.init(scene: back, version: 3)) { _ in })
+        _ = board.advance(to: time(8500))
+        #expect(board.rolls.map(\.run) == [1_009_000])
+        #expect(board.advance(to: time(9000)).look.scene.media?.run == 1_009_000)
+        #expect(told.times == [5000, 8000, 9000])
+    }
+
     @Test("a take lasts through changes before its moment; another replaces it, and it can be taken back")
     func takesWait() throws {
         let told = Told()

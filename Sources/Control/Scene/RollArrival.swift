@@ -1,0 +1,87 @@
+// What becomes of the video roll of a scene that comes on air: it goes on or begins, and what comes back after it.
+
+extension MediaRoll {
+    /// How far before its end a held roll stands, for a compositor that starts anew: its last pictures.
+    public static let heldMs: Int64 = 200
+
+    /// Whether it has ended, and stands at its last pictures.
+    func isHeld(lengthMs: Int64?) -> Bool {
+        guard state == .paused, positionMs > 0, let lengthMs else { return false }
+        return positionMs >= lengthMs - Self.heldMs
+    }
+
+    /// Whether a roll that is asked for is the one that is on air already, and goes on.
+    ///
+    /// - Parameters:
+    ///   - old: what is on air.
+    ///   - isRunNamed: whether the number of the start means anything; 0 names none.
+    ///   - lengthMs: how long the roll runs; nil when it stays, or nobody knows.
+    func goesOn(from old: MediaRoll, isRunNamed: Bool, lengthMs: Int64?) -> Bool {
+        guard old.state != .stopped, asset == old.asset else { return false }
+        let names = isRunNamed && run != 0
+        if names, run != old.run { return false }
+        if old.isHeld(lengthMs: lengthMs) { return state == .paused && positionMs == old.positionMs }
+        return positionMs == old.positionMs || (positionMs == 0 && !names)
+    }
+}
+
+extension Scene {
+    /// Whether a slot of the scene shows a video.
+    ///
+    /// - Parameter layout: the scene's layout; nil when it is not known.
+    public func hasSlot(for video: String, in layout: Layout?) -> Bool {
+        if slots.values.contains(where: { $0.sources.contains(.media(video)) }) { return true }
+        return layout?.slots.contains { slots[$0.id] == nil && $0.content.sources.contains(.media(video)) } ?? false
+    }
+
+    /// Returns the scene as it is when it comes on air in place of another.
+    ///
+    /// A roll that is on air already goes on: the same video, from the same place or from none that is named, and not at its
+    /// end. Any other begins, under a number of its own. One that a slot shows, and that does not say what comes after it,
+    /// goes back to what was on air before it.
+    ///
+    /// - Parameters:
+    ///   - old: what is on air.
+    ///   - run: the number under which a roll begins.
+    ///   - isRunNamed: whether the scene's own number says which start it means, as in a scene that was made from the one on
+    ///     air: another one begins anew, and the same one is taken as it says.
+    ///   - layout: the scene's layout; nil when it is not known.
+    ///   - lengthMs: how long its roll runs; nil when it stays, or nobody knows.
+    public func coming(
+        after old: Scene, run: Int64, isRunNamed: Bool = false, layout: Layout?, lengthMs: Int64?
+    ) -> Scene {
+        guard var media, media.state != .stopped else { return self }
+        let running = old.media.flatMap { $0.state == .stopped ? nil : $0 }
+        var isWhole = false
+        if let running, media.goesOn(from: running, isRunNamed: isRunNamed, lengthMs: lengthMs) {
+            isWhole = isRunNamed && media.run != 0
+            (media.run, media.positionMs) = (running.run, running.positionMs)
+        } else {
+            if let running, running.asset == media.asset, running.positionMs == media.positionMs,
+                running.isHeld(lengthMs: lengthMs)
+            {
+                // Where it has ended is no place to begin from.
+                media.positionMs = 0
+            }
+            media.run = run
+        }
+        if media.after == nil, !isWhole, hasSlot(for: media.asset, in: layout) {
+            let back = MediaRoll.After(old)
+            media.after = old.media?.after ?? (back == MediaRoll.After(self) ? nil : back)
+        }
+        var scene = self
+        scene.media = media
+        return scene
+    }
+}
+
+extension PendingTake {
+    /// Returns what the program shows from the take's moment on.
+    ///
+    /// - Parameters:
+    ///   - old: what is on air until then.
+    ///   - layout: the layout of the take's scene; nil when it is not known.
+    public func scene(after old: Scene, layout: Layout?) -> Scene {
+        scene.coming(after: old, run: scene.media?.run ?? 0, layout: layout, lengthMs: rollLengthMs)
+    }
+}
