@@ -202,9 +202,7 @@ function take({ transition, durationMs, when, seconds, time }) {
 }
 
 async function takeNow(body, { when, seconds, time }) {
-    let scene = forAir(knownPreview());
-    // Taken once more, its clip begins once more.
-    if (scene.media) scene = { ...scene, media: { ...scene.media, run: Math.round(Date.now()) } };
+    const scene = forAir(knownPreview());
     try {
         if (JSON.stringify(scene) !== JSON.stringify(preview)) await put(scene);
     } catch (problem) {

@@ -5,7 +5,7 @@ import { element } from "/assets/polls.js";
 import { assets, followFiles, nameOf, uploadChosen, videos } from "/assets/produce-files.js";
 import { Form, Lines } from "/assets/produce-forms.js";
 import { editPreview } from "/assets/produce-preview.js";
-import { followProgram, isOnAir, knownProgram, layouts, orderProgram, program, refreshProgram } from "/assets/produce-program.js";
+import { followProgram, isOnAir, layouts, orderProgram, program, refreshProgram } from "/assets/produce-program.js";
 
 // Every event has these; they are drawn without a file.
 const BUILT_IN = { bars: "Colour bars", slate: "Slate", countdown: "Countdown clip" };
@@ -62,15 +62,13 @@ async function queue(id) {
     announce(`${clipName(id)} follows.`);
 }
 
-/** Makes a clip the preview: it begins when the preview is taken, and goes back to what is on air now. */
+/** Makes a clip the preview: it begins when the preview is taken, and goes back to what was on air then. */
 async function prepare(id) {
-    const { layout: name, slots, background, media: running } = knownProgram();
     const takes = ({ accepts }) => !accepts || accepts.includes("media");
     const fit = layouts.filter(({ slots }) => slots.some(takes)), layout = fit.find(({ name }) => name === "media-full") ?? fit[0];
     if (!layout) throw new Error("No layout takes a video.");
     const { then, audio, next } = orderOf(id);
-    const back = running?.after ?? { layout: name, slots, ...(background && { background }) };
-    const media = { asset: id, state: "playing", then, audio, run: Math.round(Date.now()), after: back, ...(next && { next }) };
+    const media = { asset: id, state: "playing", then, audio, ...(next && { next }) };
     await editPreview((scene) => ({ ...scene, layout: layout.name, slots: { [layout.slots.find(takes).id]: `media:${id}` }, media }));
     announce(`${clipName(id)} is in the preview.`);
 }
