@@ -189,6 +189,29 @@ def test_bars_are_played_without_an_upload(played):
     assert is_ground(played.decoded.at(played.settled("no bars", 500)))
 
 
+def test_a_preview_with_a_roll_is_taken_at_once_and_later_and_plays_each_time(played):
+    asset = played.admin.get(f"{played.path}/assets", expect=200).json()["items"][0]["id"]
+    preview = {"layout": "media-full", "slots": {"main": f"media:{asset}"}, "media": {"asset": asset, "state": "playing"}}
+    played.admin.put(f"{played.path}/preview", preview, expect=200)
+    before, runs = played.scene()[0], set()
+    for label in ("taken", "taken again", "taken later"):
+        body, status = ({"at": played.mark() + 2000}, 202) if label == "taken later" else ({}, 200)
+        answer = played.note(label, lambda: played.admin.post(f"{played.path}/take", body, expect=status).json(), hold=0)
+        run = answer["media"]["run"]
+        assert run not in runs, (run, runs)
+        runs.add(run)
+        wait_until(lambda: played.scene()[0].get("media", {}).get("run") == run, 10, lambda: f"{label}: {played.scene()}", 0.05)
+        wait_until(lambda: "media" not in played.scene()[0], SECONDS + 20, lambda: f"{label}: it stays: {played.scene()}", 0.05)
+        assert played.scene()[0] == before
+        over = f"{label}: over"
+        played.note(over, lambda: played.admin.patch(f"{played.path}/program", {}, expect=200).json(), hold=2)
+        start = played.settled(label, 2000)
+        frames = played.decoded.between(start, start + 1500)
+        # It runs: it flashes once a second.
+        assert frames and all(map(is_roll, frames)) and any(map(is_white, frames)) and not all(map(is_white, frames)), label
+        assert is_ground(played.decoded.at(played.settled(over, 500))), label
+
+
 def test_a_roll_whose_process_dies_gives_the_scene_back(played):
     asset = played.admin.get(f"{played.path}/assets", expect=200).json()["items"][0]["id"]
     start = played.roll(asset, "play")
