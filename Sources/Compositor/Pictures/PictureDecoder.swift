@@ -38,12 +38,12 @@ public enum PictureDecoder {
         }
     }
 
-    /// Reads the size out of the header alone.
+    /// Reads the size out of the header alone, as the picture is stored.
     ///
     /// - Throws: `PictureError.unknownFormat` or `.corrupt`.
     public static func size(_ file: Data) throws(PictureError) -> PixelSize { try header(file).size }
 
-    /// Decodes a picture.
+    /// Decodes a picture, and turns it as its EXIF block says it is to be seen.
     ///
     /// - Parameters:
     ///   - file: a whole PNG, JPEG or WebP file; of an animation, WebP is refused.
@@ -62,7 +62,9 @@ public enum PictureDecoder {
         var frame = try decodeFrame(file, codec, limits)
         defer { av_frame_free(&frame) }
         guard let picture = frame else { throw .corrupt(code: 0) }
-        return try convert(picture, limits, fitting: box)
+        let orientation = PictureOrientation(of: file)
+        let stored = orientation.swapsSides ? box.map { PixelSize(width: $0.height, height: $0.width) } : box
+        return try convert(picture, limits, fitting: stored).turned(orientation)
     }
 
     private static func header(_ file: Data) throws(PictureError) -> (size: PixelSize, codec: AVCodecID) {
