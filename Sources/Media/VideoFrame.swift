@@ -45,6 +45,8 @@ public final class VideoFrame: @unchecked Sendable {
     public var color: ColorDescription = .program
     /// How the picture is to be turned before it is seen.
     public var rotation: PictureRotation = .none
+    /// What the picture lets through; nil for one that covers all behind it, as cameras and screens do.
+    public var alpha: AlphaPlanes?
     /// When the last byte of what it was decoded from had come; nil for what did not come live.
     public var arrival: MonotonicTime?
     /// Presentation time in nanoseconds of the clock that the owner names.

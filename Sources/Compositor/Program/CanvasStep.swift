@@ -42,6 +42,7 @@ struct CanvasStep: Equatable {
         switch what {
         case .fill: return true
         case .picture(let frame, let crop, _, _):
+            guard frame.alpha == nil else { return false }
             let seen = frame.displaySize
             return !crop.clipped(to: PixelRect(width: seen.width, height: seen.height)).evened.isEmpty
         case .overlays, .border: return false

@@ -81,7 +81,7 @@ public final class GraphicsStore: Sendable {
     }
 
     /// The most bytes of each kind: eight transparent stills of 1080p, ten pages of slides at 1080p.
-    static let limits = (overlays: 24 << 20, cards: 24 << 20, slides: 32 << 20, images: 96 << 20)
+    static let limits = (overlays: 24 << 20, cards: 24 << 20, slides: 32 << 20, images: 112 << 20)
 
     private let contents = Mutex(Contents())
     private let canvas: PixelSize?
@@ -128,8 +128,8 @@ public final class GraphicsStore: Sendable {
                 bitmap = bitmap.scaled(width: size.width, height: size.height)
             }
         }
-        let frame = VideoFrame(bitmap)
-        let isLarge = bitmap.isOpaque && bitmap.width * bitmap.height > 1_000_000
+        let frame = VideoFrame(keepingAlphaOf: bitmap)
+        let isLarge = frame.alpha == nil && bitmap.width * bitmap.height > 1_000_000
         let still = Still(frame: frame, bitmap: isLarge ? nil : bitmap)
         return contents.withLock { contents in
             let bytes = Self.bytes(frame) + (still.bitmap?.pixels.count ?? 0)
@@ -212,7 +212,7 @@ public final class GraphicsStore: Sendable {
     }
 
     private static func bytes(_ frame: VideoFrame) -> Int {
-        frame.lumaStride * frame.height + frame.chromaStride * frame.height
+        frame.lumaStride * frame.height + frame.chromaStride * frame.height + (frame.alpha?.bytes ?? 0)
     }
 }
 

@@ -189,7 +189,9 @@ public final class ProgramRenderer {
         case .background(.image(let asset), let crop):
             guard let image = store.image(asset) else { return fill(RGBColor(red: 16, green: 24, blue: 40), whole) }
             let inside = crop ?? PixelRect(width: image.width, height: image.height)
-            return picture(image, .init(crop: inside, rect: whole), isMoving: false)
+            // Behind the background there is nothing: black shows where it lets something through.
+            let ground = image.alpha == nil ? [] : fill(RGBColor(red: 0, green: 0, blue: 0), whole)
+            return ground + picture(image, .init(crop: inside, rect: whole), isMoving: false)
         case .tile(let source, let placement):
             return frames[source].map { picture($0, placement, isMoving: true) } ?? []
         case .backdrop(let source, let placement):

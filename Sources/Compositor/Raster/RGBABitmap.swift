@@ -140,7 +140,7 @@ public struct RGBABitmap: Sendable, Equatable {
 }
 
 extension VideoFrame {
-    /// Converts an opaque picture to the program's I420; transparency shows black, an odd edge is repeated.
+    /// Converts a picture to an opaque one in the program's I420; transparency shows black, an odd edge is repeated.
     public convenience init(_ bitmap: RGBABitmap) {
         self.init(width: bitmap.width, height: bitmap.height)
         let overlay = OverlayPlanes(bitmap)

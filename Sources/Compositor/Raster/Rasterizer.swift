@@ -7,6 +7,7 @@ public import Media
 public final class Rasterizer {
     private let scaler = PlaneScaler()
     private let converter = ColorConverter()
+    private let transparent: TransparentPainter
     private var corners: [Int: Corners] = [:]
     private var saved: [UInt8] = []
 
@@ -29,7 +30,7 @@ public final class Rasterizer {
     }
 
     /// Creates a rasterizer.
-    public init() {}
+    public init() { transparent = TransparentPainter(scaler: scaler) }
 
     /// Fills an even rectangle with a colour.
     public func fill(_ canvas: VideoFrame, _ rect: PixelRect, color: RGBColor) {
@@ -49,7 +50,8 @@ public final class Rasterizer {
     /// Draws a part of a picture into a rectangle of the canvas.
     ///
     /// The source is turned as its `rotation` says, scaled by area when it shrinks and bilinearly when it grows, converted
-    /// to the canvas's colours, and its corners let through what was there before.
+    /// to the canvas's colours, and its corners let through what was there before, as does the whole picture where it has
+    /// alpha.
     ///
     /// - Parameters:
     ///   - source: the picture; its `color` says how to read it, its `rotation` how it is seen.
@@ -71,6 +73,18 @@ public final class Rasterizer {
         let radius = Self.radius(cornerRadius, in: rect)
         if radius > 0 { saveCorners(canvas, rect, radius) }
         let stored = Self.stored(crop, of: source)
+        if let alpha = source.alpha {
+            transparent.draw(source, alpha, stored, on: canvas, in: rect, isMirrored: isMirrored)
+        } else {
+            cover(canvas, rect, with: source, stored, isMirrored: isMirrored)
+        }
+        if radius > 0 { restoreCorners(canvas, rect, radius) }
+    }
+
+    /// Draws a part of a picture that lets nothing through straight into its place.
+    private func cover(
+        _ canvas: VideoFrame, _ rect: PixelRect, with source: VideoFrame, _ stored: PixelRect, isMirrored: Bool
+    ) {
         for (input, output, isChroma) in [
             (source.y, canvas.y, false), (source.u, canvas.u, true), (source.v, canvas.v, true),
         ] {
@@ -88,7 +102,6 @@ public final class Rasterizer {
                     height: rect.height >> shift), isMirrored: isMirrored)
         }
         converter.convert(canvas, in: rect, from: source.color, to: canvas.color)
-        if radius > 0 { restoreCorners(canvas, rect, radius) }
     }
 
     /// Where a part of the picture as it is seen lies in the picture as it is stored.
