@@ -52,13 +52,15 @@ public final class GraphicsPainter {
         bitmap.fill(
             PixelRect(width: width, height: height), radius: height / 12,
             color: RGBColor(red: 12, green: 18, blue: 32), alpha: 216)
-        let letters = text.line(
-            line,
-            style: TextStyle(
-                pixels: Double(height) * 0.52, weight: .bold, color: Self.white, hasTabularDigits: true),
-            maximumWidth: Double(width) * 0.9)
+        let room = Double(width) * 0.9
+        var style = TextStyle(pixels: Double(height) * 0.52, weight: .bold, color: Self.white, hasTabularDigits: true)
+        // Words are smaller than digits, but whole.
+        let wide = text.line(line, style: style, maximumWidth: .infinity).width
+        if wide > room { style.pixels *= room / wide }
+        let letters = text.line(line, style: style, maximumWidth: room)
         text.draw(
-            letters, on: &bitmap, x: (Double(width) - letters.width) / 2, baseline: Double(height) * 0.82)
+            letters, on: &bitmap, x: (Double(width) - letters.width) / 2,
+            baseline: Double(height) / 2 + letters.pixels * 0.36)
         return bitmap
     }
 
