@@ -14,13 +14,17 @@ extension Proscenium {
         @Argument(help: "picture, deck, video or font.") var kind: String
         @Argument(help: "The file.") var file: String
         @Argument(help: "The folder of the result.") var folder: String
+        @Option(help: "How much address space it may have, in bytes.") var memory: UInt = ProcessBounds.memoryBytes
 
         func run() throws {
             guard let kind = MediaKind(rawValue: kind) else {
                 throw ValidationError("\(kind) is picture, deck, video or font.")
             }
             let input = URL(filePath: file), output = URL(filePath: folder, directoryHint: .isDirectory)
-            guard ProcessBounds.enter(folder: input.deletingLastPathComponent(), seconds: kind.limitSeconds) else {
+            guard
+                ProcessBounds.enter(
+                    folder: input.deletingLastPathComponent(), seconds: kind.limitSeconds, memoryBytes: memory)
+            else {
                 Self.end("The bounds of the process could not be set.", 1)
             }
             do {
@@ -70,6 +74,7 @@ extension Proscenium {
             case .fileTooLarge(let bytes): ("The file has \(bytes) bytes.", DecodeExit.tooLarge)
             case .tooManyPixels(let width, let height):
                 ("The picture has \(width) x \(height) pixels.", DecodeExit.tooLarge)
+            case .outOfMemory: ("The picture needs more memory than there is for one.", DecodeExit.tooLarge)
             case .corrupt: ("The picture is damaged.", DecodeExit.unreadable)
             case .cannotWrite: ("The result could not be written.", 1)
             }

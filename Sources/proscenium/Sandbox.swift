@@ -8,6 +8,9 @@ import Glibc
 /// The bounds of a process that reads foreign files: first what it may use of the machine, then what it may ask of the
 /// kernel at all.
 enum ProcessBounds {
+    /// How much address space such a process has.
+    static let memoryBytes: UInt = 2 << 30
+
     /// Sets the bounds, for ever.
     ///
     /// - Parameters:
@@ -16,7 +19,7 @@ enum ProcessBounds {
     ///   - memoryBytes: how much address space it may have.
     ///   - keeping: the descriptors up to this one stay open, with those by which the parent learns of the end.
     /// - Returns: false when a bound could not be set; nothing foreign may be read then.
-    static func enter(folder: URL?, seconds: Int?, memoryBytes: UInt = 2 << 30, keeping: Int32 = 2) -> Bool {
+    static func enter(folder: URL?, seconds: Int?, memoryBytes: UInt = memoryBytes, keeping: Int32 = 2) -> Bool {
         // Signals that the parent's thread held back would not end this process.
         var none = sigset_t()
         sigemptyset(&none)

@@ -12,6 +12,8 @@ public enum PictureError: Error, Equatable, Sendable {
     case fileTooLarge(bytes: Int)
     /// More pixels than are allowed.
     case tooManyPixels(width: Int, height: Int)
+    /// There is no memory for it.
+    case outOfMemory
     /// The file is damaged; `code` is libav's.
     case corrupt(code: Int32)
     /// The result could not be written.
@@ -126,23 +128,28 @@ public enum PictureDecoder {
         // Damage is an error, not a grey patch on the program.
         context.pointee.err_recognition = AV_EF_EXPLODE
         var code = avcodec_open2(context, decoder, nil)
-        guard code >= 0 else { throw .corrupt(code: code) }
+        guard code >= 0 else { throw failure(code) }
         var packet = av_packet_alloc()
         defer { av_packet_free(&packet) }
-        guard let packet else { throw .corrupt(code: 0) }
+        guard let packet else { throw .outOfMemory }
         code = av_new_packet(packet, Int32(clamping: file.count))
-        guard code >= 0, let target = packet.pointee.data else { throw .corrupt(code: code) }
+        guard code >= 0, let target = packet.pointee.data else { throw failure(code) }
         file.copyBytes(to: target, count: file.count)
         code = avcodec_send_packet(context, packet)
-        guard code >= 0 else { throw .corrupt(code: code) }
+        guard code >= 0 else { throw failure(code) }
         var frame = av_frame_alloc()
-        guard let picture = frame else { throw .corrupt(code: 0) }
+        guard let picture = frame else { throw .outOfMemory }
         code = avcodec_receive_frame(context, picture)
         guard code >= 0 else {
             av_frame_free(&frame)
-            throw .corrupt(code: code)
+            throw failure(code)
         }
         return frame
+    }
+
+    /// What libav's code comes to.
+    private static func failure(_ code: Int32) -> PictureError {
+        code == proscenium_av_error(ENOMEM) ? .outOfMemory : .corrupt(code: code)
     }
 
     /// Any pixel format to RGBA with straight alpha, as files have it, by libswscale: cold, once per picture.
