@@ -10,7 +10,8 @@ public import Media
 ///
 /// It goes down when encoding has taken more than 70 % of its time for 3 s, or at once when pictures pile up; it leaves pictures out only
 /// when there was no time left at all for 3 s. It goes up a
-/// step after 60 s with room (from leaving pictures out after 6); when that was too early, the next try waits twice as long, up to 16 minutes.
+/// step after 60 s with room (from leaving pictures out after 6); when that was too early, the next try waits twice as long, up
+/// to 16 minutes (from leaving pictures out 24 s: half of the pictures is more to lose than three slow seconds).
 public struct EncoderLadder: Sendable {
     /// How the next picture is to be encoded.
     public struct Rung: Hashable, Sendable {
@@ -28,7 +29,7 @@ public struct EncoderLadder: Sendable {
     /// Percent of the time that there is.
     private static let tooMuch: Int64 = 70, wayTooMuch: Int64 = 100, little: Int64 = 40
     /// How long pictures are left out at first.
-    private static let shortCalm: Int64 = 6000
+    private static let shortCalm: Int64 = 6000, longestShortCalm: Int64 = 24_000
 
     private let presets: [X264Settings.Preset]
     private let frameNanoseconds: Int64
@@ -88,7 +89,8 @@ public struct EncoderLadder: Sendable {
         }
         let since = calmSince ?? start
         calmSince = since
-        let needed = rung.leavesOut ? min(calmNeeded, Self.shortCalm * (calmNeeded / Self.calm)) : calmNeeded
+        let needed =
+            rung.leavesOut ? min(Self.longestShortCalm, Self.shortCalm * (calmNeeded / Self.calm)) : calmNeeded
         guard step > 0, now.milliseconds(since: since) >= needed else { return false }
         step -= 1
         isRelieved = false

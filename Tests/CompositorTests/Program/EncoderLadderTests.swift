@@ -94,4 +94,17 @@ struct EncoderLadderTests {
         #expect(tries.count >= 4 && tries.count <= 7)
         #expect(zip(waits, waits.dropFirst()).allSatisfy { $1 > $0 + $0 / 2 })
     }
+
+    @Test("however often it was too early, pictures are left out for half a minute at most before the next try")
+    func leftOutForShort() {
+        var encoder = Encoder(), since = 0, longest = 0
+        for _ in 0..<600 {
+            let isOut = encoder.ladder.rung.leavesOut
+            // Nothing but leaving out helps.
+            encoder.run(seconds: 1, milliseconds: isOut ? 10 : 60)
+            since = isOut && encoder.ladder.rung.leavesOut ? since + 1 : 0
+            longest = max(longest, since)
+        }
+        #expect((12...30).contains(longest))
+    }
 }
