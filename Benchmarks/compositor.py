@@ -191,6 +191,16 @@ CONTESTANTS = [FFmpeg, GStreamer, Proscenium]
 JOBS = ["decode", "compose", "whole"]
 
 
+def written(file, seconds):
+    """Tells how much picture and sound is in what a contestant has written, and fails where some is missing."""
+    text = quiet(["ffprobe", "-v", "error", "-count_packets", "-show_entries", "stream=codec_name,nb_read_packets", "-of", "json", str(file)])
+    tracks = {one["codec_name"]: int(one["nb_read_packets"]) for one in json.loads(text)["streams"]}
+    # How the sound ends is their own affair.
+    if tracks.get("h264", 0) < seconds * FPS - 1 or tracks.get("aac", 0) < (seconds - 1) * 48000 // 1024:
+        raise Failure(f"{file.name} has not all: {tracks}")
+    return f"{tracks['h264']} pictures, {tracks['aac']} frames of sound"
+
+
 def costs(folder, seconds, runs):
     """Runs all jobs by turns; returns for each contestant and job the CPU seconds and memory of each run, and what ours says."""
     found = {(each.name, job): [] for each in CONTESTANTS for job in JOBS}
@@ -202,6 +212,8 @@ def costs(folder, seconds, runs):
                 found[each.name, job].append((used, memory))
                 if each is Proscenium:
                     said[job].append(json.loads(text.splitlines()[-1]))
+                if job == "whole" and run == 0:
+                    print(f"{each.name}: {written(folder / f'{each.name}.out', seconds)}", flush=True)
                 (folder / f"{each.name}.out").unlink(missing_ok=True)
         line = ", ".join(f"{each.name} {found[each.name, 'whole'][-1][0] / seconds:.3f}" for each in CONTESTANTS)
         print(f"run {run + 1} of {runs}: whole job, CPU s per media s: {line}", flush=True)

@@ -21,7 +21,7 @@ public struct CompositorBench {
         public var composeMs: Double, composeP99Ms: Double
         /// What the process used so far, in CPU seconds, and the most memory that it had.
         public var cpuSeconds: Double, rssMB: Double
-        /// Bytes that came out of the encoders.
+        /// Bytes of FLV that came out.
         public var bytes: Int
     }
 
@@ -70,7 +70,8 @@ public struct CompositorBench {
     ///
     /// - Parameters:
     ///   - mode: how far frames go.
-    ///   - output: gets what the encoders make, or in mode `compose` the pictures as raw I420; nil for nowhere.
+    ///   - output: gets what the first program's encoders make as FLV, or in mode `compose` the pictures as raw I420; nil for
+    ///     nowhere.
     /// - Throws: when a file can't be read or written, or a codec refuses.
     public func run(_ mode: Mode, output: URL? = nil) throws -> Cost {
         let stage = try BenchStage(folder: folder, layout: layout), sources = try sources()
@@ -94,7 +95,7 @@ public struct CompositorBench {
                 if mode == .whole {
                     for part in try encoders[index].encode(picture, blocks, number: count) {
                         bytes += part.count
-                        try file?.write(contentsOf: part)
+                        if index == 0 { try file?.write(contentsOf: part) }
                     }
                 } else if let file {
                     try file.write(contentsOf: Self.i420(picture))
@@ -102,7 +103,12 @@ public struct CompositorBench {
             }
             count += 1
         }
-        for index in encoders.indices { bytes += try encoders[index].flush() }
+        for (index, encoder) in encoders.enumerated() {
+            for part in try encoder.flush() {
+                bytes += part.count
+                if index == 0 { try file?.write(contentsOf: part) }
+            }
+        }
         costs.sort()
         var usage = rusage()
         getrusage(numericCast(RUSAGE_SELF.rawValue), &usage)
@@ -180,6 +186,7 @@ private final class BenchEncoder {
     private var mixer = AudioMixer<Int>()
     private var mixed: [Float] = []
     private var left = [Float](repeating: 0, count: 480), right = [Float](repeating: 0, count: 480)
+    private var muxer = FLVFile()
 
     init() throws {
         var settings = X264Settings(
@@ -194,8 +201,8 @@ private final class BenchEncoder {
     }
 
     func encode(_ picture: VideoFrame, _ blocks: [[Int: [Float]]], number: Int) throws -> [Data] {
-        var parts: [Data] = []
-        func take(_ frame: EncodedFrame) { frame.payload.withBytes { parts.append(Data($0)) } }
+        var parts = number == 0 ? [muxer.start(video: video.configuration.record, audio: audio.configuration)] : []
+        func take(_ frame: EncodedFrame) { parts.append(muxer.tag(frame)) }
         if let frame = try video.encode(picture, pts: Int64(number) * 3000, forcesIDR: number % 60 == 0) { take(frame) }
         for block in blocks {
             for (id, samples) in block {
@@ -211,9 +218,9 @@ private final class BenchEncoder {
         return parts
     }
 
-    func flush() throws -> Int {
-        var bytes = 0
-        while let frame = try video.flush() { bytes += frame.payload.count }
-        return bytes
+    func flush() throws -> [Data] {
+        var parts: [Data] = []
+        while let frame = try video.flush() { parts.append(muxer.tag(frame)) }
+        return parts
     }
 }
