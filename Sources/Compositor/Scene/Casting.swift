@@ -80,18 +80,3 @@ struct Casting {
         }
     }
 }
-
-extension SceneSource {
-    /// The kind that layouts accept; nil for `auto` and `none`.
-    var kind: Layout.Kind? {
-        switch self {
-        case .participant: .participant
-        case .screen: .screen
-        case .slides: .slides
-        case .media: .media
-        case .image: .image
-        case .ingest: .ingest
-        case .auto, .none: nil
-        }
-    }
-}

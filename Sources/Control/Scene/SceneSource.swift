@@ -41,6 +41,19 @@ public enum SceneSource: Hashable, Sendable, Codable {
         }
     }
 
+    /// The kind that layouts accept; nil for `auto` and `none`.
+    package var kind: Layout.Kind? {
+        switch self {
+        case .participant: .participant
+        case .screen: .screen
+        case .slides: .slides
+        case .media: .media
+        case .image: .image
+        case .ingest: .ingest
+        case .auto, .none: nil
+        }
+    }
+
     /// The contract's string.
     public var text: String {
         switch self {

@@ -33,15 +33,10 @@ extension Layout.Slot {
     /// Whether the slot may show a source, once it is there.
     fileprivate func accepts(_ source: SceneSource) -> Bool {
         switch source {
-        case .participant: accepts.contains(.participant)
-        case .screen: accepts.contains(.screen)
-        case .slides: accepts.contains(.slides)
-        case .media: accepts.contains(.media)
-        case .image: accepts.contains(.image)
-        case .ingest: accepts.contains(.ingest)
         // It stands for people on stage, or for their screens where the slot takes no people.
         case .auto: accepts.contains(.participant) || accepts.contains(.screen)
         case .none: true
+        default: source.kind.map(accepts.contains) ?? false
         }
     }
 
