@@ -28,15 +28,6 @@ extension SourcesPresent {
 }
 
 extension ProgramLook {
-    /// The cameras and screens that people send and do not hide: when they are decoded, their pictures come.
-    var sent: Set<SceneSource> {
-        cast.reduce(into: []) { sent, member in
-            let seen = member.sources.subtracting(member.mutedSources)
-            if seen.contains(.camera) { sent.insert(.participant(member.id)) }
-            if seen.contains(.screen) { sent.insert(.screen(member.id)) }
-        }
-    }
-
     /// Those of the sources that lack a picture for which a card only stands in.
     ///
     /// Who sends no camera, or hides it, is a card by right.

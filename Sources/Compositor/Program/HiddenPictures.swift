@@ -28,13 +28,3 @@ struct HiddenPictures {
         }
     }
 }
-
-extension ProgramLook {
-    /// The cameras and screens that their senders hide.
-    var hidden: Set<SceneSource> {
-        cast.reduce(into: []) { hidden, member in
-            if member.mutedSources.contains(.camera) { hidden.insert(.participant(member.id)) }
-            if member.mutedSources.contains(.screen) { hidden.insert(.screen(member.id)) }
-        }
-    }
-}
