@@ -15,13 +15,13 @@ struct BroughtCamerasTests {
     /// A compositor in a room with Anna, whose picture is as bright as it is told.
     private final class Stage: Sendable {
         let worker: CompositorWorker
-        private let silence: SilentStudio
+        private let silence: LoopbackListener
         private let luma = Atomic<UInt8>(80)
         private let room = Mutex<(harness: RoomHarness, anna: Speaker)?>(nil)
 
         /// - Parameter pictureMs: how long changes wait; without end, so that nothing is shown because patience has ended.
         init(pictureMs: Int64 = 3_600_000) throws {
-            silence = try SilentStudio()
+            silence = try LoopbackListener()
             var configuration = CompositorConfiguration(
                 event: "e", studio: URL(filePath: "/"), token: "t", place: "", bindAddress: "127.0.0.1",
                 trustedCertificateFile: nil,

@@ -17,7 +17,7 @@ struct CompositorWorkerTests {
         func note(_ name: String) { box.withLock { $0.append(name) } }
     }
 
-    private func worker(_ silence: SilentStudio) -> CompositorWorker {
+    private func worker(_ silence: LoopbackListener) -> CompositorWorker {
         var configuration = CompositorConfiguration(
             event: "e", studio: URL(filePath: "/"), token: "t", place: "", bindAddress: "127.0.0.1",
             trustedCertificateFile: nil,
@@ -39,7 +39,7 @@ struct CompositorWorkerTests {
 
     @Test("a scene whose roll does not come holds up no other command, and what comes later wins")
     func parked() async throws {
-        let silence = try SilentStudio(), worker = worker(silence), ended = Ended()
+        let silence = try LoopbackListener(), worker = worker(silence), ended = Ended()
         guard case .compositor(.running) = try await reply(worker, .run(try ProgramBoardTests.setup())) else {
             Issue.record("it does not run")
             return
@@ -90,7 +90,7 @@ struct CompositorWorkerTests {
 
     @Test("more than can go on at once is refused")
     func bounded() async throws {
-        let silence = try SilentStudio(), worker = worker(silence)
+        let silence = try LoopbackListener(), worker = worker(silence)
         _ = try await reply(worker, .run(try ProgramBoardTests.setup()))
         var going: [Task<CommandReply, Never>] = [], refused = 0
         for version in 2..<400 {

@@ -11,7 +11,7 @@ struct MediaLibraryTests {
     func slow() async throws {
         let store = GraphicsStore()
         let shop = PaintShop(canvas: PixelSize(width: 320, height: 180), store: store)
-        let silence = try SilentStudio()
+        let silence = try LoopbackListener()
         defer { withExtendedLifetime(silence) {} }
         let library = MediaLibrary(
             address: MediaAddress(studio: "http://127.0.0.1:\(silence.port)", token: "t", event: "e"), store: store,

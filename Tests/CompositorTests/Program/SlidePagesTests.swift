@@ -10,9 +10,10 @@ import Testing
 
 /// A Studio that has one deck: gives its pages by HTTP, one connection for each, and remembers what it was asked for.
 final class PageStudio: Sendable {
-    private let descriptor: Int32
+    private let listener: LoopbackListener
     private let asked = Mutex<[Int]>([])
-    let port: Int
+
+    var port: Int { listener.port }
 
     /// The pages that were asked for since the last time, in order.
     func takeAsked() -> [Int] {
@@ -24,24 +25,10 @@ final class PageStudio: Sendable {
 
     /// Serves pages 1 to `count`, all with the same picture.
     init(pages count: Int, picture: Data) throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        descriptor = listener
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Int32 in
-                guard bind(listener, pointer, length) == 0, listen(listener, 64) == 0 else { return -1 }
-                return getsockname(listener, pointer, &length)
-            }
-        }
-        port = Int(UInt16(bigEndian: address.sin_port))
-        try #require(bound == 0)
+        let listener = try LoopbackListener()
+        self.listener = listener
         _ = MediaThread(name: "page studio") { [weak self] in
-            while true {
-                let connection = accept(listener, nil, nil)
-                guard connection >= 0 else { return }
+            while let connection = listener.next() {
                 defer { close(connection) }
                 guard let page = Self.page(connection) else { continue }
                 self?.asked.withLock { $0.append(page) }
@@ -53,10 +40,7 @@ final class PageStudio: Sendable {
         }
     }
 
-    deinit {
-        shutdown(descriptor, Int32(SHUT_RDWR))
-        close(descriptor)
-    }
+    deinit { listener.stop() }
 
     /// The number in `GET /media/e/d/7.png HTTP/1.1`.
     private static func page(_ connection: Int32) -> Int? {

@@ -1,8 +1,10 @@
 import Glibc
 import Testing
 
-/// A listener that takes connections and never says a word: a Studio whose files never come.
-final class SilentStudio: Sendable {
+/// A socket that listens on a port of the loopback that the system chooses.
+///
+/// Where nobody accepts, connections are taken and never a word is said: a Studio whose files never come.
+final class LoopbackListener: Sendable {
     private let descriptor: Int32
     let port: Int
 
@@ -15,7 +17,7 @@ final class SilentStudio: Sendable {
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer -> Int32 in
-                guard bind(listener, pointer, length) == 0, listen(listener, 16) == 0 else { return -1 }
+                guard bind(listener, pointer, length) == 0, listen(listener, 64) == 0 else { return -1 }
                 return getsockname(listener, pointer, &length)
             }
         }
@@ -24,4 +26,13 @@ final class SilentStudio: Sendable {
     }
 
     deinit { close(descriptor) }
+
+    /// Waits for the next connection, which is the caller's to close; nil after `stop`.
+    func next() -> Int32? {
+        let connection = accept(descriptor, nil, nil)
+        return connection >= 0 ? connection : nil
+    }
+
+    /// Ends the waiting of whoever accepts.
+    func stop() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 }
