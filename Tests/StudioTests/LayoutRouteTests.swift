@@ -16,19 +16,6 @@ struct LayoutRouteTests {
         return #"{"name":"\#(name)","slots":[\#(list)]}"#
     }
 
-    private func withEvent(
-        _ body: @escaping @Sendable (any TestClientProtocol, String, StudioFixture) async throws -> Void
-    ) async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            for id in ["e", "f"] {
-                _ = try await client.call(.post, "/v1/events", admin, #"{"id":"\#(id)","title":"T"}"#)
-            }
-            try await body(client, admin, fixture)
-        }
-    }
-
     private func names(_ response: TestResponse) -> [String] {
         (response.object["items"] as? [[String: Any]] ?? []).compactMap { $0["name"] as? String }
     }

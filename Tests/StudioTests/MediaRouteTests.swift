@@ -12,20 +12,6 @@ import Web
 
 @Suite("Pictures and decks by REST")
 struct MediaRouteTests {
-    private func withEvent(
-        decoder: any MediaDecoding = FakeDecoder(),
-        _ body: @escaping @Sendable (any TestClientProtocol, String, StudioFixture) async throws -> Void
-    ) async throws {
-        let fixture = try await StudioFixture(decoder: decoder)
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            for id in ["e", "f"] {
-                _ = try await client.call(.post, "/v1/events", admin, #"{"id":"\#(id)","title":"T"}"#)
-            }
-            try await body(client, admin, fixture)
-        }
-    }
-
     /// Every file below the media folder, as paths in it.
     private func files(_ fixture: StudioFixture) -> [String] {
         let root = fixture.folder.appending(path: "media").path

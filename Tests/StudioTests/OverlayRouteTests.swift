@@ -14,10 +14,7 @@ import Web
 struct OverlayRouteTests {
     @Test("themes are listed; one that is not there is refused with its place, and so is a poll")
     func names() async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            #expect(try await client.call(.post, "/v1/events", admin, #"{"id":"e","title":"T"}"#).status == .created)
+        try await withEvent { client, admin, fixture in
             let items = try await client.call(.get, "/v1/themes", admin).object["items"] as? [[String: Any]]
             #expect(items?.compactMap { $0["name"] as? String } == ["band", "default", "light", "outline"])
             for (overlays, pointer) in [
@@ -48,10 +45,7 @@ struct OverlayRouteTests {
 
     @Test("a font is uploaded, named by overlays, and stays while it is named")
     func font() async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            #expect(try await client.call(.post, "/v1/events", admin, #"{"id":"e","title":"T"}"#).status == .created)
+        try await withEvent { client, admin, fixture in
             let made = try await client.upload("/v1/events/e/assets", admin, FakeDecoder.font, type: "font/ttf")
             #expect(made.status == .created && made.object["kind"] as? String == "font")
             #expect(made.object["width"] == nil && made.object["height"] == nil)

@@ -8,19 +8,6 @@ import Web
 
 @Suite("Presets by REST")
 struct PresetRouteTests {
-    private func withEvent(
-        _ body: @escaping @Sendable (any TestClientProtocol, String, StudioFixture) async throws -> Void
-    ) async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            for id in ["e", "f"] {
-                _ = try await client.call(.post, "/v1/events", admin, #"{"id":"\#(id)","title":"T"}"#)
-            }
-            try await body(client, admin, fixture)
-        }
-    }
-
     @Test("are saved, listed by page, changed by version, and removed, in their own event")
     func saved() async throws {
         try await withEvent { client, admin, _ in

@@ -12,19 +12,6 @@ import Web
 
 @Suite("Program and preview by REST")
 struct ProgramRouteTests {
-    /// An event `e`, and an admin's token.
-    private func withEvent(
-        control: FakeProgram = FakeProgram(),
-        _ body: @escaping @Sendable (any TestClientProtocol, String, StudioFixture) async throws -> Void
-    ) async throws {
-        let fixture = try await StudioFixture(control: control)
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            #expect(try await client.call(.post, "/v1/events", admin, #"{"id":"e","title":"T"}"#).status == .created)
-            try await body(client, admin, fixture)
-        }
-    }
-
     @Test("start with a built-in layout, are replaced, and say from when on it is seen")
     func put() async throws {
         try await withEvent { client, admin, fixture in

@@ -10,17 +10,6 @@ import Web
 
 @Suite("What slots accept")
 struct SlotAcceptanceTests {
-    private func withEvent(
-        _ body: @escaping @Sendable (any TestClientProtocol, String, StudioFixture) async throws -> Void
-    ) async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            #expect(try await client.call(.post, "/v1/events", admin, #"{"id":"e","title":"T"}"#).status == .created)
-            try await body(client, admin, fixture)
-        }
-    }
-
     @Test(
         "a source that its slot never shows is refused, with its place and what the slot accepts",
         arguments: [

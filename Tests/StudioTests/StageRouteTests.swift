@@ -13,10 +13,7 @@ struct StageRouteTests {
     private func withRoom(
         _ body: @escaping @Sendable (any TestClientProtocol, String, StudioFixture) async throws -> Void
     ) async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            #expect(try await client.call(.post, "/v1/events", admin, #"{"id":"e","title":"T"}"#).status == .created)
+        try await withEvent { client, admin, fixture in
             await fixture.join("e", "ada", name: "Ada")
             await fixture.join("e", "bob", name: "Bob")
             await fixture.join("e", "cleo", name: nil)

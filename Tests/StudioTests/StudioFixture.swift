@@ -7,6 +7,7 @@ import HummingbirdTesting
 import Interactivity
 import Logging
 import NIOCore
+import Testing
 import Web
 
 @testable import Studio
@@ -81,6 +82,22 @@ struct StudioFixture: @unchecked Sendable {
         let application = Application(router: studio.router)
         try await application.test(.router) { try await body($0) }
         try FileManager.default.removeItem(at: folder)
+    }
+}
+
+/// Runs a body against a Studio with two events, `e` and `f`, and an admin's token.
+func withEvent(
+    control: FakeProgram = FakeProgram(), decoder: any MediaDecoding = FakeDecoder(),
+    _ body: @escaping @Sendable (any TestClientProtocol, String, StudioFixture) async throws -> Void
+) async throws {
+    let fixture = try await StudioFixture(control: control, decoder: decoder)
+    try await fixture.run { client in
+        let admin = try await fixture.token(.admin, event: nil)
+        for id in ["e", "f"] {
+            let made = try await client.call(.post, "/v1/events", admin, #"{"id":"\#(id)","title":"T"}"#)
+            #expect(made.status == .created)
+        }
+        try await body(client, admin, fixture)
     }
 }
 

@@ -10,18 +10,6 @@ import Web
 
 @Suite("A take that waits")
 struct TakeRouteTests {
-    private func withEvent(
-        control: FakeProgram = FakeProgram(),
-        _ body: @escaping @Sendable (any TestClientProtocol, String, StudioFixture) async throws -> Void
-    ) async throws {
-        let fixture = try await StudioFixture(control: control)
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            _ = try await client.call(.post, "/v1/events", admin, #"{"id":"e","title":"T"}"#)
-            try await body(client, admin, fixture)
-        }
-    }
-
     @Test("is kept with the preview as it was, read, replaced and taken back; the program does not change")
     func waits() async throws {
         try await withEvent { client, admin, fixture in
