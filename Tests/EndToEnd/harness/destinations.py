@@ -7,7 +7,7 @@ import subprocess
 import time
 from datetime import datetime
 
-from .studio import free_ports
+from .ports import free_ports
 from .waiting import wait_until
 
 NGINX = """

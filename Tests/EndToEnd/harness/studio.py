@@ -1,44 +1,20 @@
 """One installation: `proscenium serve` with a data folder and loopback ports of its own."""
 
 import os
-import random
 import signal
-import socket
 import subprocess
-from contextlib import ExitStack
 from pathlib import Path
 
 import requests
 
 from . import processes
+from .ports import free_ports
 from .rest import Api
 from .waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("PROSCENIUM_BINARY", REPOSITORY / ".build/debug/proscenium")).resolve()
 LISTENERS = ("https", "hls", "rtmps", "media", "internal")
-
-
-def free_ports(count):
-    """Returns ports that were free a moment ago, for UDP too.
-
-    They lie below those that the kernel gives to connections and to sockets that ask for any: what is killed finds its own again.
-    """
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    chance = random.SystemRandom()
-    with ExitStack() as stack:
-        ports = []
-        while len(ports) < count:
-            port = chance.randrange(10_100, first) if first > 12_000 else 0
-            tcp = stack.enter_context(socket.socket())
-            udp = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
-            try:
-                tcp.bind(("127.0.0.1", port))
-                udp.bind(("127.0.0.1", tcp.getsockname()[1]))
-            except OSError:
-                continue
-            ports.append(tcp.getsockname()[1])
-        return ports
 
 
 class Studio:
