@@ -19,6 +19,8 @@ GROUND = (200, 110, 20)
 BLUE = (32, 64, 128)
 WHITE = (255, 255, 255)
 SECONDS = 5
+COPIES = {"mov": "video/quicktime", "mkv": "video/x-matroska"}
+COPY_SECONDS = 1.5
 SYNC_MS = 20
 PLAIN = {"layout": "full", "background": "#C86E14"}
 
@@ -35,6 +37,13 @@ def make_roll(path, *codecs, rate=30, seconds=SECONDS):
         ],
         check=True, timeout=120,
     )  # fmt: skip
+    return path.read_bytes()
+
+
+def copy_roll(roll, path):
+    """Copies the first flashes and beeps of a roll into another container."""
+    command = ["ffmpeg", "-v", "error", "-y", "-i", roll, "-t", str(COPY_SECONDS), "-c", "copy", path]
+    subprocess.run(command, check=True, timeout=60)
     return path.read_bytes()
 
 
@@ -83,7 +92,7 @@ def stage(make_studio, artefacts, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def played(stage):
-    """An MP4 and a WebM, played one after the other, and what the answers told."""
+    """An MP4 and a WebM, played one after the other, then shorter a MOV and a Matroska file, and what the answers told."""
     folder = stage.folder
     h264 = make_roll(folder / "roll.mp4", "-c:v", "libx264", "-preset", "veryfast", "-c:a", "aac", "-movflags", "+faststart")
     vp9 = make_roll(folder / "roll.webm", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "2M",
@@ -102,6 +111,12 @@ def played(stage):
         stage.wait_program_time(paused["programTime"] + 2000)
         stage.note(name, lambda: stage.roll(asset["id"], "play"), hold=SECONDS + 4)
         wait_until(lambda: stage.scene()[0].get("media") is None, 5, lambda: f"it is still there: {stage.scene()}")
+    for name, kind in COPIES.items():
+        copy = stage.upload(copy_roll(folder / "roll.mp4", folder / f"roll.{name}"), kind)
+        stage.roll_ready(copy["id"], "pause")
+        stage.note(name, lambda: stage.roll(copy["id"], "play"), hold=COPY_SECONDS)
+        wait_until(lambda: stage.scene()[0].get("media") is None, 5, lambda: f"it is still there: {stage.scene()}")
+    stage.long = mp4["id"]
     return stage
 
 
@@ -161,6 +176,22 @@ def test_a_roll_is_heard_with_its_picture(played, name):
     assert silent and max(silent) < 50
 
 
+@pytest.mark.parametrize("name", COPIES)
+def test_other_containers_are_seen_and_heard_as_well(played, name):
+    start = played.answers[name]["programTime"]
+    end, late = start + 1000 * COPY_SECONDS - 2 * FRAME_MS, played.hitches(start, 1000 * COPY_SECONDS)
+    frames = played.decoded.between(start, end)
+    assert frames and all(map(is_roll, frames)), [round(f.program_time - start) for f in frames if not is_roll(f)]
+    # The first flash has no picture without one before it.
+    flashes = rising_edges([(frame.program_time, sum(frame.mean(20, 10, 20, 10))) for frame in frames])
+    beeps = onsets(sound_between(played.decoded, start - 500, end))
+    off = [round(at - start - 1000 * round((at - start) / 1000)) for at in flashes + beeps]
+    print(f"{name}: flash and beeps {off} ms from where the answer puts them, {late} pictures were late")
+    # A flash is gone where three pictures were.
+    assert len(beeps) == 2 and (len(flashes) == 1 or late > 2), (flashes, beeps)
+    assert late or all(abs(value) <= 2.5 * FRAME_MS for value in off), off
+
+
 def test_what_is_no_video_is_refused_and_nothing_on_stage_changes(played):
     before = played.scene()
     whole = played.whole
@@ -176,7 +207,7 @@ def test_what_is_no_video_is_refused_and_nothing_on_stage_changes(played):
         assert reason in problem["detail"], problem
     assert played.scene() == before
     listed = played.admin.get(f"{played.path}/assets", expect=200).json()["items"]
-    assert len(listed) == 2, listed
+    assert len(listed) == 2 + len(COPIES), listed
 
 
 def test_bars_are_played_without_an_upload(played):
@@ -190,7 +221,7 @@ def test_bars_are_played_without_an_upload(played):
 
 
 def test_a_preview_with_a_roll_is_taken_at_once_and_later_and_plays_each_time(played):
-    asset = played.admin.get(f"{played.path}/assets", expect=200).json()["items"][0]["id"]
+    asset = played.long
     preview = {"layout": "media-full", "slots": {"main": f"media:{asset}"}, "media": {"asset": asset, "state": "playing"}}
     played.admin.put(f"{played.path}/preview", preview, expect=200)
     before, runs = played.scene()[0], set()
@@ -213,7 +244,7 @@ def test_a_preview_with_a_roll_is_taken_at_once_and_later_and_plays_each_time(pl
 
 
 def test_a_roll_whose_process_dies_gives_the_scene_back(played):
-    asset = played.admin.get(f"{played.path}/assets", expect=200).json()["items"][0]["id"]
+    asset = played.long
     start = played.roll(asset, "play")
     compositor = played.studio.process("compositor")
     reader = wait_until(
