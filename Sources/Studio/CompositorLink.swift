@@ -32,21 +32,22 @@ actor CompositorLink {
     private let rolls: RollProgress
     private(set) var isEnded = false, isRunning = false
     private var newestVersion: Int64 = 0
-    private var toldCast: [CastMember]?
-    /// Counts how often it was asked who is heard.
-    private var hearings = 0
     private var session: RoomSession?
     private var work: Task<Void, Never>?
     private var castListener: CastListener?
     private var publishURL: String?
     private var mustTellConnections = false
-    private var last: Task<Void, Never>?, lastCast: Task<Void, Never>?, lastScene: Task<Void, Never>?
-    private var waitingCast: Task<ShownAt?, Never>?
-    private var mustTellCast = false
+    private(set) var last: Task<Void, Never>?
+    private var lastScene: Task<Void, Never>?
+    /// The cast that was told last, and the telling of it that waits for its turn.
+    var toldCast: [CastMember]?, mustTellCast = false, waitingCast: Task<ShownAt?, Never>?
+    var lastCast: Task<Void, Never>?
+    /// Counts how often it was asked who is heard.
+    var hearings = 0
     var polls = NamedPolls()
     /// The telling of polls that has not begun to read them.
     var waitingPolls: Task<Void, Never>?, lastPolls: Task<Void, Never>?
-    private let returnFeed: ReturnFeedLink
+    let returnFeed: ReturnFeedLink
 
     init(event: String, org: String, worker: String, parts: Parts, rolls: RollProgress) {
         self.event = event
@@ -230,7 +231,7 @@ actor CompositorLink {
     }
 
     /// What waits for an answer, which nobody else needs to wait for.
-    private typealias Rest<Value> = @Sendable () async throws -> Value?
+    typealias Rest<Value> = @Sendable () async throws -> Value?
 
     /// Says something after what was to be said before; nil while the program does not run, or when it can't be said.
     private func inTurn<Value: Sendable>(
@@ -322,105 +323,6 @@ actor CompositorLink {
         return reading
     }
 
-    // MARK: - The cast
-
-    /// Tells who is in the room and on stage.
-    ///
-    /// - Returns: from when on it is seen; nil while the program does not run, or when it could not be told.
-    func castChanged() async -> ShownAt? {
-        guard isRunning else { return nil }
-        mustTellCast = true
-        return await castInTurn().value
-    }
-
-    private func roomChanged() {
-        guard isRunning else { return }
-        _ = castInTurn()
-    }
-
-    /// One that waits for its turn tells the newest when it comes, so a second one is never needed; nobody waits for answers.
-    private func castInTurn() -> Task<ShownAt?, Never> {
-        if let waitingCast { return waitingCast }
-        let saying = Task { [previous = last, casting = lastCast] () -> Rest<ShownAt> in
-            await previous?.value
-            await casting?.value
-            return await self.sayNewestCast()
-        }
-        let telling = Task { await self.castShown(saying.value) }
-        waitingCast = telling
-        lastCast = Task { _ = await saying.value }
-        return telling
-    }
-
-    private func sayNewestCast() async -> Rest<ShownAt> {
-        let isAsked = mustTellCast
-        (waitingCast, mustTellCast) = (nil, false)
-        guard isRunning else { return { nil } }
-        do {
-            return try await sayCast(isAsked: isAsked)
-        } catch {
-            return { throw error }
-        }
-    }
-
-    private func castShown(_ answer: Rest<ShownAt>) async -> ShownAt? {
-        do {
-            return try await answer()
-        } catch {
-            parts.logger.warning(
-                "a compositor could not be told who is there", metadata: ["event": "\(event)", "error": "\(error)"])
-            return nil
-        }
-    }
-
-    private func sayCast(isAsked: Bool) async throws -> Rest<ShownAt> {
-        let cast = try await cast()
-        guard isAsked || cast != toldCast else {
-            // Who receives may have changed all the same.
-            returnFeed.refresh(stage: nil)
-            return { nil }
-        }
-        let answer = try say(.putCast(cast))
-        toldCast = cast
-        return { try await self.shown(cast, answer) }
-    }
-
-    private func shown(_ cast: [CastMember], _ answer: CommandAnswer) async throws -> ShownAt {
-        do {
-            let shown = try Self.shown(await answered(answer))
-            // Where another was told meanwhile, its own answer follows.
-            if toldCast == cast { await told(cast) }
-            return shown
-        } catch {
-            if toldCast == cast { toldCast = nil }
-            throw error
-        }
-    }
-
-    private func told(_ cast: [CastMember]) async {
-        toldCast = cast
-        await sayWhoIsHeard()
-        returnFeed.refresh(stage: Set(cast.filter(\.isOnStage).map(\.id)))
-    }
-
-    /// Says in the room whom the program's sound has: those on stage, and those whom its scene names.
-    private func sayWhoIsHeard() async {
-        hearings += 1
-        let hearing = hearings
-        let program = try? await parts.source.setup(for: event)
-        // Whoever asked later has read something newer.
-        guard hearing == hearings, let toldCast else { return }
-        var heard = Set(toldCast.filter(\.isOnStage).map(\.id))
-        if let program, let layout = program.layouts.first(where: { $0.name == program.scene.layout }) {
-            heard.formUnion(program.scene.people(in: layout, room: Set(toldCast.map(\.id))))
-        }
-        await parts.speakers.setStage(event, heard)
-    }
-
-    private func cast() async throws -> [CastMember] {
-        try await parts.source.cast(of: event, present: await parts.speakers.participants(event))
-    }
-
     // MARK: - Outputs and ingests
 
     /// Tells where the program goes as well and what comes in, because it has changed.
@@ -485,12 +387,12 @@ actor CompositorLink {
         try await answered(say(command), mustBeTaken: mustBeTaken)
     }
 
-    private func say(_ command: CompositorCommand) throws -> CommandAnswer {
+    func say(_ command: CompositorCommand) throws -> CommandAnswer {
         guard !isEnded else { throw Problem.overloaded("The compositor is away.", retryAfterMs: 1000) }
         return parts.registry.say(.compositor(command), to: worker)
     }
 
-    private func answered(_ answer: CommandAnswer, mustBeTaken: Bool = true) async throws -> CompositorReply {
+    func answered(_ answer: CommandAnswer, mustBeTaken: Bool = true) async throws -> CompositorReply {
         do {
             guard case .compositor(let reply) = try await answer.reply() else {
                 throw Self.unexpected
@@ -503,7 +405,7 @@ actor CompositorLink {
         }
     }
 
-    private static func shown(_ reply: CompositorReply) throws -> ShownAt {
+    static func shown(_ reply: CompositorReply) throws -> ShownAt {
         guard case .shown(let time, let isReady) = reply else { throw unexpected }
         return ShownAt(programTime: time, isReady: isReady)
     }
@@ -524,25 +426,4 @@ private final class RoomSession: RoomListener {
     func participantsChanged(_ participants: [SpeakerView]) {}
     func offered(_ offer: String) { continuation.yield(offer) }
     func mustRejoin(_ reason: String) { continuation.finish() }
-}
-
-/// Hears who comes and goes.
-private final class CastListener: RoomListener {
-    private let changed: @Sendable () -> Void
-
-    init(_ changed: @escaping @Sendable () -> Void) { self.changed = changed }
-
-    func participantsChanged(_ participants: [SpeakerView]) { changed() }
-    func offered(_ offer: String) {}
-    func mustRejoin(_ reason: String) {}
-}
-
-/// A pause that grows from 0.1 s to 2 s, with full jitter above the least.
-struct Backoff {
-    private var limitMs: Int64 = 200
-
-    mutating func wait() async {
-        try? await Task.sleep(for: .milliseconds(Int64.random(in: 100...limitMs)))
-        limitMs = min(limitMs * 2, 2000)
-    }
 }
