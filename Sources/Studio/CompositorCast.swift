@@ -83,18 +83,15 @@ extension CompositorLink {
         returnFeed.refresh(stage: Set(cast.filter(\.isOnStage).map(\.id)))
     }
 
-    /// Says in the room whom the program's sound has: those on stage, and those whom its scene names.
+    /// Says in the room whom the program's sound has; one after the other, so that nothing older comes last.
     func sayWhoIsHeard() async {
-        hearings += 1
-        let hearing = hearings
-        let program = try? await parts.source.setup(for: event)
-        // Whoever asked later has read something newer.
-        guard hearing == hearings, let toldCast else { return }
-        var heard = Set(toldCast.filter(\.isOnStage).map(\.id))
-        if let program, let layout = program.layouts.first(where: { $0.name == program.scene.layout }) {
-            heard.formUnion(program.scene.people(in: layout, room: Set(toldCast.map(\.id))))
+        let saying = Task { [previous = lastHearing] in
+            await previous?.value
+            // What is known by now, which may be newer than what this was asked for.
+            if let toldCast { await parts.speakers.setStage(event, heard.ids(among: toldCast)) }
         }
-        await parts.speakers.setStage(event, heard)
+        lastHearing = saying
+        await saying.value
     }
 
     func cast() async throws -> [CastMember] {

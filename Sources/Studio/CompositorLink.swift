@@ -42,8 +42,9 @@ actor CompositorLink {
     /// The cast that was told last, and the telling of it that waits for its turn.
     var toldCast: [CastMember]?, mustTellCast = false, waitingCast: Task<ShownAt?, Never>?
     var lastCast: Task<Void, Never>?
-    /// Counts how often it was asked who is heard.
-    var hearings = 0
+    /// What is shown, as far as it says who is heard.
+    var heard = HeardPeople()
+    var lastHearing: Task<Void, Never>?
     var polls = NamedPolls()
     /// The telling of polls that has not begun to read them.
     var waitingPolls: Task<Void, Never>?, lastPolls: Task<Void, Never>?
@@ -171,6 +172,8 @@ actor CompositorLink {
         guard !isEnded else { return { nil } }
         if anchor != program.clock { try await parts.source.setClock(anchor, of: event) }
         guard !isEnded else { return { nil } }
+        heard.layouts = program.layouts
+        heard.shown(program.scene, version: program.version)
         await told(cast)
         publishURL = url
         polls.told = pictures
@@ -275,6 +278,7 @@ actor CompositorLink {
         guard isRunning else { return nil }
         newestVersion = max(newestVersion, change.version)
         if newestVersion == change.version { polls.shown = change.scene.overlays.poll?.id }
+        heard.layouts = change.layouts ?? heard.layouts
         if change.scene.overlays.poll?.id != nil { await tellPolls() }
         return try say(.show(change))
     }
@@ -283,6 +287,7 @@ actor CompositorLink {
         do {
             let shown = try Self.shown(await answered(showing))
             if newestVersion == change.version { rolls.shown(change.scene.media, at: shown.programTime) }
+            heard.shown(change.scene, version: change.version)
             await sayWhoIsHeard()
             return shown
         } catch let problem as Problem where problem.status == .badGateway && newestVersion > change.version {

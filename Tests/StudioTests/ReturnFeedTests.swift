@@ -118,37 +118,6 @@ struct ReturnFeedTests {
         try fixture.end()
     }
 
-    @Test("who is named by the scene is heard in it, and everybody in the room knows")
-    func named() async throws {
-        let fixture = try await ConductorFixture()
-        let others = try await started(fixture)
-        let sfu = try await fixture.sfu(offers: false), compositor = try await fixture.compositor("e")
-        try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
-        for id in ["ada", "bob", "cleo"] {
-            _ = try await fixture.speakers.publish(
-                ConductorFixture.scope, ConductorFixture.principal(id), session: nil, offer: "v=0", sources: [:])
-        }
-        try await putOnStage(fixture, ["ada"])
-        let speakers = fixture.speakers
-        func heard(_ ids: [String]) async throws {
-            try await eventually("\(ids) are heard") {
-                await speakers.participants("e").filter(\.onStage).map(\.id) == ids
-            }
-        }
-        try await heard(["ada"])
-        for (slots, ids) in [
-            (["main": SlotSources([.participant("bob")])], ["ada", "bob"]),
-            (["main": SlotSources([.participant("cleo"), .participant("bob")])], ["ada", "cleo"]),
-            ([:], ["ada"]),
-        ] {
-            let state = try await fixture.programs.update("e") { state, _ in state.scene.slots = slots }
-            #expect(try await fixture.compositors.show(state.change(), event: "e") != nil)
-            try await heard(ids)
-        }
-        for worker in others + [sfu, compositor] { worker.leave() }
-        try fixture.end()
-    }
-
     @Test("nobody may publish as the program")
     func pretender() async throws {
         let fixture = try await ConductorFixture()
