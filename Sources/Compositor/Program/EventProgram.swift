@@ -6,7 +6,6 @@ public import Logging
 public import Media
 public import NIOCore
 internal import RTMP
-internal import Synchronization
 
 /// Makes the program of one event.
 public final class EventProgram: Sendable {
@@ -14,27 +13,27 @@ public final class EventProgram: Sendable {
     public let clock: ProgramClock
     /// Where the program goes.
     public let publishURL: String
-    private let format: ProgramFormat
-    private let board: ProgramBoard
-    private let store: GraphicsStore
-    private let shop: PaintShop
+    let format: ProgramFormat
+    let board: ProgramBoard
+    let store: GraphicsStore
+    let shop: PaintShop
     private let library: MediaLibrary
-    private let rolls: RollShelf
+    let rolls: RollShelf
     private let room: StageRoom
     private let ingests: StageIngests
     /// The room and everything else that pictures and sound come from.
     private let sources: StageSources
     private let publisher: ProgramPublisher
     private let outputs: OutputBank
-    private let video: ProgramVideo
+    let video: ProgramVideo
     private let audio: ProgramAudio
     private let feed: ReturnFeed
-    private let logger: Logger
-    private let refill: Task<Void, Never>
+    let logger: Logger
+    let refill: Task<Void, Never>
     private let report: @Sendable (CompositorEvent) -> Void
     /// What a change needs whose sources are still being brought.
     private let coming: ComingChanges
-    private let patience: SourcePatience
+    let patience: SourcePatience
 
     /// Starts the program.
     ///
@@ -385,69 +384,6 @@ public final class EventProgram: Sendable {
     /// How loud the sources and the program are.
     public var soundReading: SoundReading { audio.reading }
 
-    private var now: ProgramTime { clock.programTime(at: SystemClock.monotonic()) }
-
-    /// Until when is waited for pictures that are asked for now.
-    private var pictureDeadline: MonotonicTime {
-        SystemClock.monotonic().advanced(byMilliseconds: patience.pictureMs)
-    }
-
-    /// Waits until there is a picture of each camera and screen that a look shows and that is sent.
-    ///
-    /// Those are not waited for for which cards stand in on the program already: whoever brought them there has waited.
-    ///
-    /// - Parameters:
-    ///   - others: not waited for either.
-    ///   - deadline: until when.
-    ///   - isWanted: whether it still makes sense to wait.
-    ///   - look: what is to be shown, as it is known by then.
-    private func bring(
-        _ others: Set<SceneSource> = [], until deadline: MonotonicTime, while isWanted: () -> Bool = { true },
-        _ look: () -> ProgramLook
-    ) async {
-        while SystemClock.monotonic() < deadline, !refill.isCancelled, isWanted() {
-            let sources = video.newest.sources, look = look()
-            let awaited = lacking(look, sources).intersection(look.sent).subtracting(others)
-            guard !awaited.isEmpty, !awaited.isSubset(of: lacking(board.look, sources)),
-                (try? await Task.sleep(for: .milliseconds(10))) != nil
-            else { return }
-        }
-    }
-
-    private func lacking(_ asked: ProgramLook, _ sources: ProgramLine.Sources) -> Set<SceneSource> {
-        let look = asked.directed(by: sources.direction)
-        return SceneResolver.lacking(
-            look, present: look.present(sources.pictures, store, sources.direction), canvas: format.canvas
-        )
-    }
-
-    private func operations(_ asked: ProgramLook, _ sources: ProgramLine.Sources) -> [DrawOperation] {
-        let look = asked.directed(by: sources.direction)
-        return SceneResolver.resolve(
-            look.scene, layout: look.layout, present: look.present(sources.pictures, store, sources.direction),
-            time: now, canvas: format.canvas, overlays: look.overlays)
-    }
-
-    /// Draws the graphics of a look before it is shown; says whether no card stands in for anything but these.
-    private func prepare(_ look: ProgramLook, apartFrom others: Set<SceneSource> = []) async -> Bool {
-        var sources = video.newest.sources
-        rolls.stills(look.rolls, into: &sources.pictures)
-        let operations = operations(look, sources)
-        // What is to come later is drawn now, too: it must be there when its time comes.
-        let geometry = SlotGeometry(canvas: format.canvas)
-        let coming = OverlayResolver(
-            layout: look.layout, images: store.imageSizes, geometry: geometry, time: now
-        ).operations(look.overlays, ignoringTime: true)
-        do {
-            // What is there already does not wait until somebody else's is drawn.
-            if store.lacks(operations + coming) { try await shop.prepare(operations + coming) }
-        } catch {
-            logger.warning("graphics can't be drawn", metadata: ["error": "\(error)"])
-            return false
-        }
-        return look.standIns(lacking(look, sources)).isSubset(of: others)
-    }
-
     private static func metadata(_ format: ProgramFormat) -> StreamMetadata {
         var metadata = StreamMetadata()
         metadata.width = Double(format.canvas.width)
@@ -459,53 +395,5 @@ public final class EventProgram: Sendable {
         metadata.audioChannels = 2
         metadata.encoder = "Proscenium"
         return metadata
-    }
-}
-
-/// Why a program does not do what it was told.
-public enum ProgramError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// No layout is known at all.
-    case noLayout
-    /// The scene names a layout that is not there.
-    case unknownLayout(String)
-    /// Something newer is shown already, or the program has ended.
-    case outdated
-    /// More changes wait for what they name than can be kept.
-    case tooManyWait
-    /// There is no picture yet.
-    case notStarted
-    /// More pixels are to be read than anybody needs.
-    case tooManyPixels(Int)
-
-    /// For logs and answers.
-    public var description: String {
-        switch self {
-        case .noLayout: "there is no layout"
-        case .unknownLayout(let name): "there is no layout \(name)"
-        case .outdated: "a newer scene is shown"
-        case .tooManyWait: "too many changes wait for what they name"
-        case .notStarted: "the program has not started"
-        case .tooManyPixels(let count): "\(count) pixels are more than are read at once"
-        }
-    }
-}
-
-/// Hands both codec configurations on when the second one is there.
-private final class Configurations: Sendable {
-    private let known = Mutex<(video: ByteBlock?, audio: ByteBlock?)>((nil, nil))
-    private let onBoth: @Sendable (ByteBlock, ByteBlock) -> Void
-
-    init(onBoth: @escaping @Sendable (ByteBlock, ByteBlock) -> Void) { self.onBoth = onBoth }
-
-    func video(_ block: ByteBlock) { set { $0.video = block } }
-
-    func audio(_ block: ByteBlock) { set { $0.audio = block } }
-
-    private func set(_ change: (inout (video: ByteBlock?, audio: ByteBlock?)) -> Void) {
-        let both = known.withLock { known in
-            change(&known)
-            return known
-        }
-        if let video = both.video, let audio = both.audio { onBoth(video, audio) }
     }
 }
