@@ -1,4 +1,4 @@
-// What a program waits for and draws before a look is shown.
+// What a program waits for and draws before a look is shown, and the frame that shows it.
 
 import Control
 import Logging
@@ -66,5 +66,21 @@ extension EventProgram {
             return false
         }
         return look.standIns(lacking(look, sources)).isSubset(of: others)
+    }
+
+    /// Waits for the first frame that shows something.
+    ///
+    /// - Parameter put: puts it on the board, which tells the frame's time, or that the program has ended before; false when it
+    ///   was not taken, and nothing is told.
+    /// - Throws: `ProgramError.outdated` when there will be none.
+    func firstFrame(
+        _ put: (_ onShown: @escaping @Sendable (ProgramTime) -> Void, _ onEnd: @escaping @Sendable () -> Void) -> Bool
+    ) async throws(ProgramError) -> ProgramTime {
+        let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
+            let isTaken = put({ continuation.resume(returning: $0) }, { continuation.resume(returning: nil) })
+            if !isTaken { continuation.resume(returning: nil) }
+        }
+        guard let time else { throw .outdated }
+        return time
     }
 }

@@ -259,14 +259,7 @@ public final class EventProgram: Sendable {
         // Others may have come meanwhile.
         await bring(until: deadline) { self.board.look(showing: change.number) }
         let isDrawn = await prepare(board.look(showing: change.number))
-        let board = board
-        let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
-            let isTaken = board.add(
-                change.number, change.transition, onShown: { continuation.resume(returning: $0) },
-                onEnd: { continuation.resume(returning: nil) })
-            if !isTaken { continuation.resume(returning: nil) }
-        }
-        guard let time else { throw .outdated }
+        let time = try await firstFrame { board.add(change.number, change.transition, onShown: $0, onEnd: $1) }
         return .shown(programTime: time, isReady: isComplete && isDrawn)
     }
 
@@ -292,14 +285,7 @@ public final class EventProgram: Sendable {
             self.board.look.with(cast)
         }
         let isDrawn = await prepare(board.look.with(cast))
-        let board = board
-        let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
-            let isTaken = board.put(
-                cast: cast, onShown: { continuation.resume(returning: $0) },
-                onEnd: { continuation.resume(returning: nil) })
-            if !isTaken { continuation.resume(returning: nil) }
-        }
-        guard let time else { throw .outdated }
+        let time = try await firstFrame { board.put(cast: cast, onShown: $0, onEnd: $1) }
         return .shown(programTime: time, isReady: isDrawn)
     }
 
@@ -314,14 +300,8 @@ public final class EventProgram: Sendable {
     /// - Returns: the program time of the first frame that shows it.
     /// - Throws: `ProgramError.outdated` when the program ends before.
     public func put(polls: [String: PollPicture]) async throws(ProgramError) -> CompositorReply {
-        let isDrawn = await prepare(board.look(with: polls)), board = board
-        let time = await withCheckedContinuation { (continuation: CheckedContinuation<ProgramTime?, Never>) in
-            let isTaken = board.put(
-                polls: polls, onShown: { continuation.resume(returning: $0) },
-                onEnd: { continuation.resume(returning: nil) })
-            if !isTaken { continuation.resume(returning: nil) }
-        }
-        guard let time else { throw .outdated }
+        let isDrawn = await prepare(board.look(with: polls))
+        let time = try await firstFrame { board.put(polls: polls, onShown: $0, onEnd: $1) }
         return .shown(programTime: time, isReady: isDrawn)
     }
 
