@@ -15,15 +15,6 @@ private final class Receiver: RoomListener {
 
 @Suite("The program on its way back to its speakers")
 struct ReturnFeedTests {
-    /// A running event with everything that it needs but an SFU and a compositor.
-    private func started(_ fixture: ConductorFixture) async throws -> [FakeWorker] {
-        let output = try await fixture.output(), supervisor = try await fixture.supervisor()
-        try await fixture.add("e")
-        _ = try await fixture.conductor.start("e")
-        try await eventually("its compositor is wanted") { supervisor.sets.last == ["e"] }
-        return [output, supervisor]
-    }
-
     private func putOnStage(_ fixture: ConductorFixture, _ people: [String]) async throws {
         try await fixture.programs.update("e") { state, _ in
             state.stage = people.map { StagePlace(participant: $0) }
@@ -44,7 +35,7 @@ struct ReturnFeedTests {
     @Test("begins with the first who receives, follows the stage, and ends with the last")
     func life() async throws {
         let fixture = try await ConductorFixture()
-        let others = try await started(fixture)
+        let others = try await fixture.started()
         let sfu = try await fixture.sfu(offers: false), compositor = try await fixture.compositor("e")
         try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
         let ada = ConductorFixture.principal("ada"), bob = ConductorFixture.principal("bob"), page = Receiver()
@@ -79,7 +70,7 @@ struct ReturnFeedTests {
     @Test("comes again after the connection, the SFU and the compositor were lost, each time in a session of its own")
     func losses() async throws {
         let fixture = try await ConductorFixture()
-        let others = try await started(fixture)
+        let others = try await fixture.started()
         let sfu = try await fixture.sfu(offers: false), compositor = try await fixture.compositor("e")
         let ada = ConductorFixture.principal("ada"), page = Receiver()
         func join() async throws {
