@@ -36,14 +36,7 @@ public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
     public func push(_ element: Element) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        guard !isClosed, used < ring.count else {
-            droppedCount += 1
-            return false
-        }
-        ring[(head + used) % ring.count] = element
-        used += 1
-        pthread_cond_signal(condition)
-        return true
+        return addLocked(element)
     }
 
     /// Appends an element, and waits for room until the deadline; returns false, and counts it as dropped, when there
@@ -55,23 +48,8 @@ public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
     public func push(_ element: Element, until deadline: MonotonicTime?) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        while used == ring.count && !isClosed {
-            guard let deadline else {
-                pthread_cond_wait(room, mutex)
-                continue
-            }
-            var time = timespec(
-                tv_sec: Int(deadline.nanoseconds / 1_000_000_000), tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
-            if pthread_cond_timedwait(room, mutex, &time) == ETIMEDOUT { break }
-        }
-        guard !isClosed, used < ring.count else {
-            droppedCount += 1
-            return false
-        }
-        ring[(head + used) % ring.count] = element
-        used += 1
-        pthread_cond_signal(condition)
-        return true
+        while used == ring.count, !isClosed, waitLocked(for: room, until: deadline) {}
+        return addLocked(element)
     }
 
     /// Takes the oldest element, if there is one.
@@ -87,15 +65,7 @@ public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
     public func pop(until deadline: MonotonicTime? = nil) -> Element? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        while used == 0 && !isClosed {
-            guard let deadline else {
-                pthread_cond_wait(condition, mutex)
-                continue
-            }
-            var time = timespec(
-                tv_sec: Int(deadline.nanoseconds / 1_000_000_000), tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
-            if pthread_cond_timedwait(condition, mutex, &time) == ETIMEDOUT { break }
-        }
+        while used == 0, !isClosed, waitLocked(for: condition, until: deadline) {}
         return takeLocked()
     }
 
@@ -127,6 +97,30 @@ public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return droppedCount
+    }
+
+    /// Waits until the other side has done something; returns false when it has not by the deadline.
+    private func waitLocked(
+        for condition: UnsafeMutablePointer<pthread_cond_t>, until deadline: MonotonicTime?
+    ) -> Bool {
+        guard let deadline else {
+            pthread_cond_wait(condition, mutex)
+            return true
+        }
+        var time = timespec(
+            tv_sec: Int(deadline.nanoseconds / 1_000_000_000), tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
+        return pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT
+    }
+
+    private func addLocked(_ element: Element) -> Bool {
+        guard !isClosed, used < ring.count else {
+            droppedCount += 1
+            return false
+        }
+        ring[(head + used) % ring.count] = element
+        used += 1
+        pthread_cond_signal(condition)
+        return true
     }
 
     private func takeLocked() -> Element? {
