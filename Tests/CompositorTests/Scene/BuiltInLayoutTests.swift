@@ -48,14 +48,7 @@ struct BuiltInLayoutTests {
             let lines = try operations.map { "    " + String(decoding: try encoder.encode($0), as: UTF8.self) }
             return "  \"\(count)\": [\n" + lines.joined(separator: ",\n") + "\n  ]"
         }
-        let json = "{\n" + cases.joined(separator: ",\n") + "\n}\n"
-        if let folder = ProcessInfo.processInfo.environment["PROSCENIUM_WRITE_GOLDENS"] {
-            try Data(json.utf8).write(to: URL(fileURLWithPath: folder).appendingPathComponent("layout-\(name).json"))
-        }
-        let file = try #require(Bundle.module.url(forResource: "Goldens/layout-" + name, withExtension: "json"))
-        let golden = try String(decoding: Data(contentsOf: file), as: UTF8.self)
-        let differing = zip(json.split(separator: "\n"), golden.split(separator: "\n")).first { $0 != $1 }
-        #expect(json == golden, "first: \(String(describing: differing))")
+        try Goldens.check(json: "{\n" + cases.joined(separator: ",\n") + "\n}\n", "layout-" + name)
     }
 
     @Test("keep every tile on the canvas, on even pixels, and small ones apart", arguments: names)

@@ -37,14 +37,7 @@ struct OverlayResolverTests {
             geometry: SlotGeometry(canvas: PixelSize(width: 1920, height: 1080)),
             time: ProgramTime(milliseconds: moment)
         ).operations(timeline.presences)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let json = try encoder.encode(operations) + Data("\n".utf8)
-        if let folder = ProcessInfo.processInfo.environment["PROSCENIUM_WRITE_GOLDENS"] {
-            try json.write(to: URL(fileURLWithPath: folder).appendingPathComponent(name + ".json"))
-        }
-        let file = try #require(Bundle.module.url(forResource: "Goldens/" + name, withExtension: "json"))
-        #expect(try String(decoding: json, as: UTF8.self) == String(decoding: Data(contentsOf: file), as: UTF8.self))
+        try Goldens.check(operations, name)
     }
 
     @Test("boxes lie on the canvas, whatever its shape and size")

@@ -61,14 +61,7 @@ struct ResolverTests {
     func golden(name: String) throws {
         let (_, scene, present) = try #require(Self.scenes.first { $0.0 == name })
         let operations = try resolve(scene, present)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let json = try encoder.encode(operations) + Data("\n".utf8)
-        if let folder = ProcessInfo.processInfo.environment["PROSCENIUM_WRITE_GOLDENS"] {
-            try json.write(to: URL(fileURLWithPath: folder).appendingPathComponent(name + ".json"))
-        }
-        let file = try #require(Bundle.module.url(forResource: "Goldens/" + name, withExtension: "json"))
-        #expect(try String(decoding: json, as: UTF8.self) == String(decoding: Data(contentsOf: file), as: UTF8.self))
+        try Goldens.check(operations, name)
     }
 
     @Test("tiles of every flow and number are even, inside their slot, apart, and equal", arguments: 1...16)
