@@ -73,13 +73,10 @@ struct EventRouteTests {
 
     @Test("a stream key is given again for the same Idempotency-Key, and is nowhere in the database")
     func secrets() async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            _ = try await client.call(.post, "/v1/events", admin, #"{"id":"a","title":"T"}"#)
+        try await withEvent { client, admin, fixture in
             let once: HTTPFields = [.idempotencyKey: "k"], body = #"{"name":"obs","kind":"primary"}"#
-            let first = try await client.call(.post, "/v1/events/a/ingests", admin, body, headers: once)
-            let again = try await client.call(.post, "/v1/events/a/ingests", admin, body, headers: once)
+            let first = try await client.call(.post, "/v1/events/e/ingests", admin, body, headers: once)
+            let again = try await client.call(.post, "/v1/events/e/ingests", admin, body, headers: once)
             let key = try #require(first.object["key"] as? String)
             #expect(again.object["key"] as? String == key)
             let files = try FileManager.default.contentsOfDirectory(at: fixture.folder, includingPropertiesForKeys: nil)
@@ -92,16 +89,13 @@ struct EventRouteTests {
 
     @Test("can't start where no output has dialled in")
     func startWithoutOutput() async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            _ = try await client.call(.post, "/v1/events", admin, #"{"id":"a","title":"T"}"#)
-            let response = try await client.call(.post, "/v1/events/a/start", admin)
+        try await withEvent { client, admin, _ in
+            let response = try await client.call(.post, "/v1/events/e/start", admin)
             #expect(response.status == .serviceUnavailable)
             #expect(response.headers[.retryAfter] != nil)
-            #expect(try await client.call(.get, "/v1/events/a", admin).object["state"] as? String == "idle")
-            #expect(try await client.call(.post, "/v1/events/a/stop", admin).status == .conflict)
-            #expect(try await client.call(.post, "/v1/events/a/playback", admin).status == .conflict)
+            #expect(try await client.call(.get, "/v1/events/e", admin).object["state"] as? String == "idle")
+            #expect(try await client.call(.post, "/v1/events/e/stop", admin).status == .conflict)
+            #expect(try await client.call(.post, "/v1/events/e/playback", admin).status == .conflict)
         }
     }
 }
@@ -110,12 +104,9 @@ struct EventRouteTests {
 struct InvitationTests {
     @Test("a single-use link lets one device in, again after a reload, and nobody else")
     func singleUse() async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            _ = try await client.call(.post, "/v1/events", admin, #"{"id":"a","title":"T"}"#)
+        try await withEvent { client, admin, _ in
             let made = try await client.call(
-                .post, "/v1/events/a/invitations", admin, #"{"role":"speaker","name":"Ada"}"#)
+                .post, "/v1/events/e/invitations", admin, #"{"role":"speaker","name":"Ada"}"#)
             #expect(made.status == .created)
             let token = try #require(made.object["token"] as? String)
             #expect((made.object["url"] as? String)?.hasSuffix("/join/\(token)") == true)
@@ -133,17 +124,14 @@ struct InvitationTests {
 
     @Test("a revoked link ends the sessions that came by it")
     func revoke() async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            _ = try await client.call(.post, "/v1/events", admin, #"{"id":"a","title":"T"}"#)
-            let made = try await client.call(.post, "/v1/events/a/invitations", admin, #"{"role":"producer"}"#)
+        try await withEvent { client, admin, _ in
+            let made = try await client.call(.post, "/v1/events/e/invitations", admin, #"{"role":"producer"}"#)
             let id = try #require(made.object["id"] as? String), link = try #require(made.object["token"] as? String)
             let accepted = try await client.call(.post, "/v1/invitations/\(link)/accept", nil, "{}")
             let token = try #require(accepted.object["token"] as? String)
-            #expect(try await client.call(.get, "/v1/events/a", token).status == .ok)
-            #expect(try await client.call(.delete, "/v1/events/a/invitations/\(id)", admin).status == .noContent)
-            #expect(try await client.call(.get, "/v1/events/a", token).status == .unauthorized)
+            #expect(try await client.call(.get, "/v1/events/e", token).status == .ok)
+            #expect(try await client.call(.delete, "/v1/events/e/invitations/\(id)", admin).status == .noContent)
+            #expect(try await client.call(.get, "/v1/events/e", token).status == .unauthorized)
             #expect(try await client.call(.post, "/v1/invitations/\(link)/accept", nil, "{}").status == .notFound)
         }
     }
@@ -176,13 +164,10 @@ struct InvitationTests {
 
     @Test("nobody gives more than they have")
     func escalation() async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            _ = try await client.call(.post, "/v1/events", admin, #"{"id":"a","title":"T"}"#)
-            let producer = try await fixture.token(.producer, event: "a")
+        try await withEvent { client, admin, fixture in
+            let producer = try await fixture.token(.producer, event: "e")
             for role in ["admin", "producer"] {
-                let made = try await client.call(.post, "/v1/events/a/invitations", producer, #"{"role":"\#(role)"}"#)
+                let made = try await client.call(.post, "/v1/events/e/invitations", producer, #"{"role":"\#(role)"}"#)
                 #expect(made.status == .forbidden)
             }
         }

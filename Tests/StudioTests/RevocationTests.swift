@@ -12,7 +12,7 @@ struct RevocationTests {
     private func open(_ path: String, _ fixture: StudioFixture, ticket: String) async -> Int? {
         guard let route = fixture.studio.webSockets.first(where: { $0.path == path }) else { return nil }
         let request = WebSocketRequest(
-            parameters: ["event": "a"], query: ["ticket": ticket], headers: [:], remoteAddress: "test")
+            parameters: ["event": "e"], query: ["ticket": ticket], headers: [:], remoteAddress: "test")
         do {
             _ = try await route.open(request)
             return 101
@@ -21,21 +21,18 @@ struct RevocationTests {
 
     @Test("a ticket in reserve is worth nothing once its token is revoked")
     func reserve() async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            _ = try await client.call(.post, "/v1/events", admin, #"{"id":"a","title":"T"}"#)
-            let made = try await client.call(.post, "/v1/events/a/invitations", admin, #"{"role":"speaker"}"#)
+        try await withEvent { client, admin, fixture in
+            let made = try await client.call(.post, "/v1/events/e/invitations", admin, #"{"role":"speaker"}"#)
             let id = try #require(made.object["id"] as? String), link = try #require(made.object["token"] as? String)
             let accepted = try await client.call(.post, "/v1/invitations/\(link)/accept", nil, "{}")
             let token = try #require(accepted.object["token"] as? String)
             var tickets: [String] = []
             for _ in 0..<3 {
-                let issued = try await client.call(.post, "/v1/tickets", token, #"{"event":"a"}"#)
+                let issued = try await client.call(.post, "/v1/tickets", token, #"{"event":"e"}"#)
                 tickets.append(try #require(issued.object["ticket"] as? String))
             }
             #expect(await open("/v1/events/{event}/rtc", fixture, ticket: tickets[0]) == 101)
-            #expect(try await client.call(.delete, "/v1/events/a/invitations/\(id)", admin).status == .noContent)
+            #expect(try await client.call(.delete, "/v1/events/e/invitations/\(id)", admin).status == .noContent)
             #expect(await open("/v1/events/{event}/rtc", fixture, ticket: tickets[1]) == 401)
             #expect(await open("/v1/events/{event}/live", fixture, ticket: tickets[2]) == 401)
         }
@@ -43,21 +40,18 @@ struct RevocationTests {
 
     @Test("a deleted event's tokens are not good for the next event of its name")
     func deletion() async throws {
-        let fixture = try await StudioFixture()
-        try await fixture.run { client in
-            let admin = try await fixture.token(.admin, event: nil)
-            _ = try await client.call(.post, "/v1/events", admin, #"{"id":"a","title":"T"}"#)
-            let made = try await client.call(.post, "/v1/events/a/invitations", admin, #"{"role":"producer"}"#)
+        try await withEvent { client, admin, _ in
+            let made = try await client.call(.post, "/v1/events/e/invitations", admin, #"{"role":"producer"}"#)
             let link = try #require(made.object["token"] as? String)
             let accepted = try await client.call(.post, "/v1/invitations/\(link)/accept", nil, "{}")
             let token = try #require(accepted.object["token"] as? String)
             let poll = try await client.call(
-                .post, "/v1/events/a/polls", token, #"{"kind":"single","question":"Q","options":["A","B"]}"#)
+                .post, "/v1/events/e/polls", token, #"{"kind":"single","question":"Q","options":["A","B"]}"#)
             #expect(poll.status == .created)
-            #expect(try await client.call(.delete, "/v1/events/a", admin).status == .noContent)
-            #expect(try await client.call(.post, "/v1/events", admin, #"{"id":"a","title":"T"}"#).status == .created)
-            #expect(try await client.call(.get, "/v1/events/a", token).status == .unauthorized)
-            let polls = try await client.call(.get, "/v1/events/a/polls", admin)
+            #expect(try await client.call(.delete, "/v1/events/e", admin).status == .noContent)
+            #expect(try await client.call(.post, "/v1/events", admin, #"{"id":"e","title":"T"}"#).status == .created)
+            #expect(try await client.call(.get, "/v1/events/e", token).status == .unauthorized)
+            let polls = try await client.call(.get, "/v1/events/e/polls", admin)
             #expect((polls.object["items"] as? [Any])?.isEmpty == true)
         }
     }
