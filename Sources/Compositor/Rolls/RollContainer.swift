@@ -11,25 +11,23 @@ import Media
 /// bytes, so that playlists, concatenations and other lists of names are never probed for; references to other files
 /// inside a container are not followed, and every attempt to open anything is refused.
 final class RollContainer {
-    /// The two families of containers that are taken, by the demuxers that read them.
-    enum Kind: String {
-        case mov, matroska
-    }
-
     /// Decoders that may run.
     ///
     /// Those that only read old or rare files stay out: they are where the faults are.
     static let videoDecoders = "h264,hevc,vp8,vp9,libdav1d,av1,prores,mjpeg"
     static let soundDecoders =
-        "aac,mp3float,mp3,opus,libopus,vorbis,flac,alac,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_f32le"
+        "aac,mp3float,mp3,opus,libopus,vorbis,flac,alac,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,"
+        + "pcm_f32le,pcm_f64le"
 
     let context: UnsafeMutablePointer<AVFormatContext>
-    let video: UnsafeMutablePointer<AVStream>
-    let sound: UnsafeMutablePointer<AVStream>?
-    let videoDecoder: UnsafePointer<AVCodec>
-    let soundDecoder: UnsafePointer<AVCodec>?
-    let kind: Kind
+    /// The tracks that are read; at least the picture's, or of sound alone at least the sound's.
+    let video: UnsafeMutablePointer<AVStream>?, sound: UnsafeMutablePointer<AVStream>?
+    let videoDecoder: UnsafePointer<AVCodec>?, soundDecoder: UnsafePointer<AVCodec>?
+    let kind: RollKind
+    /// Whether there is a picture, read or not, that is more than a cover.
+    let hasPicture: Bool
     private let cursor: FileCursor
+    private let waveBytes: Int64?
     private var packets = 0
     private let limits: RollLimits
 
@@ -38,22 +36,23 @@ final class RollContainer {
     /// - Parameters:
     ///   - descriptor: the open file, which stays the caller's.
     ///   - limits: what it may cost.
+    ///   - soundOnly: whether only sound is read, also from files that have nothing else.
     /// - Throws: `RollError`.
-    init(descriptor: Int32, limits: RollLimits) throws(RollError) {
+    init(descriptor: Int32, limits: RollLimits, soundOnly: Bool = false) throws(RollError) {
         proscenium_av_silence()
         let cursor = FileCursor(descriptor)
-        let kind = try Self.kind(cursor)
+        let kind = try RollKind(cursor, soundOnly: soundOnly)
         self.cursor = cursor
         self.kind = kind
+        waveBytes = kind == .wav ? WaveHeader.soundBytes(cursor) : nil
         self.limits = limits
-        guard let context = Self.open(cursor, kind, limits) else {
-            throw .unreadable(
-                "The file begins as \(kind == .mov ? "MP4 or MOV" : "Matroska or WebM") but can't be read.")
+        guard let context = Self.open(cursor, kind, limits, soundOnly) else {
+            throw .unreadable("The file begins as \(kind.name) but can't be read.")
         }
         self.context = context
         var video: UnsafeMutablePointer<AVStream>?, sound: UnsafeMutablePointer<AVStream>?
         var found: (video: UnsafePointer<AVCodec>?, sound: UnsafePointer<AVCodec>?) = (nil, nil)
-        var unknown = ""
+        var unknown = (video: "", sound: ""), hasPicture = false
         for index in 0..<Int(context.pointee.nb_streams) {
             guard let stream = context.pointee.streams[index], let parameters = stream.pointee.codecpar else {
                 continue
@@ -61,29 +60,36 @@ final class RollContainer {
             stream.pointee.discard = AVDISCARD_ALL
             let isCover = stream.pointee.disposition & AV_DISPOSITION_ATTACHED_PIC != 0
             switch parameters.pointee.codec_type {
-            case AVMEDIA_TYPE_VIDEO where video == nil && !isCover:
+            case AVMEDIA_TYPE_VIDEO where !isCover:
+                hasPicture = true
+                guard video == nil, !soundOnly else { break }
                 if let decoder = Self.decoder(parameters.pointee.codec_id, among: Self.videoDecoders) {
                     (video, found.video) = (stream, decoder)
                 } else {
-                    unknown = String(cString: avcodec_get_name(parameters.pointee.codec_id))
+                    unknown.video = String(cString: avcodec_get_name(parameters.pointee.codec_id))
                 }
             case AVMEDIA_TYPE_AUDIO where sound == nil:
                 if let decoder = Self.decoder(parameters.pointee.codec_id, among: Self.soundDecoders) {
                     (sound, found.sound) = (stream, decoder)
+                } else {
+                    unknown.sound = String(cString: avcodec_get_name(parameters.pointee.codec_id))
                 }
             default: break
             }
         }
-        guard let video, let videoDecoder = found.video else {
+        guard soundOnly ? sound != nil : video != nil else {
             Self.close(context)
+            let (track, name) = soundOnly ? ("sound", unknown.sound) : ("picture", unknown.video)
+            guard name.isEmpty else { throw .unreadable("The \(track) is \(name), which is not read.") }
             throw .unreadable(
-                unknown.isEmpty ? "The file has no picture track." : "The picture is \(unknown), which is not read.")
+                "The file has no \(track) track\(sound == nil ? "." : "; sound alone is taken as audio.")")
         }
-        video.pointee.discard = AVDISCARD_DEFAULT
+        video?.pointee.discard = AVDISCARD_DEFAULT
         sound?.pointee.discard = AVDISCARD_DEFAULT
         self.video = video
         self.sound = sound
-        self.videoDecoder = videoDecoder
+        self.hasPicture = hasPicture
+        videoDecoder = found.video
         soundDecoder = found.sound
     }
 
@@ -91,6 +97,13 @@ final class RollContainer {
 
     /// How long the container says that it runs; nil when it does not say.
     var declaredMs: Int64? {
+        if let waveBytes, let parameters = sound?.pointee.codecpar?.pointee, parameters.sample_rate > 0,
+            parameters.block_align > 0, av_get_exact_bits_per_sample(parameters.codec_id) > 0
+        {
+            return waveBytes / Int64(parameters.block_align) * 1000 / Int64(parameters.sample_rate)
+        }
+        // What libavformat works out from a bit rate is a guess, and of Ogg it takes the last stamp that is there.
+        guard context.pointee.duration_estimation_method == AVFMT_DURATION_FROM_STREAM, kind != .ogg else { return nil }
         let duration = context.pointee.duration
         return duration > 0 && duration < Int64.max / 2 ? duration / 1000 : nil
     }
@@ -116,22 +129,21 @@ final class RollContainer {
             guard packets <= limits.packets else {
                 throw .tooLarge("The file has more than \(limits.packets) packets.")
             }
-            guard packet.pointee.flags & AV_PKT_FLAG_CORRUPT == 0 else {
+            // The last block of a WAV file is marked when its header names no length, or one that is a little too long.
+            guard packet.pointee.flags & AV_PKT_FLAG_CORRUPT == 0 || kind == .wav else {
                 av_packet_unref(packet)
                 throw .unreadable("The file is cut off or damaged.")
             }
             let index = packet.pointee.stream_index
-            if index == video.pointee.index || index == sound?.pointee.index { return true }
+            if index == video?.pointee.index || index == sound?.pointee.index { return true }
             av_packet_unref(packet)
         }
     }
 
-    /// Goes to the key frame at or before a time from the start.
-    func seek(toMs milliseconds: Int64) {
-        let base = video.pointee.time_base
-        let start = video.pointee.start_time == Int64.min ? 0 : video.pointee.start_time
-        let target = av_rescale_q(milliseconds, AVRational(num: 1, den: 1000), base) &+ start
-        _ = av_seek_frame(context, video.pointee.index, target, AVSEEK_FLAG_BACKWARD)
+    /// Goes to the key frame of a track at or before a stamp of it.
+    func seek(_ stream: UnsafeMutablePointer<AVStream>, toNanoseconds stamp: Int64) {
+        let target = av_rescale_q(stamp, AVRational(num: 1, den: 1_000_000_000), stream.pointee.time_base)
+        _ = av_seek_frame(context, stream.pointee.index, target, AVSEEK_FLAG_BACKWARD)
     }
 
     // MARK: - Inside
@@ -142,9 +154,9 @@ final class RollContainer {
     }
 
     private static func open(
-        _ cursor: FileCursor, _ kind: Kind, _ limits: RollLimits
+        _ cursor: FileCursor, _ kind: RollKind, _ limits: RollLimits, _ soundOnly: Bool
     ) -> UnsafeMutablePointer<AVFormatContext>? {
-        guard let format = av_find_input_format(kind == .mov ? "mov" : "matroska"),
+        guard let format = av_find_input_format(kind.rawValue),
             let context = avformat_alloc_context(), let buffer = av_malloc(65536)
         else { return nil }
         let io = avio_alloc_context(
@@ -163,8 +175,8 @@ final class RollContainer {
         context.pointee.io_open = { _, _, _, _, _ in proscenium_av_error(EPERM) }
         var options: OpaquePointer?
         for (name, value) in [
-            ("format_whitelist", "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,matroska,webm"),
-            ("protocol_whitelist", "none"), ("codec_whitelist", "\(videoDecoders),\(soundDecoders)"),
+            ("format_whitelist", kind.formats), ("protocol_whitelist", "none"),
+            ("codec_whitelist", soundOnly ? soundDecoders : "\(videoDecoders),\(soundDecoders)"),
             ("max_streams", "\(limits.tracks)"), ("probesize", "8000000"), ("analyzeduration", "5000000"),
             ("max_probe_packets", "500"), ("threads", "1"),
         ] { av_dict_set(&options, name, value, 0) }
@@ -199,68 +211,5 @@ final class RollContainer {
         av_free(buffer)
         avio_context_free(&owned)
         Unmanaged<FileCursor>.fromOpaque(opaque).release()
-    }
-
-    /// Tells the kind by the first bytes, and what else it may be when it is none that is taken.
-    private static func kind(_ cursor: FileCursor) throws(RollError) -> Kind {
-        let start = cursor.start(512)
-        if start.starts(with: [0x1A, 0x45, 0xDF, 0xA3]) { return .matroska }
-        if start.count >= 12 {
-            let type = String(decoding: start[4..<8], as: UTF8.self)
-            if ["ftyp", "moov", "mdat", "wide", "free", "skip", "pnot"].contains(type) { return .mov }
-        }
-        let text = String(decoding: start, as: UTF8.self).trimmingPrefix("\u{FEFF}")
-        let others = [
-            ("#EXTM3U", "an HLS playlist"), ("ffconcat", "a list of files"), ("<?xml", "an XML document"),
-            ("<MPD", "a DASH manifest"), ("[playlist]", "a playlist"), ("v=0", "a session description"),
-            ("RIFF", "a RIFF file"), ("FLV", "an FLV file"), ("%PDF", "a PDF"), ("PK\u{3}\u{4}", "a ZIP archive"),
-        ]
-        let other = others.first { text.hasPrefix($0.0) }?.1
-        throw .otherKind(
-            "The file is neither MP4, MOV, WebM nor Matroska" + (other.map { ", but \($0)." } ?? "."))
-    }
-}
-
-/// A place in an open file, whose own offset is left alone.
-private final class FileCursor {
-    private let descriptor: Int32
-    private let length: Int64
-    private var position: Int64 = 0
-
-    init(_ descriptor: Int32) {
-        self.descriptor = descriptor
-        // The offset is nobody's: everything is read by place.
-        length = max(0, Int64(lseek(descriptor, 0, SEEK_END)))
-    }
-
-    func start(_ count: Int) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        let got = pread(descriptor, &bytes, count, 0)
-        return Array(bytes.prefix(max(0, got)))
-    }
-
-    func read(_ target: UnsafeMutablePointer<UInt8>, _ count: Int32) -> Int32 {
-        guard count > 0 else { return 0 }
-        let got = pread(descriptor, target, Int(count), off_t(position))
-        if got < 0 { return proscenium_av_error(EIO) }
-        if got == 0 { return PROSCENIUM_AV_EOF }
-        position += Int64(got)
-        return Int32(got)
-    }
-
-    func seek(_ offset: Int64, _ whence: Int32) -> Int64 {
-        switch whence & ~Int32(0x20000) {
-        case Int32(0x10000): return length
-        case SEEK_SET: return move(offset)
-        case SEEK_CUR: return move(position.addingReportingOverflow(offset).partialValue)
-        case SEEK_END: return move(length.addingReportingOverflow(offset).partialValue)
-        default: return Int64(proscenium_av_error(EINVAL))
-        }
-    }
-
-    private func move(_ target: Int64) -> Int64 {
-        guard (0...length).contains(target) else { return Int64(proscenium_av_error(EINVAL)) }
-        position = target
-        return target
     }
 }

@@ -8,44 +8,6 @@ import Media
 final class RollDecoder {
     /// How far sound is handed on ahead of pictures: sound is small, and its thread must never wait.
     static let soundLeadNanoseconds: Int64 = 250_000_000
-    /// Faulty packets in a row until the roll is given up.
-    private static let faultLimit = 200
-
-    /// One track's decoder, and the packets that wait for it.
-    private final class Track {
-        let context: UnsafeMutablePointer<AVCodecContext>
-        let timeBase: AVRational
-        var waiting: [UnsafeMutablePointer<AVPacket>] = []
-        var waitingBytes = 0
-        var head: UnsafeMutablePointer<AVFrame>?
-        var headNanoseconds: Int64 = 0
-        var spare: UnsafeMutablePointer<AVFrame>
-        var isFlushing = false, isOver = false
-        var faults = 0
-
-        init?(_ stream: UnsafeMutablePointer<AVStream>, _ codec: UnsafePointer<AVCodec>, threads: Int32) {
-            guard let context = avcodec_alloc_context3(codec), let frame = av_frame_alloc() else { return nil }
-            self.context = context
-            spare = frame
-            timeBase = stream.pointee.time_base
-            context.pointee.thread_count = threads
-            context.pointee.pkt_timebase = timeBase
-            guard avcodec_parameters_to_context(context, stream.pointee.codecpar) >= 0,
-                avcodec_open2(context, codec, nil) >= 0
-            else { return nil }
-        }
-
-        deinit {
-            var context: UnsafeMutablePointer<AVCodecContext>? = context
-            avcodec_free_context(&context)
-            var frame: UnsafeMutablePointer<AVFrame>? = spare
-            av_frame_free(&frame)
-            for packet in waiting {
-                var packet: UnsafeMutablePointer<AVPacket>? = packet
-                av_packet_free(&packet)
-            }
-        }
-    }
 
     /// What comes next.
     enum Output {
@@ -54,10 +16,12 @@ final class RollDecoder {
         case end
     }
 
+    /// The track of the pictures.
+    let pictures: UnsafeMutablePointer<AVStream>
     private let container: RollContainer
     private let limits: RollLimits
-    private let video: Track
-    private let sound: Track?
+    private let video: RollTrack
+    private let sound: RollTrack?
     private var isAtEnd = false
     /// The stamp of the first picture, in nanoseconds: the roll's zero.
     private var origin: Int64?
@@ -77,21 +41,23 @@ final class RollDecoder {
     init(_ container: RollContainer, limits: RollLimits, fromMs: Int64 = 0, threads: Int32 = 2) throws(RollError) {
         self.container = container
         self.limits = limits
-        guard let video = Track(container.video, container.videoDecoder, threads: threads) else {
-            throw .unreadable("The picture track can't be decoded.")
-        }
+        guard let stream = container.video, let codec = container.videoDecoder,
+            let video = RollTrack(stream, codec, threads: threads)
+        else { throw .unreadable("The picture track can't be decoded.") }
+        pictures = stream
         video.context.pointee.max_pixels = Int64(limits.pixels)
         self.video = video
         if let stream = container.sound, let decoder = container.soundDecoder {
-            sound = Track(stream, decoder, threads: 1)
+            sound = RollTrack(stream, decoder, threads: 1)
         } else {
             sound = nil
         }
         fromNanoseconds = max(0, fromMs) * 1_000_000
         if fromMs > 0 {
-            container.seek(toMs: fromMs)
-            let start = container.video.pointee.start_time
-            origin = start == PROSCENIUM_AV_NO_PTS ? 0 : Self.nanoseconds(start, video.timeBase)
+            let start = pictures.pointee.start_time
+            let begin = start == PROSCENIUM_AV_NO_PTS ? 0 : video.nanoseconds(start)
+            container.seek(pictures, toNanoseconds: begin + fromNanoseconds)
+            origin = begin
         }
     }
 
@@ -129,15 +95,15 @@ final class RollDecoder {
                 guard lastPicture == Int64.min || stamp - lastPicture <= limits.milliseconds * 1_000_000 else {
                     throw .unreadable("The stamps of the pictures jump.")
                 }
-                let told = Self.nanoseconds(max(0, frame.pointee.pkt_duration), video.timeBase)
+                let told = video.nanoseconds(max(0, frame.pointee.pkt_duration))
                 lastEnd = max(lastEnd, stamp + max(told, lastPicture == Int64.min ? 0 : stamp - lastPicture))
                 lastPicture = stamp
             case .sound(let frame, let stamp):
-                guard stamp >= fromNanoseconds - Self.length(frame) else {
+                guard stamp >= fromNanoseconds - RollTrack.length(frame) else {
                     if let sound { drop(sound) }
                     continue
                 }
-                lastEnd = max(lastEnd, stamp + Self.length(frame))
+                lastEnd = max(lastEnd, stamp + RollTrack.length(frame))
             case .end: break
             }
             handedOut = output
@@ -173,37 +139,37 @@ final class RollDecoder {
         return video.head.map { .picture($0, nanoseconds: video.headNanoseconds &- zero) }
     }
 
-    private func drop(_ track: Track) {
+    private func drop(_ track: RollTrack) {
         if let head = track.head { av_frame_unref(head) }
         track.head = nil
     }
 
     /// Decodes a track until it has a frame, is over, or the other track has too much that waits.
-    private func fill(_ track: Track) throws(RollError) {
+    private func fill(_ track: RollTrack) throws(RollError) {
         while track.head == nil, !track.isOver {
             let code = avcodec_receive_frame(track.context, track.spare)
             if code >= 0 {
-                track.faults = 0
+                track.noteGood()
                 let stamp = track.spare.pointee.best_effort_timestamp
                 guard stamp != PROSCENIUM_AV_NO_PTS else {
                     av_frame_unref(track.spare)
                     continue
                 }
                 track.head = track.spare
-                track.headNanoseconds = Self.nanoseconds(stamp, track.timeBase)
+                track.headNanoseconds = track.nanoseconds(stamp)
                 return
             }
             if code == PROSCENIUM_AV_EOF {
                 track.isOver = true
                 return
             }
-            if code != proscenium_av_error(EAGAIN) { try note(track) }
+            if code != proscenium_av_error(EAGAIN) { try track.noteFault() }
             guard try feed(track) else { return }
         }
     }
 
     /// Gives a track its next packet; false when it has to wait because the other one's packets have no more room.
-    private func feed(_ track: Track) throws(RollError) -> Bool {
+    private func feed(_ track: RollTrack) throws(RollError) -> Bool {
         while track.waiting.isEmpty, !isAtEnd {
             let other = track === video ? sound : video
             if let other, other.waitingBytes > limits.waitingBytes { return false }
@@ -219,7 +185,7 @@ final class RollDecoder {
                 av_packet_free(&owned)
                 throw error
             }
-            let isVideo = packet.pointee.stream_index == container.video.pointee.index
+            let isVideo = packet.pointee.stream_index == video.index
             guard let target = isVideo ? video : sound else {
                 av_packet_free(&owned)
                 continue
@@ -241,25 +207,7 @@ final class RollDecoder {
         let code = avcodec_send_packet(track.context, packet)
         var owned: UnsafeMutablePointer<AVPacket>? = packet
         av_packet_free(&owned)
-        if code < 0, code != proscenium_av_error(EAGAIN) { try note(track) }
+        if code < 0, code != proscenium_av_error(EAGAIN) { try track.noteFault() }
         return true
-    }
-
-    private func note(_ track: Track) throws(RollError) {
-        track.faults += 1
-        guard track.faults <= Self.faultLimit else {
-            throw .unreadable("\(track === video ? "The picture" : "The sound") is damaged.")
-        }
-    }
-
-    private static func length(_ frame: UnsafeMutablePointer<AVFrame>) -> Int64 {
-        let rate = Int64(frame.pointee.sample_rate)
-        return rate > 0 ? Int64(frame.pointee.nb_samples) * 1_000_000_000 / rate : 0
-    }
-
-    private static func nanoseconds(_ stamp: Int64, _ base: AVRational) -> Int64 {
-        // Far beyond anything real: held, so that sums can't overflow.
-        let value = av_rescale_q(stamp, base, AVRational(num: 1, den: 1_000_000_000))
-        return min(max(value, -(1 << 60)), 1 << 60)
     }
 }

@@ -16,10 +16,15 @@ final class RollFiles: Sendable {
     /// Files, and bytes of all of them, that are kept for the next time.
     static let keptFiles = 8, keptBytes = 8 << 30
 
+    /// What a file is; the name by which Studio gives it.
+    enum Kind: String {
+        case video, audio
+    }
+
     private let address: MediaAddress
     private let folder: URL
     private let fileLimitBytes: Int
-    private let kept = Mutex<[(asset: String, file: RollFile)]>([])
+    private let kept = Mutex<[(asset: String, kind: Kind, file: RollFile)]>([])
 
     /// Creates a keeper.
     ///
@@ -33,13 +38,13 @@ final class RollFiles: Sendable {
         self.fileLimitBytes = fileLimitBytes
     }
 
-    /// Gives a roll's file, fetched piece by piece when it is not here.
-    func file(of asset: String) async throws -> RollFile {
-        if let file = kept.withLock({ $0.first { $0.asset == asset }?.file }) { return file }
-        let file = try await fetch(asset)
+    /// Gives an asset's file, fetched piece by piece when it is not here.
+    func file(of asset: String, as kind: Kind = .video) async throws -> RollFile {
+        if let file = kept.withLock({ $0.first { $0.asset == asset && $0.kind == kind }?.file }) { return file }
+        let file = try await fetch(asset, kind)
         kept.withLock { kept in
-            kept.removeAll { $0.asset == asset }
-            kept.append((asset, file))
+            kept.removeAll { $0.asset == asset && $0.kind == kind }
+            kept.append((asset, kind, file))
             while kept.count > Self.keptFiles || kept.reduce(0, { $0 + $1.file.bytes }) > Self.keptBytes, kept.count > 1
             {
                 kept.removeFirst()
@@ -48,8 +53,8 @@ final class RollFiles: Sendable {
         return file
     }
 
-    private func fetch(_ asset: String) async throws -> RollFile {
-        var request = HTTPClientRequest(url: "\(address.studio)/media/\(address.event)/\(asset)/video")
+    private func fetch(_ asset: String, _ kind: Kind) async throws -> RollFile {
+        var request = HTTPClientRequest(url: "\(address.studio)/media/\(address.event)/\(asset)/\(kind.rawValue)")
         request.headers.add(name: "Authorization", value: "Bearer \(address.token)")
         let response = try await HTTPClient.shared.execute(request, timeout: .minutes(10))
         guard response.status == .ok else { throw Failure.status(Int(response.status.code)) }

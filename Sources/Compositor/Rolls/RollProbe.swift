@@ -16,7 +16,8 @@ public enum RollProbe {
         descriptor: Int32, limits: RollLimits = RollLimits()
     ) throws(RollError) -> RollDescription {
         let container = try RollContainer(descriptor: descriptor, limits: limits)
-        let parameters = container.video.pointee.codecpar.pointee
+        guard let stream = container.video else { throw .unreadable("The file has no picture track.") }
+        let parameters = stream.pointee.codecpar.pointee
         let width = Int(parameters.width), height = Int(parameters.height)
         guard width > 0, height > 0 else { throw .unreadable("The picture has no size.") }
         guard width <= limits.side, height <= limits.side, width * height <= limits.pixels else {
@@ -38,7 +39,7 @@ public enum RollProbe {
         _ container: RollContainer, _ limits: RollLimits
     ) throws(RollError) -> PixelSize {
         let decoder = try RollDecoder(container, limits: limits, threads: 1)
-        let converter = RollPictureConverter(container.video)
+        let converter = RollPictureConverter(decoder.pictures)
         // Sound that comes before the first picture is a little; a file without any picture ends.
         for _ in 0..<10_000 {
             switch try decoder.next() {
@@ -69,7 +70,7 @@ public enum RollProbe {
         var first = Int64.max, last = Int64.min
         while try container.read(into: packet) {
             defer { av_packet_unref(packet) }
-            let isVideo = packet.pointee.stream_index == container.video.pointee.index
+            let isVideo = packet.pointee.stream_index == container.video?.pointee.index
             guard let stream = isVideo ? container.video : container.sound,
                 packet.pointee.pts != PROSCENIUM_AV_NO_PTS, packet.pointee.flags & AV_PKT_FLAG_DISCARD == 0
             else { continue }

@@ -23,7 +23,8 @@ final class RollProcess: Sendable {
     ///   - executable: the program that has the `roll` command.
     ///   - file: the open file.
     ///   - fromMs: where to begin.
-    init?(executable: String, file: Int32, fromMs: Int64) {
+    ///   - soundOnly: whether only sound is read, and pictures need not be there.
+    init?(executable: String, file: Int32, fromMs: Int64, soundOnly: Bool = false) {
         let bytes = RollRecord.slots * RollRecord.slotBytes
         let memory = proscenium_shared_memory("roll", bytes)
         guard memory >= 0 else { return nil }
@@ -37,7 +38,7 @@ final class RollProcess: Sendable {
         let nothing = open("/dev/null", O_RDWR | O_CLOEXEC)
         // It reads only: what it does to the memory beyond its pictures harms nobody, and pictures are copied.
         let mapped = mmap(nil, bytes, PROT_READ, MAP_SHARED, memory, 0)
-        let texts = ["proscenium", "roll", "--from-ms", String(fromMs)]
+        let texts = ["proscenium", "roll", "--from-ms", String(fromMs)] + (soundOnly ? ["--sound-only"] : [])
         let settings = ["LANG=C.UTF-8", "SWIFT_BACKTRACE=enable=no"]
         let arguments = texts.map { strdup($0) } + [nil], variables = settings.map { strdup($0) } + [nil]
         let pid = proscenium_spawn_worker(

@@ -13,35 +13,57 @@ public enum RollReader {
 
     /// Decodes until the roll ends or nobody listens any more.
     ///
-    /// - Parameter fromMs: where to begin, from the roll's start.
+    /// - Parameters:
+    ///   - fromMs: where to begin, from the roll's start.
+    ///   - soundOnly: whether only sound is read, and pictures need not be there.
     /// - Returns: the process's exit status.
-    public static func run(fromMs: Int64) -> Int32 {
+    public static func run(fromMs: Int64, soundOnly: Bool = false) -> Int32 {
         let bytes = RollRecord.slots * RollRecord.slotBytes
         guard let shared = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0), shared != MAP_FAILED else {
             return 1
         }
         var sender = Sender(pictures: shared.assumingMemoryBound(to: UInt8.self))
         do throws(RollError) {
-            let limits = RollLimits()
-            let container = try RollContainer(descriptor: file, limits: limits)
-            let decoder = try RollDecoder(container, limits: limits, fromMs: fromMs)
-            let converter = RollPictureConverter(container.video), sound = RollSoundConverter()
-            var goesOn = true
-            while goesOn {
-                switch try decoder.next() {
-                case .picture(let frame, let stamp):
-                    goesOn = try sender.send(frame, at: stamp, converter)
-                case .sound(let frame, let stamp):
-                    sound.convert(frame, at: stamp) { goesOn = sender.send($1, at: $0) && goesOn }
-                case .end:
-                    _ = sender.send(.init(.end))
-                    goesOn = false
-                }
-            }
+            if soundOnly { try readSound(fromMs, to: sender) } else { try readAll(fromMs, to: &sender) }
             return 0
         } catch {
             sender.send(failure: error.reason)
             return 65
+        }
+    }
+
+    private static func readAll(_ fromMs: Int64, to sender: inout Sender) throws(RollError) {
+        let limits = RollLimits()
+        let container = try RollContainer(descriptor: file, limits: limits)
+        let decoder = try RollDecoder(container, limits: limits, fromMs: fromMs)
+        let converter = RollPictureConverter(decoder.pictures), sound = RollSoundConverter()
+        var goesOn = true
+        while goesOn {
+            switch try decoder.next() {
+            case .picture(let frame, let stamp):
+                goesOn = try sender.send(frame, at: stamp, converter)
+            case .sound(let frame, let stamp):
+                sound.convert(frame, at: stamp) { goesOn = sender.send($1, at: $0) && goesOn }
+            case .end:
+                _ = sender.send(.init(.end))
+                goesOn = false
+            }
+        }
+    }
+
+    private static func readSound(_ fromMs: Int64, to sender: Sender) throws(RollError) {
+        let limits = RollLimits()
+        let container = try RollContainer(descriptor: file, limits: limits, soundOnly: true)
+        let decoder = try RollSoundDecoder(container, limits: limits, fromMs: fromMs)
+        var goesOn = true
+        while goesOn {
+            // The pipe takes no more than a moment of sound: that is what holds this process back.
+            guard try decoder.next({ goesOn = sender.send($1, at: $0) && goesOn }) else {
+                var end = RollRecord(.end)
+                end.stamp = decoder.end
+                _ = sender.send(end)
+                return
+            }
         }
     }
 

@@ -31,16 +31,30 @@ final class RollSoundConverter {
         let given = (rate, frame.pointee.format, frame.pointee.ch_layout.nb_channels)
         if resampler == nil || given != form { open(frame, given) }
         guard let resampler else { return }
-        let wanted = (nanoseconds / 1_000_000) * 48 + (nanoseconds % 1_000_000) * 48 / 1_000_000
+        // To the nearest: stamps are whole nanoseconds, of which a sample is no whole number.
+        let rest = nanoseconds % 1_000_000 * 48
+        let wanted = nanoseconds / 1_000_000 * 48 + (rest + (rest < 0 ? -500_000 : 500_000)) / 1_000_000
         var at = next ?? wanted
         if abs(at - wanted) > Self.toleranceSamples { at = wanted }
+        let planes = UnsafeMutableRawPointer(frame.pointee.extended_data)?.assumingMemoryBound(
+            to: UnsafePointer<UInt8>?.self)
+        resample(resampler, planes, count, at: at, body)
+    }
+
+    /// Gives what the resampler has kept to look ahead; called once, at the end.
+    func finish(_ body: (Int64, UnsafeBufferPointer<Float>) -> Void) {
+        if let resampler, let next { resample(resampler, nil, 0, at: next, body) }
+    }
+
+    private func resample(
+        _ resampler: OpaquePointer, _ planes: UnsafeMutablePointer<UnsafePointer<UInt8>?>?, _ count: Int32, at: Int64,
+        _ body: (Int64, UnsafeBufferPointer<Float>) -> Void
+    ) {
         let room = Int(swr_get_out_samples(resampler, count))
         guard (1...4_000_000).contains(room) else { return }
         if buffer.count < 2 * room { buffer = [Float](repeating: 0, count: 2 * room) }
         let made = buffer.withUnsafeMutableBytes { raw -> Int32 in
             var target = raw.baseAddress?.assumingMemoryBound(to: UInt8.self)
-            let planes = UnsafeMutableRawPointer(frame.pointee.extended_data)?.assumingMemoryBound(
-                to: UnsafePointer<UInt8>?.self)
             return swr_convert(resampler, &target, Int32(room), planes, count)
         }
         guard made > 0 else { return }

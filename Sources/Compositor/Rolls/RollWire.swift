@@ -10,7 +10,7 @@ struct RollRecord {
         case picture = 1
         /// Samples follow: `count` of each of both sides, as Float.
         case sound
-        /// The roll has ended at `stamp`.
+        /// The roll has ended; of sound alone `stamp` says where.
         case end
         /// The roll can't go on; `count` bytes of text follow.
         case failure

@@ -7,7 +7,7 @@ import Testing
 @testable import Compositor
 
 /// Videos made by ffmpeg, which the tests need as the end-to-end tests do.
-private enum Video {
+enum Video {
     static let ffmpeg = "/usr/bin/ffmpeg"
     static let isThere = FileManager.default.isExecutableFile(atPath: ffmpeg)
     static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -97,7 +97,7 @@ struct RollTests {
         other[place.upperBound - 1] = 0
         #expect(!reason(other).contains("/etc"))
         let sound = try Video.make("sound.mp4", in: folder, ["-vn", "-c:a", "aac"])
-        #expect(reason(try Data(contentsOf: sound)) == "The file has no picture track.")
+        #expect(reason(try Data(contentsOf: sound)) == "The file has no picture track; sound alone is taken as audio.")
     }
 
     @Test("a picture beyond the limits is too large before it is decoded")
