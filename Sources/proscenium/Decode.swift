@@ -11,14 +11,14 @@ extension Proscenium {
     struct Decode: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Decodes an uploaded file; started by Studio.", shouldDisplay: false)
-        @Argument(help: "picture, deck, video or font.") var kind: String
+        @Argument(help: "picture, deck, video, audio or font.") var kind: String
         @Argument(help: "The file.") var file: String
         @Argument(help: "The folder of the result.") var folder: String
         @Option(help: "How much address space it may have, in bytes.") var memory: UInt = ProcessBounds.memoryBytes
 
         func run() throws {
             guard let kind = MediaKind(rawValue: kind) else {
-                throw ValidationError("\(kind) is picture, deck, video or font.")
+                throw ValidationError("\(kind) is none of picture, deck, video, audio and font.")
             }
             let input = URL(filePath: file), output = URL(filePath: folder, directoryHint: .isDirectory)
             guard
@@ -33,6 +33,7 @@ extension Proscenium {
                 case .picture: media = try Self.picture(input, into: output)
                 case .deck: media = DecodedMedia(pages: try SlideDeck.render(file: input, into: output).pages.count)
                 case .video: media = try Self.video(input)
+                case .audio: media = try Self.audio(input)
                 case .font:
                     let font = try FontFile.checked(Data(contentsOf: input))
                     try font.write(to: output.appending(path: "font"))
@@ -66,6 +67,12 @@ extension Proscenium {
             defer { try? handle.close() }
             let roll = try RollProbe.describe(descriptor: handle.fileDescriptor)
             return DecodedMedia(width: roll.width, height: roll.height, durationMs: roll.durationMs)
+        }
+
+        private static func audio(_ file: URL) throws -> DecodedMedia {
+            let handle = try FileHandle(forReadingFrom: file)
+            defer { try? handle.close() }
+            return DecodedMedia(durationMs: try RollProbe.describeSound(descriptor: handle.fileDescriptor))
         }
 
         private static func explained(_ error: PictureError) -> (String, Int32) {

@@ -210,6 +210,26 @@ def test_what_is_no_video_is_refused_and_nothing_on_stage_changes(played):
     assert len(listed) == 2 + len(COPIES), listed
 
 
+def test_sound_alone_is_an_asset_of_another_kind(played):
+    for name, kind, codec in (
+        ("song.mp3", "audio/mpeg", "libmp3lame"), ("song.m4a", "audio/mp4", "aac"), ("song.flac", "audio/flac", "flac"),
+        ("song.wav", "audio/wav", "pcm_s16le"), ("song.ogg", "audio/ogg", "libopus"), ("song.webm", "audio/webm", "libopus"),
+    ):  # fmt: skip
+        file = played.folder / name
+        subprocess.run(
+            ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "sine=440:r=48000:d=3", "-c:a", codec, file],
+            check=True, timeout=120,
+        )  # fmt: skip
+        asset = played.upload(file.read_bytes(), kind)
+        assert asset["kind"] == "audio" and abs(asset["durationMs"] - 3000) <= 30 and "width" not in asset, asset
+        played.admin.request("DELETE", f"{played.path}/assets/{asset['id']}", expect=204)
+    problem = played.upload(played.whole, "audio/mp4", expect=415)
+    assert problem["detail"] == "The file has a picture; upload it as a video.", problem
+    problem = played.upload((played.folder / "song.m4a").read_bytes(), "video/mp4", expect=415)
+    assert problem["detail"] == "The file has no picture track; sound alone is taken as audio.", problem
+    assert len(played.admin.get(f"{played.path}/assets", expect=200).json()["items"]) == 2
+
+
 def test_bars_are_played_without_an_upload(played):
     played.note("bars", lambda: played.roll_ready("bars", "play")[1], hold=2)
     frame = played.decoded.at(played.settled("bars", 500))

@@ -35,6 +35,20 @@ struct ChildDecoderTests {
         %%EOF
         """
 
+    /// Samples of silence: 48 kHz, of one side, 16 bits.
+    static func wave(samples: Int, saying said: Int? = nil) -> Data {
+        func number(_ value: Int, _ bytes: Int) -> Data {
+            Data((0..<bytes).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) })
+        }
+        let length = 2 * (said ?? samples)
+        let parts: [Data] = [
+            Data("RIFF".utf8), number(36 + length, 4), Data("WAVEfmt ".utf8), number(16, 4), number(1, 2), number(1, 2),
+            number(48_000, 4), number(96_000, 4), number(2, 2), number(16, 2), Data("data".utf8), number(length, 4),
+            Data(count: 2 * samples),
+        ]
+        return Data(parts.joined())
+    }
+
     private func decode(
         _ kind: MediaKind, _ data: Data, by executable: URL = built, seconds: Int = 30
     ) async throws -> (media: DecodedMedia, files: [String]) {
@@ -62,6 +76,35 @@ struct ChildDecoderTests {
         #expect(result.files == ["1.png", "2.png", "deck.json"])
     }
 
+    @Test("sound says how long it runs, and one that is cut off is refused")
+    func sound() async throws {
+        let result = try await decode(.audio, Self.wave(samples: 72_000))
+        #expect(result.media == DecodedMedia(durationMs: 1500) && result.files == [])
+        do {
+            _ = try await decode(.audio, Self.wave(samples: 72_000, saying: 480_000))
+            Issue.record("it was taken")
+        } catch let problem as Problem {
+            #expect(problem.status == .unsupportedMediaType)
+            #expect(problem.detail == "The file is cut off after 1500 ms.")
+        }
+        do {
+            // Seven hours.
+            _ = try await decode(.audio, Self.wave(samples: 72_000, saying: 7 * 3600 * 48_000))
+            Issue.record("it was taken")
+        } catch let problem as Problem {
+            #expect(problem.status == .contentTooLarge)
+            #expect(problem.detail == "The file runs for 420 minutes.")
+        }
+        do {
+            _ = try await decode(.video, Self.wave(samples: 72_000))
+            Issue.record("it was taken")
+        } catch let problem as Problem {
+            #expect(problem.status == .unsupportedMediaType)
+            #expect(
+                problem.detail == "The file is neither MP4, MOV, WebM nor Matroska, but WAV, which is taken as audio.")
+        }
+    }
+
     @Test(
         "what can't be read is refused with the reason",
         arguments: [
@@ -73,6 +116,16 @@ struct ChildDecoderTests {
                 .video, "#EXTM3U\n#EXTINF:2,\nhttp://127.0.0.1/a.ts\n",
                 "The file is neither MP4, MOV, WebM nor Matroska, but an HLS playlist."
             ),
+            (
+                .audio, "#EXTM3U\n#EXTINF:2,\nhttp://127.0.0.1/a.mp3\n",
+                "The file is neither MP3, MP4, WebM, WAV, FLAC nor Ogg, but an HLS playlist."
+            ),
+            (
+                .audio, "ID3\u{3}\u{0}\u{0}\u{7F}\u{7F}\u{7F}\u{7F}",
+                "The file is cut off in its ID3 tag, which is said to have 268435465 bytes."
+            ),
+            (.audio, "fLaC", "The file begins as FLAC but can't be read."),
+            (.audio, "OggS", "The file begins as Ogg but can't be read."),
         ])
     func refuse(kind: MediaKind, text: String, reason: String) async throws {
         do {

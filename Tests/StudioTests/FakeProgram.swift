@@ -89,6 +89,7 @@ final class FakeProgram: ProgramControl {
 final class FakeDecoder: MediaDecoding {
     static let picture = Data([0x89, 0x50, 0x4E, 0x47]) + Data("a picture".utf8)
     static let video = Data("a video".utf8)
+    static let audio = Data("a sound".utf8)
     static let font = Data("a font".utf8)
     static func deck(pages: Int) -> Data { Data("%PDF pages=\(pages)".utf8) }
 
@@ -100,6 +101,8 @@ final class FakeDecoder: MediaDecoding {
             return DecodedMedia(width: 6, height: 4)
         case .video where data.starts(with: Self.video):
             return DecodedMedia(width: 320, height: 180, durationMs: 3000)
+        case .audio where data.starts(with: Self.audio):
+            return DecodedMedia(durationMs: 4000)
         case .font where data.starts(with: Self.font):
             try data.write(to: folder.appending(path: "font"))
             return DecodedMedia()

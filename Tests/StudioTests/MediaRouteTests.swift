@@ -1,5 +1,6 @@
 import Control
 import Foundation
+import GRDB
 import HTTPTypes
 import HummingbirdCore
 import HummingbirdTesting
@@ -77,6 +78,75 @@ struct MediaRouteTests {
         }
     }
 
+    @Test("sound is taken as it is, listed with how long it runs, named to scenes, fetched, and removed with its file")
+    func audio() async throws {
+        try await withEvent { client, admin, fixture in
+            var ids: Set<String> = []
+            for type in MediaRoutes.audioTypes + ["audio/ogg; codecs=opus", "Audio/MPEG"] {
+                let made = try await client.upload("/v1/events/e/assets", admin, FakeDecoder.audio, type: type)
+                #expect(made.status == .created, "\(type)")
+                let id = try #require(made.object["id"] as? String)
+                #expect(made.object["kind"] as? String == "audio" && made.object["durationMs"] as? Int == 4000)
+                #expect(made.object["width"] == nil && made.object["height"] == nil)
+                #expect(made.headers[.location] == "/v1/events/e/assets/\(id)")
+                let read = try await client.call(.get, "/v1/events/e/assets/\(id)", admin)
+                #expect(NSDictionary(dictionary: read.object) == NSDictionary(dictionary: made.object))
+                ids.insert(id)
+            }
+            #expect(files(fixture) == ids.map { "e/\($0)/audio" }.sorted())
+            let list = try await client.call(.get, "/v1/events/e/assets", admin).object["items"] as? [[String: Any]]
+            #expect(list?.compactMap { $0["id"] as? String } == ids.sorted())
+            let picture = try await client.upload("/v1/events/e/assets", admin, FakeDecoder.picture, type: "image/png")
+            #expect(picture.status == .created)
+            let (audios, videos) = try await fixture.database.read { database in
+                let references = try SceneReferences(database, "e", [:])
+                return (references.audios, references.videos)
+            }
+            #expect(audios == Dictionary(uniqueKeysWithValues: ids.map { ($0, 4000) }) && videos.isEmpty)
+
+            let id = try #require(ids.min())
+            let worker = try await fixture.keys.sign(
+                WorkerClaims(id: "w", role: .compositor, event: "e", exp: 4_000_000_000))
+            try await fixture.runInternal { inside in
+                let file = try await inside.call(.get, "/media/e/\(id)/audio", worker)
+                #expect(file.status == .ok && file.headers[.contentType] == "application/octet-stream")
+                #expect(Data(file.body.readableBytesView) == FakeDecoder.audio)
+                #expect(try await inside.call(.get, "/media/e/\(id)/video", worker).status == .notFound)
+            }
+            #expect(try await client.call(.delete, "/v1/events/e/assets/\(id)", admin).status == .noContent)
+            #expect(try await client.call(.get, "/v1/events/e/assets/\(id)", admin).status == .notFound)
+            #expect(!files(fixture).contains("e/\(id)/audio"))
+        }
+    }
+
+    @Test("sound that can't be read, has another type or is too large is refused and leaves nothing on the disk")
+    func refuseAudio() async throws {
+        try await withEvent { client, admin, fixture in
+            let none = try await client.upload("/v1/events/e/assets", admin, Data("#EXTM3U\n".utf8), type: "audio/mpeg")
+            #expect(none.status == .unsupportedMediaType && none.object["detail"] as? String == "It is none.")
+            for type in ["audio/aac", "audio/midi", "audio/mpegurl", "audio"] {
+                let other = try await client.upload("/v1/events/e/assets", admin, FakeDecoder.audio, type: type)
+                #expect(other.status == .unsupportedMediaType, "\(type)")
+            }
+            #expect(files(fixture).isEmpty)
+        }
+        let root = FileManager.default.temporaryDirectory.appending(path: "media-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: root) }
+        let store = MediaFiles(root: root), limitBytes = FakeDecoder.audio.count - 1
+        do {
+            _ = try await store.take(
+                RequestBody(buffer: ByteBuffer(bytes: FakeDecoder.audio)), as: .audio, event: "e",
+                limitBytes: limitBytes, decoder: FakeDecoder()
+            ) { id, _ in id }
+            Issue.record("it was taken")
+        } catch let problem as Problem {
+            #expect(problem.status == .contentTooLarge)
+        }
+        let uploads = try FileManager.default.contentsOfDirectory(atPath: root.appending(path: ".uploads").path)
+        #expect(uploads.isEmpty)
+        #expect(MediaKind.audio.limitBytes == 500_000_000 && MediaKind.audio.limitSeconds == 120)
+    }
+
     @Test("a deck is taken, its pages are read by who may turn them, and it stays while a scene names it")
     func deck() async throws {
         try await withEvent { client, admin, fixture in
@@ -117,7 +187,8 @@ struct MediaRouteTests {
             #expect(
                 gif.object["detail"] as? String
                     == "Send image/png, image/jpeg, image/webp, video/mp4, video/quicktime, video/webm, video/x-matroska, "
-                    + "font/ttf, font/otf or font/sfnt."
+                    + "audio/mpeg, audio/mp4, audio/x-m4a, audio/wav, audio/x-wav, audio/flac, audio/x-flac, audio/ogg, "
+                    + "audio/webm, font/ttf, font/otf or font/sfnt."
             )
             let zip = try await client.upload("/v1/events/e/decks", admin, text, type: "application/gzip")
             #expect(zip.object["detail"] as? String == "Send application/pdf or application/zip.")
@@ -145,11 +216,17 @@ struct MediaRouteTests {
             (.video, DecodedMedia(width: 2, height: 2, durationMs: -1)),
             (.video, DecodedMedia(width: 2, height: 2, durationMs: MediaRoll.longestMs + 1)),
             (.video, DecodedMedia(width: .max, height: 2, durationMs: 1)),
+            (.audio, DecodedMedia()), (.audio, DecodedMedia(durationMs: 0)), (.audio, DecodedMedia(durationMs: -1)),
+            (.audio, DecodedMedia(durationMs: MediaRoll.longestMs + 1)), (.audio, DecodedMedia(pages: 1)),
+            (.audio, DecodedMedia(width: 2, height: 2, durationMs: 1)),
         ] as [(MediaKind, DecodedMedia)])
     func impossible(kind: MediaKind, media: DecodedMedia) async throws {
         try await withEvent(decoder: LyingDecoder(media: media)) { client, admin, fixture in
             let path = kind == .deck ? "decks" : "assets"
-            let type = kind == .deck ? "application/pdf" : kind == .picture ? "image/png" : "video/mp4"
+            let types: [MediaKind: String] = [
+                .deck: "application/pdf", .picture: "image/png", .video: "video/mp4", .audio: "audio/mpeg",
+            ]
+            let type = try #require(types[kind])
             let answer = try await client.upload("/v1/events/e/\(path)", admin, Data("x".utf8), type: type)
             #expect(answer.status == .unsupportedMediaType)
             let list = try await client.call(.get, "/v1/events/e/\(path)", admin).object["items"] as? [Any]

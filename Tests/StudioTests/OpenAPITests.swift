@@ -198,6 +198,7 @@ private final class Walk: @unchecked Sendable {
             try await call(name, admin)
         }
         let deck = try await call("createDeck", admin, file: (FakeDecoder.deck(pages: 2), "application/pdf"))
+        try await call("createAsset", admin, file: (FakeDecoder.audio, "audio/mpeg"))
         let asset = try await call("createAsset", admin, file: (FakeDecoder.picture, "image/png"))
         parameters.merge(
             ["deck": deck["id"] as? String ?? "", "asset": asset["id"] as? String ?? "", "page": "2"]) { $1 }

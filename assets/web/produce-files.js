@@ -5,7 +5,7 @@ import { $, announce, attempt, base, makeDeliberate, repeat, sayLength } from "/
 import { element } from "/assets/polls.js";
 import { Lines } from "/assets/produce-forms.js";
 
-/** Pictures, videos and fonts, as the studio lists them. */
+/** Pictures, videos, sounds and fonts, as the studio lists them. */
 export let assets = [];
 const followers = [];
 
@@ -28,7 +28,8 @@ async function refreshFiles() {
 // Some systems name no type, or another one, for these.
 const TYPES = {
     pdf: "application/pdf", ttf: "font/ttf", otf: "font/otf", mp4: "video/mp4", m4v: "video/mp4", mov: "video/quicktime",
-    webm: "video/webm", mkv: "video/x-matroska",
+    webm: "video/webm", mkv: "video/x-matroska", mp3: "audio/mpeg", m4a: "audio/mp4", wav: "audio/wav", flac: "audio/flac",
+    ogg: "audio/ogg", oga: "audio/ogg", opus: "audio/ogg", weba: "audio/webm",
 };
 
 /** Sends a file as it is; `onProgress` is told the part that has gone, 0 to 1. Returns what the studio made of it. */
@@ -77,8 +78,8 @@ export async function uploadChosen(form, name) {
 
 // Names
 
-const LABELS = { picture: "pictures", video: "videos", font: "fonts" };
-const WORDS = { picture: "Picture", video: "Clip", font: "Font" };
+const LABELS = { picture: "pictures", video: "videos", audio: "sounds", font: "fonts" };
+const WORDS = { picture: "Picture", video: "Clip", audio: "Sound", font: "Font" };
 
 /** The names of uploaded files are this browser's own affair: the studio knows their ids. */
 export function remember(kind, id, label) {

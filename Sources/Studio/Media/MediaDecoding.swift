@@ -11,6 +11,8 @@ public enum MediaKind: String, Sendable, Codable, CaseIterable {
     case deck
     /// MP4, MOV, WebM or Matroska; stays as it is, and becomes `video`.
     case video
+    /// MP3, MP4, WAV, FLAC, Ogg or WebM without a picture; stays as it is, and becomes `audio`.
+    case audio
     /// TTF or OTF; what is used of it becomes `font`.
     case font
 
@@ -20,6 +22,7 @@ public enum MediaKind: String, Sendable, Codable, CaseIterable {
         case .picture: 20_000_000
         case .deck: 150_000_000
         case .video: 2_000_000_000
+        case .audio: 500_000_000
         case .font: 20_000_000
         }
     }
@@ -28,19 +31,19 @@ public enum MediaKind: String, Sendable, Codable, CaseIterable {
         switch self {
         case .picture: 60
         case .deck: 300
-        case .video: 120
+        case .video, .audio: 120
         case .font: 60
         }
     }
 }
 
-/// What came out of an upload: the size of a picture, or the pages of a deck.
+/// What came out of an upload: the size of a picture, the pages of a deck, or how long it runs.
 public struct DecodedMedia: Sendable, Hashable, Codable {
     /// The size of a picture in pixels.
     public var width: Int?, height: Int?
     /// How many pages a deck has.
     public var pages: Int?
-    /// How long a video runs.
+    /// How long a video or a piece of sound runs.
     public var durationMs: Int64?
 
     /// Creates the description of a picture.
@@ -50,6 +53,9 @@ public struct DecodedMedia: Sendable, Hashable, Codable {
     public init(width: Int, height: Int, durationMs: Int64) {
         (self.width, self.height, self.durationMs) = (width, height, durationMs)
     }
+
+    /// Creates the description of sound.
+    public init(durationMs: Int64) { self.durationMs = durationMs }
 
     /// Creates the description of what has no size, such as a font.
     public init() {}
@@ -62,6 +68,10 @@ public struct DecodedMedia: Sendable, Hashable, Codable {
     /// Whether a sound decoder may say this; one that a bad file has taken over may say anything.
     func isPossible(as kind: MediaKind) -> Bool {
         if kind == .font { return self == DecodedMedia() }
+        if kind == .audio {
+            guard let durationMs, (1...MediaRoll.longestMs).contains(durationMs) else { return false }
+            return self == DecodedMedia(durationMs: durationMs)
+        }
         if kind == .deck { return pages.map { Self.pagesOfDeck.contains($0) } ?? false }
         guard let width, let height, Self.pixelsOfSide.contains(width), Self.pixelsOfSide.contains(height) else {
             return false

@@ -51,8 +51,7 @@ final class MediaFiles: Sendable {
     /// The file that a route names; nil unless the names are of the kind that this class gives.
     func file(_ event: String, _ id: String, _ name: String) -> URL? {
         let isPage = name.hasSuffix(".png") && Self.isPageNumber(name.dropLast(4))
-        guard name == "picture.png" || name == "deck.json" || name == "video" || name == "font" || isPage,
-            Self.isPlain(event),
+        guard ["picture.png", "deck.json", "video", "audio", "font"].contains(name) || isPage, Self.isPlain(event),
             Self.isPlain(id)
         else {
             return nil
@@ -108,9 +107,10 @@ final class MediaFiles: Sendable {
         _ commit: (String, DecodedMedia) async throws -> Value
     ) async throws -> Value {
         let made = work.appending(path: "out"), place = folder(event, id)
-        if kind == .video {
+        if kind == .video || kind == .audio {
             try await onDisk {
-                try FileManager.default.moveItem(at: work.appending(path: "in"), to: made.appending(path: "video"))
+                try FileManager.default.moveItem(
+                    at: work.appending(path: "in"), to: made.appending(path: kind.rawValue))
             }
         }
         try await checkRoom(for: made, event: event)

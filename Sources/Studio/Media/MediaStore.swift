@@ -5,12 +5,12 @@ internal import Foundation
 internal import GRDB
 internal import Web
 
-/// A picture, a video or a font of an event.
+/// A picture, a video, a piece of sound or a font of an event.
 struct AssetRecord: Sendable, Hashable, Encodable {
     let id: String, kind: String
-    /// In pixels; nil for a font.
+    /// In pixels; nil for sound and for a font.
     let width: Int?, height: Int?
-    /// How long a video runs.
+    /// How long a video or a piece of sound runs.
     var durationMs: Int64?
 
     init(id: String, kind: String, width: Int?, height: Int?, durationMs: Int64? = nil) {

@@ -16,6 +16,8 @@ public struct SceneReferences: Sendable {
     let fonts: Set<String>
     /// How long each of the event's videos runs, by id.
     let videos: [String: Int64]
+    /// How long each of the event's pieces of sound runs, by id.
+    let audios: [String: Int64]
     /// How many pages each deck has.
     let decks: [String: Int]
     /// The names of the themes, and the ids of the event's polls.
@@ -39,11 +41,19 @@ public struct SceneReferences: Sendable {
         fonts = Set(
             try String.fetchAll(
                 database, sql: "SELECT id FROM asset WHERE event = ? AND kind = 'font'", arguments: [event]))
-        videos = try Row.fetchAll(
-            database, sql: "SELECT id, durationMs FROM asset WHERE event = ? AND kind = 'video'", arguments: [event]
-        ).reduce(into: [:]) { $0[$1["id"]] = $1["durationMs"] ?? 0 }
+        videos = try Self.lengths(of: .video, database, event)
+        audios = try Self.lengths(of: .audio, database, event)
         decks = try Row.fetchAll(database, sql: "SELECT id, pages FROM deck WHERE event = ?", arguments: [event])
             .reduce(into: [:]) { $0[$1["id"]] = $1["pages"] }
+    }
+
+    private static func lengths(
+        of kind: MediaKind, _ database: Database, _ event: String
+    ) throws -> [String: Int64] {
+        try Row.fetchAll(
+            database, sql: "SELECT id, durationMs FROM asset WHERE event = ? AND kind = ?",
+            arguments: [event, kind.rawValue]
+        ).reduce(into: [:]) { $0[$1["id"]] = $1["durationMs"] ?? 0 }
     }
 
     /// Checks that everything that a scene names is there.

@@ -11,6 +11,10 @@ struct MediaRoutes: Sendable {
     static let pictureTypes = ["image/png", "image/jpeg", "image/webp"]
     static let fontTypes = ["font/ttf", "font/otf", "font/sfnt"]
     static let videoTypes = ["video/mp4", "video/quicktime", "video/webm", "video/x-matroska"]
+    static let audioTypes = [
+        "audio/mpeg", "audio/mp4", "audio/x-m4a", "audio/wav", "audio/x-wav", "audio/flac", "audio/x-flac",
+        "audio/ogg", "audio/webm",
+    ]
 
     let media: MediaStore
     let files: MediaFiles
@@ -26,17 +30,18 @@ struct MediaRoutes: Sendable {
     private func addAssets(to book: RouteBook) {
         book.add(
             .post, "/v1/events/{event}/assets", .permission(.controlProgram),
-            contentTypes: Self.pictureTypes + Self.videoTypes + Self.fontTypes,
-            streamLimitBytes: max(MediaKind.picture.limitBytes, videoLimitBytes)
+            contentTypes: Self.pictureTypes + Self.videoTypes + Self.audioTypes + Self.fontTypes,
+            streamLimitBytes: max(MediaKind.audio.limitBytes, videoLimitBytes)
         ) { request, context in
             let event = try context.requireEvent().id
-            let type = request.headers[.contentType]?.lowercased() ?? ""
-            let kind: MediaKind = type.hasPrefix("video/") ? .video : type.hasPrefix("font/") ? .font : .picture
+            let kind = Self.kind(ofType: request.headers[.contentType] ?? "")
             let asset = try await files.take(
                 request.body, as: kind, event: event,
                 limitBytes: kind == .video ? videoLimitBytes : kind.limitBytes, decoder: decoder
             ) { id, decoded in
-                guard kind == .font || decoded.width != nil && decoded.height != nil else { throw Self.unexpected }
+                guard [.audio, .font].contains(kind) || decoded.width != nil && decoded.height != nil else {
+                    throw Self.unexpected
+                }
                 let asset = AssetRecord(
                     id: id, kind: kind.rawValue, width: decoded.width, height: decoded.height,
                     durationMs: decoded.durationMs)
@@ -131,10 +136,21 @@ struct MediaRoutes: Sendable {
             status: .ok,
             headers: [
                 .contentType: name.hasSuffix(".json")
-                    ? "application/json" : ["video", "font"].contains(name) ? "application/octet-stream" : "image/png",
+                    ? "application/json"
+                    : ["video", "audio", "font"].contains(name) ? "application/octet-stream" : "image/png",
                 .cacheControl: "private, max-age=86400, immutable",
             ],
             body: try await FileIO().loadFile(path: file.path, context: context))
+    }
+
+    /// What an asset of a content type becomes; the type is one of those that are taken.
+    private static func kind(ofType type: String) -> MediaKind {
+        switch type.prefix(while: { $0 != "/" }).lowercased() {
+        case "video": .video
+        case "audio": .audio
+        case "font": .font
+        default: .picture
+        }
     }
 
     private static var unexpected: Problem {
