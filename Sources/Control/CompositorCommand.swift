@@ -221,8 +221,8 @@ public enum CompositorEvent: Sendable, Codable, Hashable {
     case publishing(isConnected: Bool)
     /// How the outputs are doing, all of them: when one changes, and each second while one is live.
     case outputs([OutputState])
-    /// A roll has ended, or could not go on; told again until the scene is another.
+    /// A roll or the music has ended, or could not go on; told again until the scene is another.
     case rollEnded(asset: String, run: Int64, failure: String?)
-    /// Where the program's roll stands; told every few seconds, so that whoever takes over goes on there.
+    /// Where the program's roll or its music stands; told every few seconds, so that whoever takes over goes on there.
     case rollPlace(asset: String, run: Int64, positionMs: Int64, isPlaying: Bool)
 }

@@ -6,8 +6,8 @@ public import Media
 public struct PendingTake: Sendable, Codable, Hashable {
     /// Names this take.
     public var id: String
-    /// What the program will show: the preview as it was when the take was asked for, and its roll under the number under
-    /// which that begins; `scene(after:layout:)` says what becomes of it.
+    /// What the program will show: the preview as it was when the take was asked for, with its roll and its music under the
+    /// number under which they begin; `scene(after:layout:)` says what becomes of them.
     public var scene: Scene
     /// How it comes.
     public var transition: ProgramChange.Transition

@@ -158,10 +158,13 @@ actor CompositorLink {
         polls.shown = program.scene.overlays.poll?.id
         polls.coming = program.take?.scene.overlays.poll?.id
         let pictures = await pollPictures()
-        // One that runs has its roll where it is; one that starts now goes on where the one before it would be.
+        // One that runs has roll and music where they are; one that starts now goes on where the one before it would be.
         let now = ProgramTime(milliseconds: SystemClock.wallMilliseconds())
         let scene =
-            isRunning ? program.scene : rolls.resumed(program.scene, lengthMs: program.rollLengthMs, at: now)
+            isRunning
+            ? program.scene
+            : rolls.resumed(
+                program.scene, lengthMs: program.rollLengthMs, musicLengthMs: program.musicLengthMs, at: now)
         let reply = try await tell(
             .run(
                 ProgramSetup(
@@ -177,7 +180,7 @@ actor CompositorLink {
         await told(cast)
         publishURL = url
         polls.told = pictures
-        if !isRunning { rolls.shown(program.scene.media, at: now) }
+        if !isRunning { rolls.shown(program.scene, at: now) }
         isRunning = true
         try await tellConnections()
         // What has changed since the setup was read was not told: nothing was told before the program ran.
@@ -286,7 +289,7 @@ actor CompositorLink {
     private func shown(_ change: ProgramChange, _ showing: CommandAnswer) async throws -> ShownAt? {
         do {
             let shown = try Self.shown(await answered(showing))
-            if newestVersion == change.version { rolls.shown(change.scene.media, at: shown.programTime) }
+            if newestVersion == change.version { rolls.shown(change.scene, at: shown.programTime) }
             heard.shown(change.scene, version: change.version)
             await sayWhoIsHeard()
             return shown

@@ -103,6 +103,7 @@ struct OpenAPITests {
             }
             try await walk.call("react", guest)
             try await walk.layoutsAndMedia(admin)
+            try await walk.music(admin)
             await fixture.join("launch", "speaker-1", name: "Ada")
             walk.parameters["participant"] = "speaker-1"
             for name in ["changeParticipant", "putOnStage", "takeOffStage"] { try await walk.call(name, admin) }
@@ -219,6 +220,20 @@ private final class Walk: @unchecked Sendable {
         }
         try await call("take", admin, replacing: ["at": Int(Date().timeIntervalSince1970 * 1000) + 60_000])
         for name in ["getTake", "cancelTake"] { try await call(name, admin) }
+    }
+
+    /// Music goes the way of rolls.
+    func music(_ admin: String) async throws {
+        let sound = try await call("createAsset", admin, file: (FakeDecoder.audio, "audio/mpeg"))
+        parameters["asset"] = sound["id"] as? String
+        let order: [String: Any] = ["loop": true, "audio": "duck"]
+        for name in ["pauseRoll", "seekRoll"] {
+            let loaded = try await call(name, admin, replacing: name == "pauseRoll" ? order : [:])
+            #expect((loaded["music"] as? [String: Any])?["asset"] as? String == parameters["asset"])
+        }
+        try await call("getProgram", admin)
+        try await call("stopRoll", admin)
+        try await call("deleteAsset", admin)
     }
 
     @discardableResult

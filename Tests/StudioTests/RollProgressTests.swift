@@ -90,4 +90,38 @@ struct RollProgressTests {
         }
         #expect(progress.resumed(Scene(layout: "full"), lengthMs: 9, at: time(1)) == Scene(layout: "full"))
     }
+
+    private func place(
+        _ progress: RollProgress, _ music: SceneAudio.Music, lengthMs: Int64? = 10_000, at milliseconds: Int64
+    ) -> Int64? {
+        let scene = Scene(layout: "full", media: roll, audio: SceneAudio(music: music))
+        let resumed = progress.resumed(scene, lengthMs: nil, musicLengthMs: lengthMs, at: time(milliseconds))
+        return resumed.audio.music?.positionMs
+    }
+
+    @Test("music goes on where it is by now, round after round while it loops, beside a roll")
+    func music() {
+        let progress = RollProgress()
+        var music = SceneAudio.Music(asset: "m", state: .playing, positionMs: 500, run: 7)
+        #expect(place(progress, music, at: 10_000) == 500)
+        progress.shown(Scene(layout: "full", media: roll, audio: SceneAudio(music: music)), at: time(10_000))
+        #expect(place(progress, music, at: 13_000) == 3500 && position(progress, roll, at: 13_000) == 3500)
+        #expect(place(progress, music, at: 20_000) == 500 && place(progress, music, at: 52_700) == 3200)
+        #expect(place(progress, music, lengthMs: nil, at: 13_000) == 500)
+        progress.reported("m", run: 7, positionMs: 9000, isPlaying: true, at: time(20_000))
+        #expect(place(progress, music, at: 20_500) == 9500 && place(progress, music, at: 21_500) == 500)
+        #expect(position(progress, roll, at: 21_500) == 12_000)
+        progress.reported("v", run: 3, positionMs: 20_000, isPlaying: true, at: time(21_500))
+        #expect(place(progress, music, at: 21_500) == 500 && position(progress, roll, at: 21_500) == 20_000)
+        music.loop = false
+        #expect(place(progress, music, at: 60_000) == 10_000 - MediaRoll.heldMs)
+        music.state = .paused
+        progress.shown(Scene(layout: "full", audio: SceneAudio(music: music)), at: time(20_700))
+        #expect(place(progress, music, at: 90_000) == 9700)
+        music.run = 8
+        #expect(place(progress, music, at: 90_000) == 500)
+        progress.shown(Scene(layout: "full"), at: time(90_000))
+        music.run = 7
+        #expect(place(progress, music, at: 90_000) == 500)
+    }
 }

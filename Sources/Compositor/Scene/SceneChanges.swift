@@ -153,6 +153,7 @@ extension Scene {
         takeEach(\.audio.sources, "levels")
         take(\.audio.ducking, "audio.ducking")
         take(\.audio.leveling, "audio.leveling")
+        take(\.audio.music, "audio.music")
         return parts
     }
 }

@@ -1,4 +1,4 @@
-// What becomes of the video roll of a scene that comes on air: it goes on or begins, and what comes back after it.
+// What becomes of the roll and the music of a scene that comes on air: they go on or begin; and what follows a roll.
 
 extension MediaRoll {
     /// How far before its end a held roll stands, for a compositor that starts anew: its last pictures.
@@ -38,11 +38,11 @@ extension Scene {
     ///
     /// A roll that is on air already goes on: the same video, from the same place or from none that is named, and not at its
     /// end. Any other begins, under a number of its own. One that a slot shows, and that does not say what comes after it,
-    /// goes back to what was on air before it.
+    /// goes back to what was on air before it. Music goes on where the same is on air, and begins where it is not.
     ///
     /// - Parameters:
     ///   - old: what is on air.
-    ///   - run: the number under which a roll begins.
+    ///   - run: the number under which a roll, or music, begins.
     ///   - isRunNamed: whether the scene's own number says which start it means, as in a scene that was made from the one on
     ///     air: another one begins anew, and the same one is taken as it says.
     ///   - layout: the scene's layout; nil when it is not known.
@@ -50,7 +50,9 @@ extension Scene {
     public func coming(
         after old: Scene, run: Int64, isRunNamed: Bool = false, layout: Layout?, lengthMs: Int64?
     ) -> Scene {
-        guard var media, media.state != .stopped else { return self }
+        var scene = self
+        scene.audio.music = audio.music?.coming(after: old.audio.music, run: run, isRunNamed: isRunNamed)
+        guard var media, media.state != .stopped else { return scene }
         let running = old.media.flatMap { $0.state == .stopped ? nil : $0 }
         var isWhole = false
         if let running, media.goesOn(from: running, isRunNamed: isRunNamed, lengthMs: lengthMs) {
@@ -69,7 +71,6 @@ extension Scene {
             let back = MediaRoll.After(old)
             media.after = old.media?.after ?? (back == MediaRoll.After(self) ? nil : back)
         }
-        var scene = self
         scene.media = media
         return scene
     }
@@ -82,6 +83,7 @@ extension PendingTake {
     ///   - old: what is on air until then.
     ///   - layout: the layout of the take's scene; nil when it is not known.
     public func scene(after old: Scene, layout: Layout?) -> Scene {
-        scene.coming(after: old, run: scene.media?.run ?? 0, layout: layout, lengthMs: rollLengthMs)
+        let run = scene.media?.run ?? scene.audio.music?.run ?? 0
+        return scene.coming(after: old, run: run, layout: layout, lengthMs: rollLengthMs)
     }
 }

@@ -1,6 +1,6 @@
 // What a scene says of its sound.
 
-/// Levels of the sound.
+/// Levels of the sound, and the music in it.
 public struct SceneAudio: Hashable, Sendable, Codable {
     /// The level of one source.
     public struct Level: Hashable, Sendable, Codable {
@@ -30,7 +30,7 @@ public struct SceneAudio: Hashable, Sendable, Codable {
         public var gain: Float { muted ? 0 : Float(volume) }
     }
 
-    /// How rolls make way for speech.
+    /// How rolls and music make way for speech.
     public struct Ducking: Hashable, Sendable, Codable {
         /// Whether they do.
         public var enabled: Bool
@@ -62,22 +62,26 @@ public struct SceneAudio: Hashable, Sendable, Codable {
     public var program: Level
     /// Levels by source, such as `participant:ID`; a source that is not named has volume 1.
     public var sources: [String: Level]
-    /// How rolls make way for speech.
+    /// How rolls and music make way for speech.
     public var ducking: Ducking
     /// Whether the mix is slowly brought to −16 LUFS.
     public var leveling: Bool
+    /// The music that is loaded, and what it does.
+    public var music: Music?
 
     /// Creates levels.
     public init(
-        program: Level = Level(), sources: [String: Level] = [:], ducking: Ducking = Ducking(), leveling: Bool = false
+        program: Level = Level(), sources: [String: Level] = [:], ducking: Ducking = Ducking(), leveling: Bool = false,
+        music: Music? = nil
     ) {
         self.program = program
         self.sources = sources
         self.ducking = ducking
         self.leveling = leveling
+        self.music = music
     }
 
-    private enum CodingKeys: String, CodingKey, CaseIterable { case program, sources, ducking, leveling }
+    private enum CodingKeys: String, CodingKey, CaseIterable { case program, sources, ducking, leveling, music }
 
     /// Reads levels.
     public init(from decoder: any Decoder) throws {
@@ -88,6 +92,7 @@ public struct SceneAudio: Hashable, Sendable, Codable {
         guard sources.count <= 256 else { throw values.invalid(.sources, "more than 256 sources") }
         ducking = try values.decodeIfPresent(Ducking.self, forKey: .ducking) ?? Ducking()
         leveling = try values.decodeIfPresent(Bool.self, forKey: .leveling) ?? false
+        music = try values.decodeIfPresent(Music.self, forKey: .music)
         for key in sources.keys where SceneSource(key) == nil {
             throw values.invalid(.sources, "\"\(key)\" is no source")
         }

@@ -88,7 +88,7 @@ struct MediaStore: Sendable {
             let layouts = try SceneReferences(database, event, builtIn).layouts.values
             guard
                 try !ProgramStore.scenes(state, database, event).contains(where: {
-                    $0.shows(picture: id) || $0.shows(video: id) || $0.overlays.font == id
+                    $0.shows(picture: id) || $0.shows(video: id) || $0.plays(music: id) || $0.overlays.font == id
                 }),
                 !layouts.contains(where: { $0.shows(picture: id) })
             else { throw Problem.conflict("in-use", "A scene or a layout shows the asset.") }

@@ -75,6 +75,8 @@ public struct ProgramParts: Sendable, Hashable {
     public var take: PendingTake?
     /// How long the scene's roll runs; nil when there is none, or it stays.
     public var rollLengthMs: Int64?
+    /// How long the scene's music runs; nil when there is none.
+    public var musicLengthMs: Int64?
 
     /// What a compositor is told of the scene, and of what scenes may name.
     var change: ProgramChange {

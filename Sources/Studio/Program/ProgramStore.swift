@@ -85,7 +85,8 @@ public struct ProgramStore: Sendable {
                 layouts: references.layouts.values.sorted { $0.name < $1.name },
                 themes: themes.themes.values.sorted { $0.name < $1.name }, stage: state.stage, clock: state.clock,
                 take: try Self.take(database, event),
-                rollLengthMs: state.scene.media.flatMap { references.length(of: $0.asset) })
+                rollLengthMs: state.scene.media.flatMap { references.length(of: $0.asset) },
+                musicLengthMs: state.scene.audio.music.flatMap { references.length(ofMusic: $0.asset) })
         }
     }
 

@@ -4,13 +4,15 @@ internal import Control
 internal import Media
 internal import Web
 
-/// What a producer says when a roll is to be played.
+/// What a producer says when a roll, or music, is to be played.
 struct RollOrder: Sendable, Hashable {
     var role: MediaRoll.Role?
     var then: MediaRoll.Then?
     var audio: MediaRoll.Audio?
     var next: [String] = []
     var positionMs: Int64?
+    /// Of music alone: whether it begins again when it has ended.
+    var loop: Bool?
 }
 
 extension ProgramState {
@@ -42,11 +44,12 @@ extension ProgramState {
     /// A roll that no slot shows takes the place of the one that plays, or gets the layout `media-full`, or the first slot
     /// of the layout that accepts rolls; what is changed for that comes back when it ends.
     ///
-    /// - Throws: `Problem` 422 when there is no such video, or nowhere to show it.
+    /// - Throws: `Problem` 422 when there is no such video, or nowhere to show it, or it is to loop.
     mutating func play(
         _ asset: String, _ order: RollOrder, state: MediaRoll.State, among references: SceneReferences
     ) throws(Problem) {
         try references.check(video: asset, "/asset")
+        guard order.loop == nil else { throw .invalid("A video does not loop; music does.", pointer: "/loop") }
         for (index, id) in order.next.enumerated() { try references.check(video: id, "/next/\(index)") }
         if order.then == .next, order.next.isEmpty, scene.media?.next.isEmpty ?? true {
             throw .invalid("next is the list of the rolls that follow.", pointer: "/next")
@@ -96,8 +99,9 @@ extension ProgramState {
         (scene.layout, scene.background, scene.slots) = (back.layout, back.background, back.slots)
     }
 
-    /// The roll has ended; false when the scene has gone on already.
+    /// The roll or the music has ended; false when the scene has gone on already.
     mutating func rollEnded(_ asset: String, run: Int64, among references: SceneReferences) -> Bool {
+        if musicEnded(asset, run: run) { return true }
         guard var media = scene.media, media.asset == asset, media.run == run, media.state == .playing else {
             return false
         }
@@ -166,7 +170,7 @@ extension ProgramStore {
         }
         guard state.version != before else {
             // It has gone on; a compositor that asks again has missed it.
-            return state.scene.media?.run == run ? nil : state.change()
+            return [state.scene.media?.run, state.scene.audio.music?.run].contains(run) ? nil : state.change()
         }
         return state.change()
     }

@@ -83,6 +83,7 @@ public struct SceneReferences: Sendable {
         }
         if let slides = scene.slides { try check(slides, "/slides") }
         if let media = scene.media { try check(media) }
+        if let music = scene.audio.music { try check(music: music.asset, "/audio/music/asset") }
     }
 
     /// Checks that the pictures and the layout that a layout names are there.
@@ -132,6 +133,9 @@ public struct SceneReferences: Sendable {
     ///
     /// - Throws: `Problem` 422 with the pointer.
     func check(video: String, _ pointer: String) throws(Problem) {
+        guard audios[video] == nil else {
+            throw .invalid("\"\(video)\" is sound; it goes into audio.music.", pointer: pointer)
+        }
         guard videos[video] != nil || BuiltInMedia(rawValue: video) != nil else {
             throw .invalid("There is no video \"\(video)\".", pointer: pointer)
         }

@@ -24,7 +24,9 @@ extension ProgramStore {
             let transition = try make(state, references)
             var scene = state.preview
             // Versions are given out until its moment: none of them names another start.
-            scene.media?.run = Int64.random(in: 1 << 40..<1 << 53)
+            let run = Int64.random(in: 1 << 40..<1 << 53)
+            scene.media?.run = run
+            scene.audio.music?.run = run
             let take = PendingTake(
                 id: RandomToken.id(), scene: scene, transition: transition, at: at,
                 rollLengthMs: scene.media.flatMap { references.length(of: $0.asset) })

@@ -1,4 +1,4 @@
-// Video rolls: played, paused, stopped and moved on the program.
+// Video rolls and music: played, paused, stopped and moved on the program.
 
 internal import Control
 internal import Foundation
@@ -12,7 +12,7 @@ struct RollRoutes: Sendable {
     let control: any ProgramControl
 
     struct Order: Decodable {
-        let role: String?, then: String?, audio: String?, next: [String]?, positionMs: Int64?
+        let role: String?, then: String?, audio: String?, next: [String]?, positionMs: Int64?, loop: Bool?
 
         func read() throws(Problem) -> RollOrder {
             func choice<Value: RawRepresentable & CaseIterable>(
@@ -34,22 +34,24 @@ struct RollRoutes: Sendable {
             return RollOrder(
                 role: try choice(role, MediaRoll.Role.self, "/role"),
                 then: try choice(then, MediaRoll.Then.self, "/then"),
-                audio: try choice(audio, MediaRoll.Audio.self, "/audio"), next: next ?? [], positionMs: positionMs)
+                audio: try choice(audio, MediaRoll.Audio.self, "/audio"), next: next ?? [], positionMs: positionMs,
+                loop: loop)
         }
     }
 
     struct Seek: Decodable { let positionMs: Int64 }
 
-    /// The roll after the change; nil when none is loaded any more.
+    /// The roll and the music after the change; nil when none is loaded any more.
     struct View: Encodable {
-        let media: MediaRoll?
+        let media: MediaRoll?, music: SceneAudio.Music?
 
-        private enum Keys: CodingKey { case media }
+        private enum Keys: CodingKey { case media, music }
 
         func encode(to encoder: any Encoder) throws {
             var keys = encoder.container(keyedBy: Keys.self)
             // null, and not missing, when none is loaded.
             try keys.encode(media, forKey: .media)
+            try keys.encode(music, forKey: .music)
         }
     }
 
@@ -59,15 +61,21 @@ struct RollRoutes: Sendable {
                 request, context in
                 let order = try await request.json(Order.self, context).read()
                 return try await change(request, context) { program, asset, references in
+                    guard references.audios[asset] == nil else {
+                        return try program.playMusic(
+                            asset, order, state: state == .playing ? .playing : .paused, among: references)
+                    }
                     try program.play(asset, order, state: state, among: references)
                 }
             }
         }
         book.add(.post, "/v1/events/{event}/media/{asset}/stop", .permission(.controlProgram)) { request, context in
             try await change(request, context) { program, asset, references in
-                guard program.scene.media?.asset == asset else {
-                    throw Problem.conflict("not-loaded", "The program has not loaded this video.")
+                if program.scene.plays(music: asset) {
+                    program.scene.audio.music = nil
+                    return
                 }
+                guard program.scene.media?.asset == asset else { throw Self.isNotLoaded }
                 program.stopRoll(among: references)
             }
         }
@@ -77,10 +85,12 @@ struct RollRoutes: Sendable {
                 throw Problem.invalid("positionMs lies within the roll.", pointer: "/positionMs")
             }
             return try await change(request, context) { program, asset, references in
-                guard let media = program.scene.media, media.asset == asset else {
-                    throw Problem.conflict("not-loaded", "The program has not loaded this video.")
+                let order = RollOrder(positionMs: position)
+                if let music = program.scene.audio.music, music.asset == asset {
+                    return try program.playMusic(asset, order, state: music.state, among: references)
                 }
-                try program.play(asset, RollOrder(positionMs: position), state: media.state, among: references)
+                guard let media = program.scene.media, media.asset == asset else { throw Self.isNotLoaded }
+                try program.play(asset, order, state: media.state, among: references)
             }
         }
     }
@@ -91,14 +101,18 @@ struct RollRoutes: Sendable {
     ) async throws -> Response {
         let event = try context.requireEvent().id, asset = try context.pathParameter("asset")
         let state = try await programs.update(event) { state, references in
-            guard references.videos[asset] != nil || BuiltInMedia(rawValue: asset) != nil else {
-                throw Problem.notFound("There is no such video.")
-            }
+            guard
+                references.videos[asset] != nil || references.audios[asset] != nil
+                    || BuiltInMedia(rawValue: asset) != nil
+            else { throw Problem.notFound("There is no such video or music.") }
             try request.checkIfMatch(state.etag)
             try body(&state, asset, references)
             try references.check(state.scene)
         }
         let shown = try await control.showIfThere(state.change(), event: event)
-        return try .json(Shown(View(media: state.scene.media), shown), headers: [.eTag: state.etag])
+        let view = View(media: state.scene.media, music: state.scene.audio.music)
+        return try .json(Shown(view, shown), headers: [.eTag: state.etag])
     }
+
+    private static var isNotLoaded: Problem { .conflict("not-loaded", "The program has not loaded this.") }
 }

@@ -43,6 +43,18 @@ struct SceneChangesTests {
         #expect(changes.show(waits) == both)
     }
 
+    @Test("music that waits for its file holds up no level, and comes without undoing it")
+    func music() throws {
+        let changes = Told(start, version: 1)
+        let playing = changed(start) { $0.audio.music = .init(asset: "a", state: .playing, run: 2) }
+        let waits = try #require(changes.add(playing, version: 2))
+        let both = changed(playing) { $0.audio.sources["media:a"] = .init(volume: 0.5) }
+        let level = try #require(changes.add(both, version: 3))
+        let shown = changes.show(level)
+        #expect(shown.audio.music == nil && shown.audio.sources["media:a"]?.volume == 0.5)
+        #expect(changes.show(waits) == both)
+    }
+
     @Test("one that changes what an earlier one changes is shown whole, with the earlier one")
     func builtOnOneThatWaits() throws {
         let changes = Told(start, version: 1)
