@@ -24,17 +24,29 @@ struct SoundDesk: ~Copyable {
     private var blocks: UInt64 = 0
     private var keys: Set<SoundSource> = []
     private var isLeveling = false
+    private var programGain: Float = 1
+    /// The board's number of the look that is set; 0 is none.
+    private var known: UInt64 = 0
+    /// The music of the look, and what was before it and is still given while it fades out.
+    private var music: [SoundSource: (gain: Float, isDucked: Bool, isLeaving: Bool)] = [:]
 
     init() {
         before = LoudnessMeter(isWhole: false)
         after = LoudnessMeter(isWhole: true)
     }
 
-    /// Sets gains and ducking by what the program shows.
+    /// Sets everything by what the board shows, when that is another look than the one before.
+    mutating func follow(_ board: ProgramBoard) {
+        guard let (look, number) = board.look(besides: known) else { return }
+        known = number
+        set(look)
+    }
+
+    /// Sets gains and ducking by what the program shows, until they are set again.
     mutating func set(_ look: ProgramLook) {
         let audio = look.scene.audio
         isLeveling = audio.leveling
-        mixer.setProgram(gain: audio.program.gain * leveler.gain)
+        programGain = audio.program.gain
         mixer.setDucking(decibels: audio.ducking.decibels)
         var heard: Set<SoundSource> = []
         keys.removeAll(keepingCapacity: true)
@@ -45,6 +57,11 @@ struct SoundDesk: ~Copyable {
             mixer.set(source, gain: audio.sources[source.name]?.gain ?? 1, isDucked: roll.audio == .duck)
         }
         let others: Float = roll?.audio == .exclusive ? 0 : 1
+        follow(audio)
+        for (source, one) in music {
+            heard.insert(source)
+            mixer.set(source, gain: others * one.gain, isDucked: one.isDucked)
+        }
         // Whom the program shows is on air: those on stage, and those whom the scene names.
         let named = look.scene.people(in: look.layout, room: Set(look.cast.map(\.id)))
         for member in look.cast where member.isOnStage || named.contains(member.id) {
@@ -72,6 +89,7 @@ struct SoundDesk: ~Copyable {
     mutating func mix(
         _ sources: ((SoundSource, UnsafeBufferPointer<Float>) -> Void) -> Void, into output: inout [Float]
     ) {
+        mixer.setProgram(gain: programGain * leveler.gain)
         var present: Set<SoundSource> = []
         sources { source, samples in
             present.insert(source)
@@ -85,7 +103,19 @@ struct SoundDesk: ~Copyable {
             if meters[source]?.isOver == true { meters[source] = nil }
         }
         mixer.finish(isSpeech: isSpeech, into: &output)
+        for (source, one) in music where one.isLeaving && !present.contains(source) {
+            music[source] = nil
+            mixer.remove(source)
+        }
         measure(output)
+    }
+
+    /// Takes in the music of a scene; what it takes the place of keeps its level while it goes, whatever the scene says.
+    private mutating func follow(_ audio: SceneAudio) {
+        for source in music.keys { music[source]?.isLeaving = true }
+        guard let one = audio.music else { return }
+        let source = SoundSource.media(one.asset)
+        music[source] = (audio.sources[source.name]?.gain ?? 1, one.duck, false)
     }
 
     /// Gives the last block without their own sound to those who listen in the room.

@@ -22,10 +22,10 @@ struct AnnouncedCast: Sendable {
     let order: Int
 }
 
-/// Cameras, screens and rolls that will be seen soon.
+/// Cameras, screens and rolls that will be seen soon, and music that will be heard.
 final class ComingChanges: Sendable {
     private struct State {
-        var orders: [Int: (sources: Set<SceneSource>, rolls: Set<RollShelf.Key>)] = [:]
+        var orders: [Int: (sources: Set<SceneSource>, rolls: Set<RollShelf.Key>, music: Set<MusicShelf.Key>)] = [:]
         var last = 0, lastCast = 0
         var preview: (sources: Set<SceneSource>, rolls: Set<RollShelf.Key>) = ([], [])
         var seenAt: MonotonicTime?
@@ -62,11 +62,16 @@ final class ComingChanges: Sendable {
         }
     }
 
+    /// The music of changes whose time has not come; nobody hears that of a preview.
+    var music: Set<MusicShelf.Key> {
+        state.withLock { state in state.orders.values.reduce(into: []) { $0.formUnion($1.music) } }
+    }
+
     /// Adds what a change needs; what it returns takes that away again.
     func add(_ look: ProgramLook) -> Int {
         state.withLock { state in
             state.last += 1
-            state.orders[state.last] = (look.wanted, look.rolls)
+            state.orders[state.last] = (look.wanted, look.rolls, look.music)
             return state.last
         }
     }

@@ -19,6 +19,7 @@ public final class EventProgram: Sendable {
     let shop: PaintShop
     private let library: MediaLibrary
     let rolls: RollShelf
+    private let music: MusicShelf
     private let room: StageRoom
     private let ingests: StageIngests
     /// The room and everything else that pictures and sound come from.
@@ -61,9 +62,10 @@ public final class EventProgram: Sendable {
         let address = MediaAddress(
             studio: configuration.studio.absoluteString, token: configuration.token, event: setup.event)
         let library = MediaLibrary(address: address, store: store, shop: shop, logger: logger)
+        let files = RollFiles(address: address, folder: configuration.cacheDirectory)
         let rolls = RollShelf(
-            files: RollFiles(address: address, folder: configuration.cacheDirectory), frameRate: format.frameRate,
-            shop: shop, logger: logger, report: report)
+            files: files, frameRate: format.frameRate, shop: shop, logger: logger, report: report)
+        let music = MusicShelf(files: files, logger: logger, report: report)
         let ingests = StageIngests(
             token: configuration.token, trustedCertificateFile: configuration.trustedCertificateFile, group: group,
             logger: logger)
@@ -97,6 +99,7 @@ public final class EventProgram: Sendable {
         self.shop = shop
         self.library = library
         self.rolls = rolls
+        self.music = music
         self.room = room
         self.ingests = ingests
         self.sources = sources
@@ -118,6 +121,7 @@ public final class EventProgram: Sendable {
                     let captured = moment.advanced(byNanoseconds: -halfFrame)
                     sources.sound(at: captured, body)
                     rolls.sound(at: moment, body)
+                    music.sound(board.heardMusic, body)
                 },
                 onConfiguration: { configurations.audio($0) }, onFrame: onFrame,
                 onMinus: { feed.hear($0, sample: $1, $2) }, onFailure: onFailure), logger: logger)
@@ -128,7 +132,9 @@ public final class EventProgram: Sendable {
             callbacks: .init(
                 pictures: { showing in
                     var pictures = sources.pictures(at: showing.moment)
-                    rolls.pictures(showing, look: board.look, into: &pictures)
+                    let look = board.look
+                    rolls.pictures(showing, look: look, into: &pictures)
+                    music.tellEnd(of: look)
                     return pictures
                 }, speakers: { audio.speakers },
                 onMissing: { shop.order($0) }, onConfiguration: { configurations.video($0) },
@@ -139,12 +145,15 @@ public final class EventProgram: Sendable {
             while !Task.isCancelled {
                 let look = board.look, ahead = board.ahead(withinMs: 60_000)
                 library.hold(look)
+                music.keep(board.music.union(coming.music))
                 _ = await library.load(look, keeping: ahead, waitingAtMost: 5000)
                 if let ahead { _ = await library.load(ahead, keeping: look, waitingAtMost: 1000) }
                 sources.setVisible(board.wanted.union(coming.sources))
                 rolls.keep(board.rolls.union(coming.rolls))
                 rolls.tellAgain()
                 rolls.tellPlace(of: board.look)
+                music.tellAgain()
+                music.tellPlace(of: board.look)
                 try? await Task.sleep(for: .seconds(2))
             }
         }
@@ -158,6 +167,7 @@ public final class EventProgram: Sendable {
         audio.stop()
         feed.close()
         rolls.stop()
+        music.stop()
         // The last of the program goes out, as far as the servers take it in time; each has its own deadline.
         for ending in outputs.stop() + [publisher.stop()].compactMap({ $0 }) { try? ending.wait() }
         sources.close()
@@ -168,7 +178,8 @@ public final class EventProgram: Sendable {
     public var counters: [String: Double] {
         var all = video.counters
         let others = [
-            audio.counters, sources.counters, rolls.counters, publisher.counters, outputs.counters, feed.counters,
+            audio.counters, sources.counters, rolls.counters, music.counters, publisher.counters, outputs.counters,
+            feed.counters,
         ]
         for more in others { all.merge(more) { $1 } }
         return all
@@ -214,8 +225,11 @@ public final class EventProgram: Sendable {
         let isLoaded = await library.load(look, keeping: board.look, waitingAtMost: patience.pictureMs)
         // What comes soon is begun now; what comes later is when it comes near.
         rolls.keep(board.rolls.union(coming.rolls))
+        music.keep(board.music.union(coming.music))
         let soon = board.rolls.intersection(look.shownRolls)
-        let isComplete = await rolls.wait(for: soon, atMost: patience.rollMs) && isLoaded
+        async let isHeard = music.wait(for: board.music.intersection(look.music), atMost: patience.rollMs)
+        let isSeen = await rolls.wait(for: soon, atMost: patience.rollMs)
+        let isComplete = await isHeard && isSeen && isLoaded
         // So it is with cameras, which are there in time when they are sent at all.
         sources.setVisible(board.wanted.union(coming.sources))
         let later = look.sent.subtracting(board.wanted)
@@ -231,6 +245,7 @@ public final class EventProgram: Sendable {
         let number = try board.announce(change), look = board.look(showing: number)
         let order = coming.add(look)
         rolls.keep(board.rolls.union(coming.rolls))
+        music.keep(board.music.union(coming.music))
         sources.setVisible(board.wanted.union(coming.sources))
         return AnnouncedChange(
             number: number, transition: change.transition, look: look, shown: board.look, order: order)
@@ -245,6 +260,7 @@ public final class EventProgram: Sendable {
         defer {
             coming.remove(change.order)
             rolls.keep(board.rolls.union(coming.rolls))
+            music.keep(board.music.union(coming.music))
             sources.setVisible(board.wanted.union(coming.sources))
             library.hold(board.look)
         }
@@ -255,7 +271,10 @@ public final class EventProgram: Sendable {
         await ingests.bring(look.wanted.subtracting(shown.wanted), waitingAtMost: patience.pictureMs)
         // A roll begins with its first picture there: its file is fetched and its decoder started first.
         let fresh = look.shownRolls.subtracting(shown.shownRolls)
-        let isComplete = await rolls.wait(for: fresh, atMost: patience.rollMs) && isLoaded
+        // So does music, with its first samples.
+        async let isHeard = music.wait(for: look.music.subtracting(shown.music), atMost: patience.rollMs)
+        let isSeen = await rolls.wait(for: fresh, atMost: patience.rollMs)
+        let isComplete = await isHeard && isSeen && isLoaded
         // Others may have come meanwhile.
         await bring(until: deadline) { self.board.look(showing: change.number) }
         let isDrawn = await prepare(board.look(showing: change.number))

@@ -146,7 +146,7 @@ public final class ProgramAudio: Sendable {
                 base &+= skipped &* 480
                 continue
             }
-            desk.set(board.look)
+            desk.follow(board)
             desk.mix({ callbacks.sound(due, $0) }, into: &mixed)
             state.readings.withLock { $0 = desk.readings }
             let listeners = state.listeners.withLock { $0 }

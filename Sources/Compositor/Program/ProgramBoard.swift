@@ -46,6 +46,8 @@ public final class ProgramBoard: Sendable {
     private struct Contents {
         var layouts: [String: Layout]
         var look: ProgramLook
+        /// Counts the looks, from 1.
+        var lookNumber: UInt64 = 1
         /// The scenes that were told, those that are shown and those that wait for what they name.
         var changes: SceneChanges
         /// What is ready, and waits for its frame.
@@ -119,6 +121,19 @@ public final class ProgramBoard: Sendable {
     /// What is shown now.
     public var look: ProgramLook { contents.withLock { $0.look } }
 
+    /// What is shown now, and its number; nil while it is the look of a number that is known.
+    ///
+    /// Overlays that come and go leave the number as it is.
+    func look(besides known: UInt64) -> (look: ProgramLook, number: UInt64)? {
+        contents.withLock { contents -> (look: ProgramLook, number: UInt64)? in
+            guard contents.lookNumber != known else { return nil }
+            return (look: contents.look, number: contents.lookNumber)
+        }
+    }
+
+    /// The music that is to be heard now.
+    var heardMusic: SceneAudio.Music? { contents.withLock { $0.look.scene.audio.music } }
+
     /// The version of the scene that was told last, whether it is shown or waits.
     public var version: Int64 { contents.withLock { $0.changes.version } }
 
@@ -152,6 +167,20 @@ public final class ProgramBoard: Sendable {
                 if let layout = contents.layouts[scene.layout] {
                     keys.formUnion(ProgramLook(scene: scene, layout: layout, cast: []).rolls)
                 }
+            }
+            return keys
+        }
+    }
+
+    /// The music that may be heard: now, and in what waits.
+    ///
+    /// What has gone fades out without being named.
+    var music: Set<MusicShelf.Key> {
+        contents.withLock { contents in
+            var keys = contents.look.music
+            if let ahead = contents.ahead(withinMs: Self.aheadMs) { keys.formUnion(ahead.music) }
+            for waiting in contents.waiting {
+                if let music = contents.changes.scene(showing: waiting.number).audio.music { keys.insert(.init(music)) }
             }
             return keys
         }
@@ -343,6 +372,7 @@ public final class ProgramBoard: Sendable {
         let result = contents.withLock { contents -> (ProgramLook, ProgramTransition?) in
             if let (cast, onShown) = contents.castWaiting {
                 contents.look.cast = cast
+                contents.lookNumber &+= 1
                 contents.castWaiting = nil
                 contents.castOnEnd = []
                 shown += onShown
@@ -375,6 +405,7 @@ public final class ProgramBoard: Sendable {
         let before = contents.look, scene = contents.changes.show(waiting.number)
         guard let look = contents.look(scene, before.cast) else { return }
         contents.look = look
+        contents.lookNumber &+= 1
         let transition = waiting.transition, isSame = scene == before.scene
         let takes = transition.kind != .cut && transition.milliseconds > 0
         // Through a fade the whole picture comes and goes, and its overlays with it.
@@ -392,6 +423,7 @@ public final class ProgramBoard: Sendable {
         guard let look = contents.look(scene, contents.look.cast) else { return nil }
         let before = contents.look, transition = take.transition
         (contents.look, contents.take, contents.taken) = (look, nil, take)
+        contents.lookNumber &+= 1
         contents.changes.take(scene)
         // Where a program starts anew after its moment, there is nothing to come from.
         let isLate = time.milliseconds(since: take.at) >= max(100, transition.milliseconds)

@@ -9,7 +9,7 @@ public enum SoundSource: Hashable, Sendable {
     case participant(String)
     /// The sound of a participant's screen.
     case screen(String)
-    /// A video roll.
+    /// A video roll, or music.
     case media(String)
     /// A stream that comes in over RTMPS.
     case ingest(String)
@@ -28,7 +28,7 @@ public enum SoundSource: Hashable, Sendable {
         }
     }
 
-    /// The participant whose sound it is; nil for a roll or an ingest.
+    /// The participant whose sound it is; nil for a roll, music or an ingest.
     public var participant: String? {
         switch self {
         case .participant(let id), .screen(let id): id

@@ -1,4 +1,4 @@
-"""Files that producers upload, made here: a deck as PDF and a picture, each of plain colours, and a short clip."""
+"""Files that producers upload, made here: a deck as PDF and a picture, each of plain colours, a short clip and a tone."""
 
 import subprocess
 
@@ -42,6 +42,16 @@ def make_clip(path, seconds, size="320x180", rate=10):
         ["ffmpeg", "-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", f"color=0x204080:s={size}:r={rate}:d={seconds}",
          "-f", "lavfi", "-i", f"sine=440:r=48000:d={seconds}", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast",
          "-c:a", "aac", "-movflags", "+faststart", path],
+        timeout=60, check=True,
+    )  # fmt: skip
+    return path
+
+
+def make_tone(path, frequency, seconds, level=0.25):
+    """Makes a file of a tone alone, in the kind that its name says, and returns its path."""
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-nostdin", "-y", "-f", "lavfi",
+         "-i", f"aevalsrc='{level}*sin(2*PI*{frequency}*t)|{level}*sin(2*PI*{frequency}*t)':s=48000:d={seconds}", path],
         timeout=60, check=True,
     )  # fmt: skip
     return path

@@ -1,6 +1,8 @@
-"""The decoded sound of the program: when beeps begin."""
+"""The decoded sound of the program: when beeps begin, how loud a tone is, and whether it clicks."""
 
 import array
+import math
+import operator
 
 from .picture import run_decoder
 from .probe import CLOCK, probe
@@ -52,3 +54,43 @@ def pair_up(flashes, beeps, limit_ms=400):
     """Returns how much each flash comes after the beep that belongs to it, in milliseconds."""
     pairs = ((flash, min(beeps, key=lambda beep: abs(beep - flash))) for flash in flashes if beeps)
     return [flash - beep for flash, beep in pairs if abs(flash - beep) <= limit_ms]
+
+
+def waveform(decoded, begin, end):
+    """Returns the 16-bit samples of [begin, end) of a decoded program, its segments decoded in one go; waits for that of the end."""
+    decoded.wait_for(end)
+    record = decoded.record
+    # A decoder's first frame has nothing to overlap with.
+    held = [
+        segment for segment in sorted(record.segments.copy().values(), key=lambda segment: segment.number)
+        if segment.end > begin - 100 and segment.start < end and segment.number in record.files
+    ]  # fmt: skip
+    first, files = held[0], [record.files[segment.number] for segment in held]
+    joined = files[0].with_suffix(".joined.ts")
+    joined.write_bytes(b"".join(file.read_bytes() for file in files))
+    samples = array.array("h", run_decoder(["-i", str(joined), "-map", "0:a", "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-"]))
+    seen = probe(files[0])
+    start = first.start + (min(packet.pts for packet in seen.audio) - seen.first_video) * 1000 / CLOCK
+    assert start <= begin, f"the sound begins {start - begin:.0f} ms after what is asked for"
+    return samples[round((begin - start) * RATE / 1000) : round((end - start) * RATE / 1000)]
+
+
+def levels(samples, frequency, window_ms=50):
+    """Returns the amplitude of a tone in each window, 1 at full scale; a window holds whole periods of it."""
+    size = RATE * window_ms // 1000
+    turns = [2 * math.pi * frequency * at / RATE for at in range(size)]
+    sines, cosines = list(map(math.sin, turns)), list(map(math.cos, turns))
+    found = []
+    for at in range(0, len(samples) - size + 1, size):
+        part = samples[at : at + size]
+        found.append(math.hypot(sum(map(operator.mul, part, sines)), sum(map(operator.mul, part, cosines))) * 2 / size / 32768)
+    return found
+
+
+def decibels(value):
+    return 20 * math.log10(max(value, 1e-6))
+
+
+def sharpest_bend(samples):
+    """Returns the largest second difference, 1 at full scale: large where it clicks, small in a low tone."""
+    return max(abs(a - 2 * b + c) for a, b, c in zip(samples, samples[1:], samples[2:])) / 32768
