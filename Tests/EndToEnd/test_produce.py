@@ -9,7 +9,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 from harness.browser import chromium, screenshot, wait_script
-from harness.files import make_clip
+from harness.files import make_clip, make_tone
 from harness.waiting import wait_until
 
 EVENT = "desk"
@@ -244,6 +244,32 @@ def test_a_clip_is_uploaded_played_paused_moved_and_stopped(desk):
         desk.wait("program", lambda scene: scene["layout"] == before["layout"] and "media" not in scene)
         desk.script("document.querySelector('#roll').hidden", "that nothing plays")
     assert len(runs) == 2, runs
+
+
+def test_music_is_uploaded_played_paused_and_stopped(desk):
+    desk.open("media")
+    desk.find("#music-file").send_keys(str(make_tone(desk.folder / "theme.mp3", 500, 20)))
+    music = next(one for one in desk.wait("assets", lambda page: len(page["items"]) == 3, 60)["items"] if one["kind"] == "audio")
+    line = f'[data-music="{music["id"]}"]'
+    desk.script(f"document.querySelector('{line} strong')?.textContent === 'theme.mp3'", "its name in the list")
+    before = desk.get("program")
+
+    def wait_music(condition):
+        return desk.wait("program", lambda scene: condition(scene["audio"].get("music")))["audio"].get("music")
+
+    desk.press(f"{line} [data-act=play]")
+    playing = wait_music(lambda music: music is not None)
+    assert (playing["asset"], playing["state"], playing["loop"], playing["duck"]) == (music["id"], "playing", True, True), playing
+    desk.script(f"document.querySelector('{line} .muted').textContent.includes('over and over')", "that it begins again")
+    desk.find("#music-loop").click()
+    wait_music(lambda music: music["loop"] is False)
+    desk.press(f"{line} [data-act=play]")
+    assert wait_music(lambda music: music["state"] == "paused")["run"] == playing["run"]
+    desk.script(f"document.querySelector('{line} [data-act=play]').textContent === 'Play'", "the way to go on")
+    desk.press(f"{line} [data-act=stop]")
+    wait_music(lambda music: music is None)
+    desk.script(f"document.querySelector('{line} [data-act=stop]').hidden", "that nothing plays")
+    assert desk.get("program") == before
 
 
 def test_faders_change_the_program_and_a_refusal_stands_at_its_field(desk):

@@ -14,6 +14,7 @@ export function followFiles(follower) { followers.push(follower); }
 
 export const pictures = () => assets.filter(({ kind }) => kind === "picture");
 export const videos = () => assets.filter(({ kind }) => kind === "video");
+export const sounds = () => assets.filter(({ kind }) => kind === "audio");
 export const fonts = () => assets.filter(({ kind }) => kind === "font");
 
 /** Asks which files there are. */

@@ -140,7 +140,7 @@ const form = new Form({
     id: "sound-form", title: "By itself", within: "/audio",
     rows: [
         [{ name: "leveling", label: "Bring the program slowly to −16 LUFS", kind: "check", onchange: apply }],
-        [{ name: "enabled", label: "Lower clips while somebody speaks", kind: "check", value: true, onchange: apply }],
+        [{ name: "enabled", label: "Lower clips and music while somebody speaks", kind: "check", value: true, onchange: apply }],
         [{
             name: "depthDb", id: "ducking-depth", label: "By how many decibels", kind: "number", value: 12, onchange: apply,
             attributes: { min: 0, max: 40, step: 1, required: "" },

@@ -13,6 +13,7 @@ import { pending, preview, startPreview } from "/assets/produce-preview.js";
 import { program, sayProgramState, startProgram } from "/assets/produce-program.js";
 import { startSound } from "/assets/produce-sound.js";
 import "/assets/produce-rolls.js";
+import "/assets/produce-music.js";
 import { refreshDecks } from "/assets/produce-slides.js";
 
 let phase = "starting";
