@@ -98,6 +98,20 @@ struct RollRouteTests {
         }
     }
 
+    @Test("a closing film stands at its end where nobody says otherwise")
+    func closes() async throws {
+        try await withVideos { client, admin, fixture, program, ids in
+            let path = "/v1/events/e/media/\(ids[0])/play"
+            let played = try await client.call(.post, path, admin, #"{"role":"postRoll"}"#)
+            #expect(media(played.object)?["then"] as? String == "hold")
+            let run = try #require(program.changes.last?.scene.media?.run)
+            let held = try #require(try await fixture.studio.programs.rollEnded(ids[0], run: run, event: "e"))
+            #expect(held.scene.media?.state == .paused && held.scene.media?.isAlone == true)
+            let other = try await client.call(.post, path, admin, #"{"role":"postRoll","then":"returnToScene"}"#)
+            #expect(media(other.object)?["then"] as? String == "returnToScene")
+        }
+    }
+
     @Test("a roll that holds stands at its end, and starts anew when it is played")
     func holds() async throws {
         try await withVideos { client, admin, fixture, program, ids in

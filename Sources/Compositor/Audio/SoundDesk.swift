@@ -56,7 +56,7 @@ struct SoundDesk: ~Copyable {
             heard.insert(source)
             mixer.set(source, gain: audio.sources[source.name]?.gain ?? 1, isDucked: roll.audio == .duck)
         }
-        let others: Float = roll?.audio == .exclusive ? 0 : 1
+        let others: Float = look.scene.media?.isAlone == true ? 0 : 1
         follow(audio)
         for (source, one) in music {
             heard.insert(source)

@@ -5,7 +5,13 @@ public struct MediaRoll: Hashable, Sendable, Codable {
     /// What the roll does.
     public enum State: String, Sendable, Codable, CaseIterable { case playing, paused, stopped }
     /// What it is in the course of the event.
-    public enum Role: String, Sendable, Codable, CaseIterable { case preRoll, roll, postRoll }
+    public enum Role: String, Sendable, Codable, CaseIterable {
+        /// Before the event's people, among them, or after them.
+        case preRoll, roll, postRoll
+
+        /// What comes after a roll where nobody says: after the closing film nobody wants the stage back.
+        public var usualThen: Then { self == .postRoll ? .hold : .returnToScene }
+    }
     /// What comes when it has ended: the scene of before, the next roll, or its last picture.
     public enum Then: String, Sendable, Codable, CaseIterable { case returnToScene, next, hold }
     /// What becomes of the other sound: silent while the roll plays; the roll makes way for speech; both are heard.
@@ -49,7 +55,7 @@ public struct MediaRoll: Hashable, Sendable, Codable {
     public var asset: String
     /// What it does.
     public var state: State
-    /// What it is in the course of the event; nil when nobody said.
+    /// What it is in the course of the event; nil when nobody said, which is as `roll`.
     public var role: Role?
     /// What comes when it has ended.
     public var then: Then
@@ -66,19 +72,40 @@ public struct MediaRoll: Hashable, Sendable, Codable {
 
     /// Creates a reference to a roll.
     public init(
-        asset: String, state: State, role: Role? = nil, then: Then = .returnToScene, audio: Audio = .exclusive,
+        asset: String, state: State, role: Role? = nil, then: Then? = nil, audio: Audio = .exclusive,
         next: [String] = [], positionMs: Int64 = 0, run: Int64 = 0, after: After? = nil
     ) {
         self.asset = asset
         self.state = state
         self.role = role
-        self.then = then
+        self.then = then ?? Self.usualThen(role)
         self.audio = audio
         self.next = next
         self.positionMs = positionMs
         self.run = run
         self.after = after
     }
+
+    /// Whether the other sound is silent.
+    ///
+    /// That of an exclusive roll is so while it plays; before and after the event also while the roll stands, so that nobody is
+    /// heard who has not begun to speak to the audience, or has ended.
+    public var isAlone: Bool {
+        guard audio == .exclusive else { return false }
+        switch state {
+        case .playing: return true
+        case .paused: return role == .preRoll || role == .postRoll
+        case .stopped: return false
+        }
+    }
+
+    /// Changes what it is; what comes after it is what is usual then, unless somebody said otherwise.
+    public mutating func become(_ role: Role) {
+        if then == Self.usualThen(self.role) { then = role.usualThen }
+        self.role = role
+    }
+
+    private static func usualThen(_ role: Role?) -> Then { (role ?? .roll).usualThen }
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
         case asset, state, role, then, audio, next, positionMs, run, after
@@ -101,7 +128,7 @@ public struct MediaRoll: Hashable, Sendable, Codable {
         guard let state = try choice(.state, State.self) else { throw values.invalid(.state, "missing") }
         self.state = state
         role = try choice(.role, Role.self)
-        then = try choice(.then, Then.self) ?? .returnToScene
+        then = try choice(.then, Then.self) ?? Self.usualThen(role)
         audio = try choice(.audio, Audio.self) ?? .exclusive
         next = try values.decodeIfPresent([String].self, forKey: .next) ?? []
         guard next.count <= Self.nextLimit, next.allSatisfy({ (1...128).contains($0.utf8.count) }) else {

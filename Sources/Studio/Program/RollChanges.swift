@@ -126,7 +126,7 @@ extension ProgramState {
 
 extension MediaRoll {
     fileprivate mutating func take(_ order: RollOrder) {
-        if let role = order.role { self.role = role }
+        if let role = order.role { become(role) }
         if let then = order.then { self.then = then }
         if let audio = order.audio { self.audio = audio }
         if !order.next.isEmpty {

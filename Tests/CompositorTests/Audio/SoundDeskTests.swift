@@ -139,6 +139,19 @@ struct SoundDeskTests {
         #expect(abs(heard(300, look, tones) - 0.2) < 0.002, "only a roll that plays silences the others")
     }
 
+    @Test(
+        "before and after the event nobody is heard while an exclusive roll stands, at its first picture or its last",
+        arguments: [MediaRoll.Role.preRoll, .postRoll])
+    func standing(role: MediaRoll.Role) throws {
+        var look = try look()
+        look.scene.media = MediaRoll(asset: "v", state: .paused, role: role)
+        #expect(heard(300, look, Self.voices) < 1e-5 && heard(700, look, Self.voices) < 1e-5)
+        look.scene.media?.audio = .duck
+        #expect(abs(heard(300, look, Self.voices) - 0.2) < 0.002)
+        look.scene.media = MediaRoll(asset: "v", state: .stopped, role: role)
+        #expect(abs(heard(300, look, Self.voices) - 0.2) < 0.002)
+    }
+
     @Test("who is not on stage is heard while the scene names them, at their own level, and the others stay silent")
     func named() throws {
         var look = try look()
