@@ -21,13 +21,45 @@ struct MusicArrivalTests {
         for old in [nil, Music(asset: "b", state: .playing, run: 3)] {
             for isRunNamed in [false, true] {
                 let music = coming(
-                    Music(asset: "a", state: .playing, loop: false, duck: false, positionMs: 700, run: 3), after: old,
+                    Music(asset: "a", state: .playing, loop: false, duck: false, positionMs: 700, run: 5), after: old,
                     isRunNamed: isRunNamed)
                 #expect(
                     music == Music(asset: "a", state: .playing, loop: false, duck: false, positionMs: 700, run: 9))
             }
         }
         #expect(coming(nil, after: Music(asset: "b", state: .playing, run: 3)) == nil)
+        // Another piece under the number of the one on air has its place from that one.
+        let other = Music(asset: "a", state: .playing, positionMs: 700, run: 3)
+        let replaced = coming(
+            other, after: Music(asset: "b", state: .playing, positionMs: 700, run: 3), isRunNamed: true)
+        #expect(replaced == Music(asset: "a", state: .playing, run: 9))
+    }
+
+    @Test("goes on through a take that keeps it, whatever the take's scene says, and stays away where none plays")
+    func kept() {
+        let music = Music(asset: "a", state: .playing, positionMs: 700, run: 3)
+        for asked in [nil, Music(asset: "b", state: .playing, run: 12), Music(asset: "a", state: .paused, run: 12)] {
+            var take = PendingTake(
+                id: "t", scene: scene(asked), transition: .init(kind: .cut, milliseconds: 0),
+                at: ProgramTime(milliseconds: 9), keepsMusic: true)
+            #expect(take.scene(after: scene(music), layout: nil).audio.music == music)
+            #expect(take.scene(after: scene(nil), layout: nil).audio.music == nil)
+            take.keepsMusic = nil
+            #expect(take.scene(after: scene(music), layout: nil).audio.music?.asset == asked?.asset)
+        }
+    }
+
+    @Test("a scene is the same where only the places differ at which a compositor began the same starts")
+    func same() {
+        var one = scene(Music(asset: "a", state: .playing, positionMs: 700, run: 3))
+        one.media = MediaRoll(asset: "v", state: .playing, positionMs: 100, run: 4)
+        var other = one
+        other.media?.positionMs = 200
+        other.audio.music?.positionMs = 900
+        #expect(one.isSame(as: other) && one != other)
+        other.audio.music?.run = 5
+        #expect(!one.isSame(as: other))
+        #expect(!one.isSame(as: scene(one.audio.music)) && !scene(nil).isSame(as: one) && one.isSame(as: one))
     }
 
     @Test("goes on where it is on air, with what is new about it, wherever the scene would begin it")

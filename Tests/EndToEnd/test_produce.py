@@ -248,7 +248,7 @@ def test_a_clip_is_uploaded_played_paused_moved_and_stopped(desk):
 
 def test_music_is_uploaded_played_paused_and_stopped(desk):
     desk.open("media")
-    desk.find("#music-file").send_keys(str(make_tone(desk.folder / "theme.mp3", 500, 20)))
+    desk.find("#music-file").send_keys(str(make_tone(desk.folder / "theme.mp3", 500, 300)))
     music = next(one for one in desk.wait("assets", lambda page: len(page["items"]) == 3, 60)["items"] if one["kind"] == "audio")
     line = f'[data-music="{music["id"]}"]'
     desk.script(f"document.querySelector('{line} strong')?.textContent === 'theme.mp3'", "its name in the list")
@@ -262,9 +262,9 @@ def test_music_is_uploaded_played_paused_and_stopped(desk):
     assert (playing["asset"], playing["state"], playing["loop"], playing["duck"]) == (music["id"], "playing", True, True), playing
     desk.script(f"document.querySelector('{line} .muted').textContent.includes('over and over')", "that it begins again")
     desk.find("#music-loop").click()
-    wait_music(lambda music: music["loop"] is False)
+    wait_music(lambda music: music and music["loop"] is False)
     desk.press(f"{line} [data-act=play]")
-    assert wait_music(lambda music: music["state"] == "paused")["run"] == playing["run"]
+    assert wait_music(lambda music: music and music["state"] == "paused")["run"] == playing["run"]
     desk.script(f"document.querySelector('{line} [data-act=play]').textContent === 'Play'", "the way to go on")
     desk.press(f"{line} [data-act=stop]")
     wait_music(lambda music: music is None)

@@ -107,6 +107,17 @@ struct RollRouteTests {
             let run = try #require(program.changes.last?.scene.media?.run)
             let held = try #require(try await fixture.studio.programs.rollEnded(ids[0], run: run, event: "e"))
             #expect(held.scene.media?.state == .paused && held.scene.media?.isAlone == true)
+            // So does the last film of a closing list.
+            let listed = #"{"role":"postRoll","then":"next","next":["\#(ids[1])"]}"#
+            _ = try await client.call(.post, path, admin, listed)
+            let first = try #require(program.changes.last?.scene.media)
+            let second = try #require(try await fixture.studio.programs.rollEnded(ids[0], run: first.run, event: "e"))
+            #expect(second.scene.media?.asset == ids[1] && second.scene.media?.state == .playing)
+            let last = try #require(
+                try await fixture.studio.programs.rollEnded(
+                    ids[1], run: second.scene.media?.run ?? 0, event: "e"))
+            #expect(last.scene.media?.asset == ids[1] && last.scene.media?.state == .paused)
+
             let other = try await client.call(.post, path, admin, #"{"role":"postRoll","then":"returnToScene"}"#)
             #expect(media(other.object)?["then"] as? String == "returnToScene")
         }

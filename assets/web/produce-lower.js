@@ -37,20 +37,20 @@ async function show(values) {
     const kept = old && { ...(old.id && { id: old.id }), ...(old.lang && { lang: old.lang }) };
     if (old) await editLines((lines) => lines.map((one) => isSame(one, old) ? { ...kept, ...line } : one));
     else await editLines((lines) => [...lines, { id: newId(), ...line }]);
-    leave();
+    leaveAfter(values, old);
     announce(`The lower third of ${line.name} is ${old ? "changed" : "shown"}.`);
 }
 
 async function prepare() {
     if (!form.element.reportValidity()) return;
-    const values = form.values(), line = { id: newId(), ...read(values) };
+    const values = form.values(), old = edited, line = { id: newId(), ...read(values) };
     if (Number(values.seconds)) line.durationMs = Math.round(1000 * Number(values.seconds));
     await editPreview((scene) => {
         const overlays = hasOwnOverlays() ? scene.overlays : knownProgram().overlays;
         return { ...scene, overlays: { ...overlays, lowerThirds: [...overlays?.lowerThirds ?? [], line] } };
     });
     bringOverlays("own");
-    leave();
+    leaveAfter(values, old);
     announce(`The lower third of ${line.name} is in the preview.`);
 }
 
@@ -81,6 +81,14 @@ hideButton.onclick = () => form.attempt(async () => {
     leave();
     announce("All lower thirds are hidden.");
 }).then(draw);
+
+/** Leaves what was sent; what somebody has typed since, or begun to edit, stays. */
+function leaveAfter(values, old) {
+    if (edited && edited !== old) return draw();
+    if (JSON.stringify(form.values()) === JSON.stringify(values)) return leave();
+    edited = null;
+    draw();
+}
 
 function leave() {
     edited = null;

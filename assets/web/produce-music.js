@@ -4,7 +4,7 @@ import { $, announce, attempt, base, sayLength } from "/assets/console.js";
 import { element } from "/assets/polls.js";
 import { followFiles, nameOf, sounds, uploadChosen } from "/assets/produce-files.js";
 import { Form, Lines } from "/assets/produce-forms.js";
-import { followProgram, orderProgram, program } from "/assets/produce-program.js";
+import { changeProgram, followProgram, orderProgram, program } from "/assets/produce-program.js";
 
 /** What plays under the program, or stands there; missing when nothing does. */
 const current = () => program?.audio?.music;
@@ -33,10 +33,10 @@ function orderOf() {
     return { loop, audio: duck ? "duck" : "mix" };
 }
 
-/** Tells what plays of another choice in the form. */
+/** Tells what plays of another choice in the form; what has ended meanwhile does not begin again for that. */
 const apply = () => form.attempt(async () => {
-    const music = current();
-    if (music) await order(music.asset, music.state === "playing" ? "play" : "pause", orderOf());
+    const { loop, duck } = form.values();
+    if (current()) await changeProgram({ audio: { music: { loop, duck } } });
 });
 
 function makeLine(id) {

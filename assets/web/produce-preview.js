@@ -92,9 +92,10 @@ export function bringOverlays(whose) { next.control("overlays").value = whose; }
 /** Whether a take brings the preview's own overlays. */
 export const hasOwnOverlays = () => next.control("overlays").value === "own";
 
-/** The scene with what goes on over a take: the sound always, overlays and slides unless it brings its own. */
+/** The scene with what goes on over a take: the levels always, overlays and slides unless it brings its own; music goes on by itself. */
 function forAir(scene) {
-    const isOwn = hasOwnOverlays(), { audio, overlays, slides: shown } = knownProgram(), made = { ...scene, audio };
+    const isOwn = hasOwnOverlays(), { audio, overlays, slides: shown } = knownProgram(), made = { ...scene, audio: { ...audio } };
+    delete made.audio.music;
     if (!isOwn) made.overlays = overlays;
     const slides = isOwn ? scene.slides ?? shown : shown ?? scene.slides;
     if (slides) made.slides = slides;
@@ -197,7 +198,7 @@ function momentOf(time) {
 function take({ transition, durationMs, when, seconds, time }) {
     if (when === "in" && !(Number(seconds) > 0)) throw refuse("seconds", "How many seconds?");
     if (when === "at" && !time) throw refuse("time", "At what time?");
-    const body = { transition, durationMs: transition === "cut" ? 0 : Number(durationMs) };
+    const body = { transition, durationMs: transition === "cut" ? 0 : Number(durationMs), keepsMusic: true };
     return inTurn(() => takeNow(body, { when, seconds, time }));
 }
 

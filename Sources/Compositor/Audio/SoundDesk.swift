@@ -58,9 +58,11 @@ struct SoundDesk: ~Copyable {
         }
         let others: Float = look.scene.media?.isAlone == true ? 0 : 1
         follow(audio)
+        // While a roll stands, nobody is heard; music is nobody, and may well be meant for then.
+        let beside: Float = roll?.audio == .exclusive ? 0 : 1
         for (source, one) in music {
             heard.insert(source)
-            mixer.set(source, gain: others * one.gain, isDucked: one.isDucked)
+            mixer.set(source, gain: beside * one.gain, isDucked: one.isDucked)
         }
         // Whom the program shows is on air: those on stage, and those whom the scene names.
         let named = look.scene.people(in: look.layout, room: Set(look.cast.map(\.id)))

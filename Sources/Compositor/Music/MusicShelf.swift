@@ -78,7 +78,9 @@ final class MusicShelf: Sendable {
             state.pauses = state.pauses.filter { keys.contains($0.key) }
             guard !state.isStopped else { return (ended, fetches) }
             let now = SystemClock.monotonic()
-            for key in keys where state.entries[key] == nil && state.entries.count < Self.limit {
+            // The newest first: what was asked for before it is not heard any more.
+            for key in keys.sorted(by: { $0.run > $1.run })
+            where state.entries[key] == nil && state.entries.count < Self.limit {
                 if let pause = state.pauses[key], now < pause.until { continue }
                 if let player = state.voices.player(of: key) {
                     // It was to go, and stays.
@@ -99,13 +101,18 @@ final class MusicShelf: Sendable {
     /// - Returns: whether all are there.
     func wait(for keys: Set<Key>, atMost milliseconds: Int64) async -> Bool {
         guard !keys.isEmpty else { return true }
-        let fetches = state.withLock { state in keys.compactMap { state.entries[$0]?.fetching } }
+        let (fetches, isLeftOut) = state.withLock { state in
+            let isLeftOut = !state.isStopped && keys.contains { state.entries[$0] == nil && state.pauses[$0] == nil }
+            return (keys.compactMap { state.entries[$0]?.fetching }, isLeftOut)
+        }
         let answer = FirstAnswer()
         let timer = Task {
             try? await Task.sleep(for: .milliseconds(milliseconds))
             answer.give(false)
         }
         Task { [self] in
+            // One that there is no room for now is not given up for that at once.
+            guard !isLeftOut else { return }
             for fetching in fetches { await fetching.value }
             let players = state.withLock { state in keys.compactMap { state.entries[$0]?.player } }
             for player in players {
@@ -145,7 +152,8 @@ final class MusicShelf: Sendable {
 
     /// Tells when the music of a look has ended, or can't go on; for the program's thread.
     func tellEnd(of look: ProgramLook) {
-        guard let music = look.scene.audio.music, music.state == .playing else { return }
+        // Also while it stands: it may have come to its end while it faded out.
+        guard let music = look.scene.audio.music else { return }
         let key = Key(music)
         let news = state.withLock { state -> (failure: String?, isFirst: Bool)? in
             guard let entry = state.entries[key], !entry.isTold,

@@ -406,7 +406,7 @@ public final class ProgramBoard: Sendable {
         guard let look = contents.look(scene, before.cast) else { return }
         contents.look = look
         contents.lookNumber &+= 1
-        let transition = waiting.transition, isSame = scene == before.scene
+        let transition = waiting.transition, isSame = scene.isSame(as: before.scene)
         let takes = transition.kind != .cut && transition.milliseconds > 0
         // Through a fade the whole picture comes and goes, and its overlays with it.
         follow(scene, at: time, isWhole: takes && transition.kind != .move, &contents)

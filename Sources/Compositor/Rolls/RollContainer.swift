@@ -104,6 +104,14 @@ final class RollContainer {
         }
         // What libavformat works out from a bit rate is a guess, and of Ogg it takes the last stamp that is there.
         guard context.pointee.duration_estimation_method == AVFMT_DURATION_FROM_STREAM, kind != .ogg else { return nil }
+        if video == nil, let sound {
+            // Other tracks may run on.
+            let own = sound.pointee.duration
+            if own != PROSCENIUM_AV_NO_PTS, own > 0 {
+                return av_rescale_q(own, sound.pointee.time_base, AVRational(num: 1, den: 1000))
+            }
+            guard context.pointee.nb_streams == 1 else { return nil }
+        }
         let duration = context.pointee.duration
         return duration > 0 && duration < Int64.max / 2 ? duration / 1000 : nil
     }

@@ -13,7 +13,7 @@ func closeDescriptor(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 
 /// Keeps what was fetched last, within bounds.
 final class RollFiles: Sendable {
-    /// Files, and bytes of all of them, that are kept for the next time.
+    /// Files of each kind, and bytes of all of them, that are kept for the next time.
     static let keptFiles = 8, keptBytes = 8 << 30
 
     /// What a file is; the name by which Studio gives it.
@@ -40,14 +40,21 @@ final class RollFiles: Sendable {
 
     /// Gives an asset's file, fetched piece by piece when it is not here.
     func file(of asset: String, as kind: Kind = .video) async throws -> RollFile {
-        if let file = kept.withLock({ $0.first { $0.asset == asset && $0.kind == kind }?.file }) { return file }
+        let known = kept.withLock { kept -> RollFile? in
+            guard let index = kept.firstIndex(where: { $0.asset == asset && $0.kind == kind }) else { return nil }
+            kept.append(kept.remove(at: index))
+            return kept.last?.file
+        }
+        if let known { return known }
         let file = try await fetch(asset, kind)
         kept.withLock { kept in
             kept.removeAll { $0.asset == asset && $0.kind == kind }
             kept.append((asset, kind, file))
-            while kept.count > Self.keptFiles || kept.reduce(0, { $0 + $1.file.bytes }) > Self.keptBytes, kept.count > 1
+            while kept.count(where: { $0.kind == kind }) > Self.keptFiles
+                || kept.reduce(0, { $0 + $1.file.bytes }) > Self.keptBytes, kept.count > 1
             {
-                kept.removeFirst()
+                // Songs take no place of clips.
+                kept.remove(at: kept.dropLast().firstIndex { $0.kind == kind } ?? 0)
             }
         }
         return file

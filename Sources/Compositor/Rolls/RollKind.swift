@@ -81,22 +81,23 @@ enum RollKind: String {
     /// Where a file begins behind the ID3v2 tags in front of it (ID3v2.4 §3.1).
     private static func behindTags(_ cursor: FileCursor) throws(RollError) -> Int64 {
         var place: Int64 = 0
-        for _ in 0..<4 {
+        // libavformat reads as many as there are, and keeps what is in all of them.
+        for _ in 0..<16 {
             let head = cursor.bytes(10, at: place)
             guard head.count == 10, head.starts(with: "ID3".utf8), head[3] < 0xFF, head[4] < 0xFF,
                 head[6...].allSatisfy({ $0 < 0x80 })
-            else { break }
+            else { return place }
             // Seven bits a byte; a footer is not counted.
             let length = head[6...].reduce(Int64(0)) { $0 << 7 | Int64($1) } + (head[5] & 0x10 != 0 ? 20 : 10)
             guard place + length < cursor.length else {
                 throw .unreadable("The file is cut off in its ID3 tag, which is said to have \(length) bytes.")
             }
-            guard length <= longestTagBytes else {
-                throw .tooLarge("The file's ID3 tag has \(length / 1_000_000) MB.")
+            guard place + length <= longestTagBytes else {
+                throw .tooLarge("The file's ID3 tags have \((place + length) / 1_000_000) MB.")
             }
             place += length
         }
-        return place
+        throw .tooLarge("The file has more than 15 ID3 tags.")
     }
 
     /// Whether four bytes are the header of an MPEG audio frame of layer III (ISO/IEC 11172-3 §2.4.1.3, 13818-3).

@@ -95,13 +95,14 @@ final class RollSoundDecoder {
         return head
     }
 
-    /// Hands on what is not before the beginning.
+    /// Hands on what is not before the beginning; time never goes back.
     private func handOut(
         _ position: Int64, _ samples: UnsafeBufferPointer<Float>, _ body: (Int64, UnsafeBufferPointer<Float>) -> Void
     ) {
         let count = Int64(samples.count / 2), from = fromNanoseconds / 1_000_000 * 48
+        // Nor what lies under what was handed on: stamps may say less than the samples are.
+        let before = min(max(0, max(from, end) - position), count)
         end = max(end, position + count)
-        let before = min(max(0, from - position), count)
         guard before < count else { return }
         body(position + before, UnsafeBufferPointer(rebasing: samples[Int(2 * before)...]))
     }

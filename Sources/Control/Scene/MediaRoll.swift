@@ -99,7 +99,7 @@ public struct MediaRoll: Hashable, Sendable, Codable {
         }
     }
 
-    /// Changes what it is; what comes after it is what is usual then, unless somebody said otherwise.
+    /// Changes what it is; where what was usual came after it, what is usual now does.
     public mutating func become(_ role: Role) {
         if then == Self.usualThen(self.role) { then = role.usualThen }
         self.role = role

@@ -76,6 +76,24 @@ extension Scene {
     }
 }
 
+extension Scene {
+    /// Whether the scene is the same as another but for the places at which the same starts of roll and music began.
+    ///
+    /// A compositor that took over begins them where they stood by then.
+    public func isSame(as other: Scene) -> Bool {
+        var placed = self
+        if let media = other.media, placed.media?.asset == media.asset, placed.media?.run == media.run {
+            placed.media?.positionMs = media.positionMs
+        }
+        if let music = other.audio.music, placed.audio.music?.asset == music.asset,
+            placed.audio.music?.run == music.run
+        {
+            placed.audio.music?.positionMs = music.positionMs
+        }
+        return placed == other
+    }
+}
+
 extension PendingTake {
     /// Returns what the program shows from the take's moment on.
     ///
@@ -84,6 +102,8 @@ extension PendingTake {
     ///   - layout: the layout of the take's scene; nil when it is not known.
     public func scene(after old: Scene, layout: Layout?) -> Scene {
         let run = scene.media?.run ?? scene.audio.music?.run ?? 0
+        var scene = scene
+        if keepsMusic == true { scene.audio.music = old.audio.music }
         return scene.coming(after: old, run: run, layout: layout, lengthMs: rollLengthMs)
     }
 }

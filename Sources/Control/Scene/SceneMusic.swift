@@ -76,6 +76,8 @@ extension SceneAudio {
             if let old, goesOn(from: old, isRunNamed: isRunNamed) {
                 (music.run, music.positionMs) = (old.run, old.positionMs)
             } else {
+                // The place is that of the piece which another one has replaced.
+                if isRunNamed, let old, asset != old.asset, self.run == old.run, self.run != 0 { music.positionMs = 0 }
                 music.run = run
             }
             return music

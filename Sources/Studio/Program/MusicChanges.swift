@@ -26,9 +26,7 @@ extension ProgramState {
 
     /// Music has ended, or can't go on; false when the scene has gone on already.
     mutating func musicEnded(_ asset: String, run: Int64) -> Bool {
-        guard let music = scene.audio.music, music.asset == asset, music.run == run, music.state == .playing else {
-            return false
-        }
+        guard let music = scene.audio.music, music.asset == asset, music.run == run else { return false }
         scene.audio.music = nil
         return true
     }

@@ -105,20 +105,22 @@ extension ProgramState {
         guard var media = scene.media, media.asset == asset, media.run == run, media.state == .playing else {
             return false
         }
-        switch media.then {
+        // A list that is over is followed by what is usual.
+        let isListOver = media.then == .next && media.next.isEmpty
+        switch isListOver ? (media.role ?? .roll).usualThen : media.then {
         case .hold:
             media.state = .paused
             media.positionMs = references.length(of: asset).map { max(0, $0 - MediaRoll.heldMs) } ?? media.positionMs
             // The same start: what is shown stays what it is.
             scene.media = media
-        case .next where !media.next.isEmpty:
+        case .next:
             let following = media.next.removeFirst()
             media.asset = following
             media.positionMs = 0
             media.run = version + 1
             scene.media = media
             scene.replace(video: asset, by: following)
-        case .next, .returnToScene: stopRoll(among: references)
+        case .returnToScene: stopRoll(among: references)
         }
         return true
     }
@@ -170,7 +172,10 @@ extension ProgramStore {
         }
         guard state.version != before else {
             // It has gone on; a compositor that asks again has missed it.
-            return [state.scene.media?.run, state.scene.audio.music?.run].contains(run) ? nil : state.change()
+            let media = state.scene.media, music = state.scene.audio.music
+            let isRoll = media?.asset == asset && media?.run == run,
+                isMusic = music?.asset == asset && music?.run == run
+            return isRoll || isMusic ? nil : state.change()
         }
         return state.change()
     }

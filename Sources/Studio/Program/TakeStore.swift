@@ -12,10 +12,11 @@ extension ProgramStore {
     /// - Parameters:
     ///   - event: the event's slug.
     ///   - at: when it becomes the program.
+    ///   - keepsMusic: whether the music that is on air by then goes on, whatever the preview says of music.
     ///   - make: is given what the program is made of, and says how it comes; throws to refuse.
     /// - Throws: `Problem` 404 when there is no such event, or what `make` throws.
     func schedule(
-        _ event: String, at: ProgramTime,
+        _ event: String, at: ProgramTime, keepsMusic: Bool = false,
         _ make: @escaping @Sendable (ProgramState, SceneReferences) throws -> ProgramChange.Transition
     ) async throws -> PendingTake {
         try await database.write { [builtIn, themes] database in
@@ -29,7 +30,7 @@ extension ProgramStore {
             scene.audio.music?.run = run
             let take = PendingTake(
                 id: RandomToken.id(), scene: scene, transition: transition, at: at,
-                rollLengthMs: scene.media.flatMap { references.length(of: $0.asset) })
+                rollLengthMs: scene.media.flatMap { references.length(of: $0.asset) }, keepsMusic: keepsMusic)
             try database.execute(
                 sql: "INSERT OR REPLACE INTO pendingTake (event, org, id, take, at) VALUES (?, ?, ?, ?, ?)",
                 arguments: [
@@ -44,10 +45,11 @@ extension ProgramStore {
     ///
     /// - Parameters:
     ///   - event: the event's slug.
+    ///   - keepsMusic: whether the music that is on air goes on, whatever the preview says of music.
     ///   - make: is given what the program is made of, and says how it comes; throws to refuse.
     /// - Throws: `Problem` 404 when there is no such event, or what `make` throws.
     func takePreview(
-        _ event: String,
+        _ event: String, keepsMusic: Bool = false,
         _ make: @escaping @Sendable (ProgramState, SceneReferences) throws -> ProgramChange.Transition
     ) async throws -> (state: ProgramState, transition: ProgramChange.Transition) {
         try await database.write { [builtIn, themes] database in
@@ -55,7 +57,9 @@ extension ProgramStore {
             let state = try Self.update(database, event, builtIn, themes: Set(themes.themes.keys)) {
                 state, references in
                 transition = try make(state, references)
-                state.bring(state.preview, among: references)
+                var scene = state.preview
+                if keepsMusic { scene.audio.music = state.scene.audio.music }
+                state.bring(scene, among: references)
             }
             return (state, transition)
         }

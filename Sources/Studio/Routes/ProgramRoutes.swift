@@ -22,7 +22,7 @@ struct ProgramRoutes: Sendable {
     let nowMs: @Sendable () -> Int64
 
     struct TakeRequest: Decodable {
-        let transition: String?, durationMs: Int64?, at: Int64?
+        let transition: String?, durationMs: Int64?, at: Int64?, keepsMusic: Bool?
     }
 
     /// The take that waits.
@@ -150,7 +150,9 @@ struct ProgramRoutes: Sendable {
             throw Problem.invalid("at is a program time within the next 24 hours.", pointer: "/at")
         }
         if let at = body.at, at > now {
-            let take = try await programs.schedule(event, at: ProgramTime(milliseconds: at)) { state, references in
+            let take = try await programs.schedule(
+                event, at: ProgramTime(milliseconds: at), keepsMusic: body.keepsMusic ?? false
+            ) { state, references in
                 try request.checkIfMatch(state.previewETag)
                 try references.check(state.preview)
                 return try Self.transition(body, references.layouts[state.preview.layout])
@@ -160,7 +162,8 @@ struct ProgramRoutes: Sendable {
                 Shown(take.scene, ShownAt(programTime: take.at, isReady: isReady)), status: .accepted,
                 headers: [.eTag: take.etag])
         }
-        let (state, transition) = try await programs.takePreview(event) { state, references in
+        let (state, transition) = try await programs.takePreview(event, keepsMusic: body.keepsMusic ?? false) {
+            state, references in
             try request.checkIfMatch(state.previewETag)
             try references.check(state.preview)
             return try Self.transition(body, references.layouts[state.preview.layout])

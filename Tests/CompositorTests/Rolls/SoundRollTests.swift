@@ -151,7 +151,12 @@ struct SoundRollTests {
                 try RisingTone.reason(tagged([0x7F, 0x7F, 0x7F, 0x7F]), in: folder)
                     == "The file is cut off in its ID3 tag, which is said to have 268435465 bytes.")
             #expect(
-                try RisingTone.reason(tagged([0x20, 0, 0, 0], 1 << 26), in: folder) == "The file's ID3 tag has 67 MB.")
+                try RisingTone.reason(tagged([0x20, 0, 0, 0], 1 << 26), in: folder) == "The file's ID3 tags have 67 MB."
+            )
+            let empty = Data("ID3".utf8) + Data([3, 0, 0, 0, 0, 0, 0])
+            #expect(try abs(RisingTone.describe(empty + empty + tagged([0, 0, 0, 0]), in: folder) - 3000) <= 30)
+            let many = (0..<20).reduce(Data()) { data, _ in data + empty } + song
+            #expect(try RisingTone.reason(many, in: folder) == "The file has more than 15 ID3 tags.")
             // Two tags, the second of ffmpeg, and padding.
             #expect(try abs(RisingTone.describe(tagged([0, 0, 8, 0], 1024), in: folder) - 3000) <= 30)
             let flac = try Data(contentsOf: try RisingTone.make(try RisingTone.kind("a.flac"), in: folder))
