@@ -185,6 +185,8 @@ def run_benchmark(name, description, seconds, measure):
     parser.add_argument("--keep", metavar="FOLDER", help="keeps data and log there instead of in a temporary folder")
     parser.add_argument("serve", nargs="*", help="after --: more options for `proscenium serve`")
     options = parser.parse_args()
+    # Whoever ends the benchmark ends what it has started as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix=f"proscenium-{name}-") as folder:
         folder = Path(options.keep or folder)
         folder.mkdir(parents=True, exist_ok=True)

@@ -15,19 +15,19 @@ public struct PendingTake: Sendable, Codable, Hashable {
     public var at: ProgramTime
     /// How long the scene's roll runs; nil when there is none, or it stays.
     public var rollLengthMs: Int64?
-    /// Whether the music that is on air at its moment goes on, whatever the scene says of music; nil is no.
-    public var keepsMusic: Bool?
+    /// What is on air at its moment and goes on, whatever the scene says of it; nil is nothing.
+    public var keeps: [ScenePart]?
 
     /// Creates a take.
     public init(
         id: String, scene: Scene, transition: ProgramChange.Transition, at: ProgramTime, rollLengthMs: Int64? = nil,
-        keepsMusic: Bool? = nil
+        keeps: [ScenePart]? = nil
     ) {
         self.id = id
         self.scene = scene
         self.transition = transition
         self.at = at
         self.rollLengthMs = rollLengthMs
-        self.keepsMusic = keepsMusic
+        self.keeps = keeps
     }
 }

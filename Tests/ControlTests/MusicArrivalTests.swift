@@ -41,10 +41,10 @@ struct MusicArrivalTests {
         for asked in [nil, Music(asset: "b", state: .playing, run: 12), Music(asset: "a", state: .paused, run: 12)] {
             var take = PendingTake(
                 id: "t", scene: scene(asked), transition: .init(kind: .cut, milliseconds: 0),
-                at: ProgramTime(milliseconds: 9), keepsMusic: true)
+                at: ProgramTime(milliseconds: 9), keeps: [.music])
             #expect(take.scene(after: scene(music), layout: nil).audio.music == music)
             #expect(take.scene(after: scene(nil), layout: nil).audio.music == nil)
-            take.keepsMusic = nil
+            take.keeps = nil
             #expect(take.scene(after: scene(music), layout: nil).audio.music?.asset == asked?.asset)
         }
     }

@@ -8,7 +8,7 @@ import pytest
 
 from harness.files import make_tone
 from harness.show import Show
-from harness.sound import decibels, levels, sharpest_bend, waveform
+from harness.sound import RATE, decibels, levels, sharpest_bend, waveform
 from harness.speakers import Tone, WhipSpeaker
 from harness.waiting import wait_until
 
@@ -149,3 +149,31 @@ def test_music_that_does_not_loop_leaves_the_scene_at_its_end(played):
     played.admin.put(f"{played.path}/preview", PLAIN, expect=200)
     played.admin.request("DELETE", f"{played.path}/assets/{played.asset}", expect=204)
     played.recorder.assert_clean()
+
+
+def test_music_goes_on_where_it_would_be_when_a_compositor_is_killed(played):
+    # A tone for each second of it: 200 Hz in the first, 20 Hz more in each that follows.
+    scale = upload(played, make_tone(played.folder / "scale.wav", "(200+20*floor(t))", 40), "audio/wav")["id"]
+    played.note("scale", lambda: order(played, scale, "play"), hold=2)
+    old = played.studio.kill_role("compositor")
+    played.studio.wait_restarted("compositor", old)
+
+    def is_shown():
+        return played.admin.patch(f"{played.path}/program", {}, expect=200).json()["programTime"] is not None
+
+    wait_until(is_shown, 20, "no compositor says when it shows what", 0.1)
+    back = played.mark() + 3000
+    samples, places = waveform(played.decoded, back, back + 2000), []
+    for at in range(0, 2000, 100):
+        window = samples[at * RATE // 1000 : (at + 100) * RATE // 1000]
+        found = {second: levels(window, 200 + 20 * second, 100)[0] for second in range(40)}
+        second = max(found, key=found.get)
+        # Where a second ends within the window both are heard.
+        assert abs(decibels(found[second] / LEVEL)) <= 6, (at, found)
+        places.append((back + at + 50 - time_of(played, "scale")) / 1000 - second)
+    # Each says how late the place is to a second, and all of them to a tenth.
+    print(f"{max(places) - 1:+.1f} to {min(places):+.1f} s behind where it would be")
+    assert max(places) - 1 <= min(places) + 0.15, places
+    assert -0.1 <= min(places) and max(places) - 1 <= 3, places
+    stopped = order(played, scale, "stop")
+    assert stopped["music"] is None, stopped

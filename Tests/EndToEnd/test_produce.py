@@ -1,6 +1,7 @@
 """The producer's page in a browser: clips, fonts, saved scenes, several lower thirds and takes at a program time, each seen by REST."""
 
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,31 @@ class Desk:
         """Presses a button by the keyboard, as soon as it can be pressed."""
         self.wait_free(selector)
         self.find(selector).send_keys(Keys.ENTER)
+
+    @contextmanager
+    def held(self, method, what):
+        """Holds back what the page asks of a path until the block has ended, as a slow line does."""
+        self.page.execute_script("""
+            const [method, path] = arguments, send = window.fetch;
+            const held = new Promise((release) => {
+                window.release = () => {
+                    window.fetch = send;
+                    release();
+                };
+            });
+            window.held = 0;
+            window.fetch = async (asked, options = {}) => {
+                if (asked === path && options.method === method) {
+                    window.held++;
+                    await held;
+                }
+                return send(asked, options);
+            };
+        """, method, f"{PATH}/{what}")
+        try:
+            yield
+        finally:
+            self.page.execute_script("window.release()")
 
     def errors(self):
         return self.page.execute_script("return window.proscenium.summary.errors")
@@ -171,21 +197,29 @@ def test_a_take_waits_for_its_moment_and_is_taken_back(desk, admin):
     desk.script("window.proscenium.pending && !document.querySelector('#pending-take').hidden", "the take that waits")
     waiting = desk.get("take")
     assert waiting["scene"]["layout"] == "split-2" and (waiting["transition"], waiting["durationMs"]) == ("fade", 500)
+    # The scene that was called up brings its own overlays.
+    assert waiting["keeps"] == ["music", "levels", "slides"], waiting
     assert 500_000 < waiting["at"] - time.time() * 1000 <= 601_000, waiting["at"]
     assert "Split 2" in desk.find("#pending-take").text
     desk.press("#cancel-take")
     desk.script("document.querySelector('#pending-take').hidden", "that nothing waits")
     admin.get(f"{PATH}/take", expect=404)
     assert desk.get("program")["layout"] == before
+    desk.choose("#next-overlays", "air")
     desk.fill("#take-seconds", 3)
     pressed = time.time()
     desk.press("#take")
+    # What a colleague does before its moment stays.
+    ours = desk.get("program")["overlays"]["lowerThirds"]
+    admin.patch(f"{PATH}/program", {"overlays": {"lowerThirds": [*ours, {"name": "Cleo"}]}, "audio": {"program": {"volume": 0.5}}}, expect=200)
     taken = desk.wait("program", lambda scene: scene["layout"] == "split-2", 30)
     # Not to the frame: that is what test_layouts and the compositor's tests look at.
     assert time.time() - pressed >= 2.5, "it came before its moment"
-    assert lower_thirds(taken) == [("Ben", "Guest")], "what is on air goes on over the take"
+    assert lower_thirds(taken) == [("Ben", "Guest"), ("Cleo", None)], "what is on air goes on over the take"
+    assert taken["audio"]["program"]["volume"] == 0.5, taken
     desk.script("window.proscenium.pending === null && document.querySelector('#pending-take').hidden", "that nothing waits")
     desk.choose("#take-when", "now")
+    admin.patch(f"{PATH}/program", {"overlays": {"lowerThirds": ours}, "audio": {"program": {"volume": 1}}}, expect=200)
 
 
 def test_a_clip_is_uploaded_played_paused_moved_and_stopped(desk):
@@ -246,7 +280,7 @@ def test_a_clip_is_uploaded_played_paused_moved_and_stopped(desk):
     assert len(runs) == 2, runs
 
 
-def test_music_is_uploaded_played_paused_and_stopped(desk):
+def test_music_is_uploaded_played_paused_and_stopped(desk, admin):
     desk.open("media")
     desk.find("#music-file").send_keys(str(make_tone(desk.folder / "theme.mp3", 500, 300)))
     music = next(one for one in desk.wait("assets", lambda page: len(page["items"]) == 3, 60)["items"] if one["kind"] == "audio")
@@ -270,6 +304,47 @@ def test_music_is_uploaded_played_paused_and_stopped(desk):
     wait_music(lambda music: music is None)
     desk.script(f"document.querySelector('{line} [data-act=stop]').hidden", "that nothing plays")
     assert desk.get("program") == before
+    # A container of pictures with sound alone is music where it is chosen as music.
+    desk.find("#music-file").send_keys(str(make_tone(desk.folder / "second.webm", 400, 300)))
+    assets = desk.wait("assets", lambda page: len(page["items"]) == 4, 60)["items"]
+    other = next(one["id"] for one in assets if one["kind"] == "audio" and one["id"] != music["id"])
+    desk.script(f"document.querySelector('[data-music=\"{other}\"] strong')?.textContent === 'second.webm'", "its name in the list")
+    # What a colleague has replaced meanwhile is not brought back by pausing it.
+    desk.press(f"{line} [data-act=play]")
+    desk.script(f"document.querySelector('{line} [data-act=play]').textContent === 'Pause'", "the way to pause it")
+    with desk.held("GET", "program"):
+        desk.script("window.held", "the next look at the program on its way")
+        admin.post(f"{PATH}/media/{other}/play", {}, expect=200)
+        desk.press(f"{line} [data-act=play]")
+        desk.script(f"document.querySelector('{line} .error').textContent", "why it is not paused")
+    playing = wait_music(lambda music: music is not None)
+    assert (playing["asset"], playing["state"]) == (other, "playing"), playing
+    desk.press(f'[data-music="{other}"] [data-act=stop]')
+    wait_music(lambda music: music is None)
+    # Its own line says no longer what was wrong.
+    desk.press(f"{line} [data-act=play]")
+    wait_music(lambda music: music is not None)
+    desk.press(f"{line} [data-act=stop]")
+    wait_music(lambda music: music is None)
+    assert not desk.errors(), desk.errors()
+
+
+def test_what_is_typed_while_a_form_is_on_its_way_stays(desk):
+    desk.open("outputs")
+    field = "document.querySelector('#ingest-name')"
+    desk.choose("#ingest-kind", "source")
+    with desk.held("POST", "ingests"):
+        desk.fill("#ingest-name", "first")
+        desk.press("#ingest-name")
+        desk.script("window.held === 1", "the first one on its way")
+        desk.fill("#ingest-name", "second")
+    desk.wait("ingests", lambda page: [one["name"] for one in page["items"]] == ["first"])
+    desk.script("!document.querySelector('#new-ingest .primary').disabled", "the answer")
+    assert desk.page.execute_script(f"return {field}.value") == "second"
+    desk.press("#ingest-name")
+    desk.wait("ingests", lambda page: len(page["items"]) == 2)
+    desk.script(f"{field}.value === ''", "an empty form")
+    desk.press("#hide-key")
 
 
 def test_faders_change_the_program_and_a_refusal_stands_at_its_field(desk):

@@ -63,12 +63,13 @@ class Stage(Show):
     def roll(self, asset, verb, body=None):
         return self.admin.post(f"{self.path}/media/{asset}/{verb}", body or {}, expect=200).json()
 
-    def roll_ready(self, asset, verb):
+    def roll_ready(self, asset, verb, body=None):
         """Repeats it until all is there; returns the first answer, from which on something else may be seen, and the last."""
         answers = []
 
         def is_ready():
-            answers.append(self.roll(asset, verb))
+            # From a place it would begin anew each time.
+            answers.append(self.roll(asset, verb, None if answers else body))
             return answers[-1]["ready"]
 
         wait_until(is_ready, 10, lambda: f"{asset} is not ready: {answers}", 0.2)
@@ -105,7 +106,7 @@ def played(stage):
     stage.show(PLAIN, "plain", hold=1)
     for name, asset in (("mp4", mp4), ("webm", webm)):
         # It stands at its first picture, and then runs: what is loaded already is there at once.
-        asked, paused = stage.roll_ready(asset["id"], "pause")
+        asked, paused = stage.roll_ready(asset["id"], "pause", {"positionMs": 0})
         assert paused["media"]["state"] == "paused", paused
         stage.answers[f"{name} asked"], stage.answers[f"{name} paused"] = asked, paused
         stage.wait_program_time(paused["programTime"] + 2000)
@@ -113,7 +114,7 @@ def played(stage):
         wait_until(lambda: stage.scene()[0].get("media") is None, 5, lambda: f"it is still there: {stage.scene()}")
     for name, kind in COPIES.items():
         copy = stage.upload(copy_roll(folder / "roll.mp4", folder / f"roll.{name}"), kind)
-        stage.roll_ready(copy["id"], "pause")
+        stage.roll_ready(copy["id"], "pause", {"positionMs": 0})
         stage.note(name, lambda: stage.roll(copy["id"], "play"), hold=COPY_SECONDS)
         wait_until(lambda: stage.scene()[0].get("media") is None, 5, lambda: f"it is still there: {stage.scene()}")
     stage.long = mp4["id"]

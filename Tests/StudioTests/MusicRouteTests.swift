@@ -155,6 +155,28 @@ struct MusicRouteTests {
         }
     }
 
+    @Test("what something else has replaced is not brought back by a pause; one that names a place loads it")
+    func replaced() async throws {
+        try await withMusic { client, admin, _, program, ids, video in
+            _ = try await client.call(.post, Self.path(ids[0], "play"), admin)
+            _ = try await client.call(.post, Self.path(ids[1], "play"), admin)
+            _ = try await client.call(.post, Self.path("bars", "play"), admin)
+            let before = program.changes
+            for asset in [ids[0], video] {
+                let refused = try await client.call(.post, Self.path(asset, "pause"), admin)
+                #expect(refused.status == .conflict && refused.object["type"] as? String == "not-loaded")
+            }
+            #expect(program.changes == before)
+            let cued = try await client.call(.post, Self.path(ids[0], "pause"), admin, #"{"positionMs":0}"#)
+            #expect(
+                Self.music(cued)?["asset"] as? String == ids[0] && Self.music(cued)?["state"] as? String == "paused")
+            let clip = try await client.call(.post, Self.path(video, "pause"), admin, #"{"positionMs":100}"#)
+            let media = clip.object["media"] as? [String: Any]
+            #expect(media?["asset"] as? String == video && media?["state"] as? String == "paused")
+            #expect(media?["positionMs"] as? Int == 100)
+        }
+    }
+
     @Test("a scene that comes on air goes on with its music, begins it, or ends it")
     func scenes() async throws {
         try await withMusic { client, admin, fixture, program, ids, _ in
@@ -195,7 +217,7 @@ struct MusicRouteTests {
             _ = try await client.call(.put, Self.program, admin, Self.scene(ids[0]))
             let kept = try #require(program.changes.last?.scene.audio.music)
             _ = try await client.call(.put, Self.preview, admin, Self.scene(ids[1], layout: "full"))
-            let taken = try await client.call(.post, Self.take, admin, #"{"keepsMusic":true}"#)
+            let taken = try await client.call(.post, Self.take, admin, #"{"keeps":["music"]}"#)
             #expect(taken.status == .ok && program.changes.last?.scene.audio.music == kept)
             #expect(program.changes.last?.scene.layout == "full")
             _ = try await client.call(.put, Self.program, admin, #"{"layout":"full"}"#)

@@ -226,7 +226,7 @@ private final class Walk: @unchecked Sendable {
     func music(_ admin: String) async throws {
         let sound = try await call("createAsset", admin, file: (FakeDecoder.audio, "audio/mpeg"))
         parameters["asset"] = sound["id"] as? String
-        let order: [String: Any] = ["loop": true, "audio": "duck"]
+        let order: [String: Any] = ["loop": true, "audio": "duck", "positionMs": 0]
         for name in ["pauseRoll", "seekRoll"] {
             let loaded = try await call(name, admin, replacing: name == "pauseRoll" ? order : [:])
             #expect((loaded["music"] as? [String: Any])?["asset"] as? String == parameters["asset"])

@@ -199,7 +199,8 @@ struct ProgramRouteTests {
         arguments: [
             (#"{"transition":"spin"}"#, "/transition"), (#"{"transition":"fade","durationMs":5001}"#, "/durationMs"),
             (#"{"transition":"fade","durationMs":-1}"#, "/durationMs"), (#"{"at":-1}"#, "/at"),
-            (#"{"at":99999999999999}"#, "/at"), (#"{"duration":1}"#, "/duration"),
+            (#"{"at":99999999999999}"#, "/at"), (#"{"duration":1}"#, "/duration"), (#"{"keeps":"music"}"#, "/keeps"),
+            (#"{"keeps":["music","sound"]}"#, "/keeps/1"), (#"{"keeps":[1]}"#, "/keeps/0"),
         ])
     func refuseTake(body: String, pointer: String) async throws {
         try await withEvent { client, admin, fixture in

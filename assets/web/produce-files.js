@@ -33,14 +33,22 @@ const TYPES = {
     ogg: "audio/ogg", oga: "audio/ogg", opus: "audio/ogg", weba: "audio/webm",
 };
 
-/** Sends a file as it is; `onProgress` is told the part that has gone, 0 to 1. Returns what the studio made of it. */
-export function upload(path, file, onProgress = () => {}) {
+/** Those of what is to be heard alone. Videos have some of these endings, too: where there is a picture after all, the studio says so. */
+export const SOUND_TYPES = {
+    ...TYPES, mp4: "audio/mp4", m4v: "audio/mp4", mov: "audio/mp4", webm: "audio/webm", mkv: "audio/webm", mka: "audio/webm",
+};
+
+/**
+ * Sends a file as it is; `onProgress` is told the part that has gone, 0 to 1; `types` are content types by the ending of its name.
+ * Returns what the studio made of it.
+ */
+export function upload(path, file, onProgress = () => {}, types = TYPES) {
     const ending = file.name.split(".").at(-1).toLowerCase();
     return new Promise((resolve, reject) => {
         // fetch does not tell how much of a body has gone.
         const sending = new XMLHttpRequest();
         sending.open("POST", path);
-        sending.setRequestHeader("Content-Type", TYPES[ending] ?? (file.type || "application/octet-stream"));
+        sending.setRequestHeader("Content-Type", types[ending] ?? (file.type || "application/octet-stream"));
         sending.setRequestHeader("Idempotency-Key", crypto.randomUUID());
         sending.upload.onprogress = ({ loaded, total }) => onProgress(total ? loaded / total : 0);
         sending.onload = () => {
@@ -55,7 +63,7 @@ export function upload(path, file, onProgress = () => {}) {
 }
 
 /** Uploads what was chosen in a form's field of files; the status line says how far it is. Returns the assets. */
-export async function uploadChosen(form, name) {
+export async function uploadChosen(form, name, types) {
     const control = form.control(name), made = [];
     const files = [...control.files];
     try {
@@ -64,7 +72,7 @@ export async function uploadChosen(form, name) {
                 form.status.textContent = part < 1 ? `${file.name}: ${Math.floor(100 * part)} %` : `${file.name} is being looked at`;
             };
             say(0);
-            const asset = await upload(`${base}/assets`, file, say);
+            const asset = await upload(`${base}/assets`, file, say, types);
             remember(LABELS[asset.kind], asset.id, file.name);
             made.push(asset);
         }

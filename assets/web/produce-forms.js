@@ -97,6 +97,13 @@ export class Form {
         }
     }
 
+    /** Empties the form of what has been sent, and says whether it did: where somebody has filled in something else since, all stays. */
+    resetAfter(sent) {
+        const isAsSent = JSON.stringify(this.values()) === JSON.stringify(sent);
+        if (isAsSent) this.element.reset();
+        return isAsSent;
+    }
+
     /** Whether somebody is at one of its fields. */
     get isInUse() { return this.element.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"); }
 

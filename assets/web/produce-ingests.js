@@ -38,7 +38,7 @@ const form = new Form({
     ]],
     onsubmit: async (values) => {
         showKey(await request("POST", `${base}/ingests`, values));
-        form.element.reset();
+        form.resetAfter(values);
         await refreshIngests();
     },
 });

@@ -85,7 +85,7 @@ hideButton.onclick = () => form.attempt(async () => {
 /** Leaves what was sent; what somebody has typed since, or begun to edit, stays. */
 function leaveAfter(values, old) {
     if (edited && edited !== old) return draw();
-    if (JSON.stringify(form.values()) === JSON.stringify(values)) return leave();
+    form.resetAfter(values);
     edited = null;
     draw();
 }

@@ -2,12 +2,15 @@
 
 import { $, announce, attempt, base, sayLength } from "/assets/console.js";
 import { element } from "/assets/polls.js";
-import { followFiles, nameOf, sounds, uploadChosen } from "/assets/produce-files.js";
+import { followFiles, nameOf, SOUND_TYPES, sounds, uploadChosen } from "/assets/produce-files.js";
 import { Form, Lines } from "/assets/produce-forms.js";
 import { changeProgram, followProgram, orderProgram, program } from "/assets/produce-program.js";
 
 /** What plays under the program, or stands there; missing when nothing does. */
 const current = () => program?.audio?.music;
+
+// Sound alone comes in containers of pictures, too.
+const ENDINGS = ".mp3,.m4a,.wav,.flac,.ogg,.oga,.opus,.weba,.mp4,.mov,.webm,.mka,.mkv";
 
 const form = new Form({
     id: "music-form", card: false, status: true,
@@ -16,8 +19,8 @@ const form = new Form({
         [{ name: "duck", id: "music-duck", label: "Lower it while somebody speaks", kind: "check", value: true, onchange: () => apply() }],
         [{
             name: "file", id: "music-file", label: "Upload music", kind: "file",
-            attributes: { accept: "audio/mpeg,audio/mp4,audio/wav,audio/flac,audio/ogg,audio/webm,.mp3,.m4a,.wav,.flac,.ogg,.opus,.weba", multiple: "" },
-            onchange: () => form.attempt(() => uploadChosen(form, "file"), form.control("file")),
+            attributes: { accept: ENDINGS, multiple: "" },
+            onchange: () => form.attempt(() => uploadChosen(form, "file", SOUND_TYPES), form.control("file")),
         }],
     ],
 });

@@ -21,7 +21,7 @@ const form = new Form({
     ],
     onsubmit: async (values) => {
         await request("POST", `${base}/outputs`, Object.fromEntries(Object.entries(values).filter(([, value]) => value)));
-        form.element.reset();
+        form.resetAfter(values);
         await refreshOutputs();
     },
 });

@@ -88,15 +88,16 @@ const invite = new Form({
         [{ name: "name", id: "invite-name", label: "Name", attributes: { maxlength: 100, placeholder: "Who has none chooses one" } }],
         [{ name: "slides", label: "May turn the slides", kind: "check" }],
     ],
-    onsubmit: async ({ name, slides }) => {
+    onsubmit: async (values) => {
         const body = { role: "speaker" };
-        if (name) body.name = name;
-        if (slides) body.can = ["slides"];
+        if (values.name) body.name = values.name;
+        if (values.slides) body.can = ["slides"];
         const { url } = await request("POST", `${base}/invitations`, body);
-        invite.element.reset();
+        const isDone = invite.resetAfter(values);
         link.value = url;
         made.hidden = false;
-        link.select();
+        // Who writes the next name already goes on writing.
+        if (isDone) link.select();
     },
 });
 const link = element("input", { id: "invite-url", className: "grow", readOnly: true });

@@ -94,15 +94,15 @@ const form = new Form({
             ],
         }],
     ],
-    onsubmit: async ({ question, options, seconds, resultsVisibility }, submitter) => {
-        const body = {
+    onsubmit: async (values, submitter) => {
+        const { question, options, seconds, resultsVisibility } = values, body = {
             kind: "single", question, resultsVisibility,
             options: options.split("\n").map((line) => line.trim()).filter(Boolean),
             open: submitter?.value !== "draft",
         };
         if (seconds) body.durationMs = Math.round(Number(seconds) * 1000);
         drawPoll(await request("POST", `${base}/polls`, body));
-        form.element.reset();
+        form.resetAfter(values);
     },
 });
 $("poll-mount").replaceWith(form.element);

@@ -70,12 +70,12 @@ const form = new Form({
             options: [["program", "what is on air"], ["preview", "the preview"]],
         },
     ]],
-    onsubmit: async ({ name, of }) => {
-        const slug = slugOf(name);
+    onsubmit: async (values) => {
+        const { name, of } = values, slug = slugOf(name);
         if (!slug) throw refuse("name", "A name needs letters from a to z, or digits.");
         const { programTime, ready, ...scene } = of === "preview" ? knownPreview() : knownProgram();
         await request("PUT", pathOf(slug), scene);
-        form.element.reset();
+        form.resetAfter(values);
         await refreshPresets();
         announce(`Saved as ${slug}.`);
     },

@@ -5,7 +5,7 @@ import { $, announce, attempt, base, hasJustPassed, programNow, repeat, sayLengt
 import { followFiles } from "/assets/produce-files.js";
 import { fillOptions, Form, refuse } from "/assets/produce-forms.js";
 import { backgroundOptions, backgroundValue, chosenColour, sayLayout } from "/assets/produce-layouts.js";
-import { followProgram, knownProgram, layouts, lookAtPreview, orderProgram, program, refreshProgram } from "/assets/produce-program.js";
+import { followProgram, layouts, orderProgram, program, refreshProgram, Still } from "/assets/produce-program.js";
 
 /** The preview's scene, as the studio said last; null before. */
 export let preview = null;
@@ -14,6 +14,8 @@ export let pending = null;
 // `turn` counts what was taken over and changed; `asked` the questions for the take that waits; `told` is the newest answered.
 let tag = null, pendingTag = null, turn = 0, asked = 0, told = 0;
 const followers = [];
+// Its picture; null before.
+let still = null;
 
 /** The preview's scene; refuses while it is not known. */
 export function knownPreview() {
@@ -26,8 +28,9 @@ export function followPreview(follower) { followers.push(follower); }
 
 function accept(scene, etag) {
     turn++;
-    if (etag !== tag) lookAtPreview();
+    const isOther = etag !== tag;
     [preview, tag] = [scene, etag];
+    if (isOther) still?.look();
     for (const follower of followers) follower(scene);
     draw();
 }
@@ -81,25 +84,24 @@ export function recallPreset(name) {
     return inTurn(async () => {
         const said = await ask("POST", `${base}/presets/${encodeURIComponent(name)}/recall`);
         bringOverlays("own");
-        draw();
         return said.get("Missing-Parts");
     });
 }
 
 /** Says whose overlays a take brings: `air`, those that are on air; `own`, the preview's. */
-export function bringOverlays(whose) { next.control("overlays").value = whose; }
+export function bringOverlays(whose) {
+    next.control("overlays").value = whose;
+    still?.look();
+    draw();
+}
 
 /** Whether a take brings the preview's own overlays. */
 export const hasOwnOverlays = () => next.control("overlays").value === "own";
 
-/** The scene with what goes on over a take: the levels always, overlays and slides unless it brings its own; music goes on by itself. */
-function forAir(scene) {
-    const isOwn = hasOwnOverlays(), { audio, overlays, slides: shown } = knownProgram(), made = { ...scene, audio: { ...audio } };
-    delete made.audio.music;
-    if (!isOwn) made.overlays = overlays;
-    const slides = isOwn ? scene.slides ?? shown : shown ?? scene.slides;
-    if (slides) made.slides = slides;
-    return made;
+/** What of the program goes on over a take: music and levels always, overlays and slides unless the preview brings its own. */
+function kept() {
+    const isOwn = hasOwnOverlays();
+    return ["music", "levels", ...(isOwn ? [] : ["overlays"]), ...(isOwn && preview?.slides ? [] : ["slides"])];
 }
 
 // What comes next
@@ -116,17 +118,21 @@ const next = new Form({
     ]],
 });
 $("next-mount").replaceWith(next.element);
-next.element.onchange = () => next.attempt(() => editPreview((scene) => {
-    const { layout, background } = next.values(), made = { ...scene };
-    if (layout !== scene.layout) {
-        // What filled the slots of one layout, and the clip in them, mean nothing in another.
-        Object.assign(made, { layout, slots: {} });
-        delete made.media;
-    }
-    delete made.background;
-    if (background) made.background = background === "colour" ? chosenColour() : background;
-    return forAir(made);
-})).then(() => draw(true));
+next.element.onchange = ({ target }) => {
+    // Whose overlays a take brings is said with the take.
+    if (target === next.control("overlays")) return bringOverlays(target.value);
+    next.attempt(() => editPreview((scene) => {
+        const { layout, background } = next.values(), made = { ...scene };
+        if (layout !== scene.layout) {
+            // What filled the slots of one layout, and the clip in them, mean nothing in another.
+            Object.assign(made, { layout, slots: {} });
+            delete made.media;
+        }
+        delete made.background;
+        if (background) made.background = background === "colour" ? chosenColour() : background;
+        return made;
+    })).then(() => draw(true));
+};
 
 const NAMES = { ticker: "ticker", logo: "logo", countdown: "countdown", clock: "clock", comment: "comment", poll: "poll" };
 
@@ -198,26 +204,25 @@ function momentOf(time) {
 function take({ transition, durationMs, when, seconds, time }) {
     if (when === "in" && !(Number(seconds) > 0)) throw refuse("seconds", "How many seconds?");
     if (when === "at" && !time) throw refuse("time", "At what time?");
-    const body = { transition, durationMs: transition === "cut" ? 0 : Number(durationMs), keepsMusic: true };
+    const body = { transition, durationMs: transition === "cut" ? 0 : Number(durationMs) };
     return inTurn(() => takeNow(body, { when, seconds, time }));
 }
 
 async function takeNow(body, { when, seconds, time }) {
-    const scene = forAir(knownPreview());
+    const { media } = knownPreview();
+    body.keeps = kept();
+    if (when === "in") body.at = Math.round(programNow() + 1000 * Number(seconds));
+    if (when === "at") body.at = momentOf(time);
+    // What is taken is what is seen here, and not what another producer has put there since.
+    const path = `${base}/take`, headers = { "If-Match": tag };
     try {
-        if (JSON.stringify(scene) !== JSON.stringify(preview)) await put(scene);
+        if (body.at === undefined) await orderProgram("POST", path, body, { headers, isClip: Boolean(media) });
+        else await request("POST", path, body, headers);
     } catch (problem) {
         if (problem.status === 412) await look();
         throw problem;
     }
-    if (when === "in") body.at = Math.round(programNow() + 1000 * Number(seconds));
-    if (when === "at") body.at = momentOf(time);
-    // What is taken is what is seen here, and not what another producer has put there since.
-    if (body.at === undefined) {
-        await orderProgram("POST", `${base}/take`, body, { headers: { "If-Match": tag }, isClip: Boolean(preview.media) });
-        return announce("The preview is the program now.");
-    }
-    await request("POST", `${base}/take`, body, { "If-Match": tag });
+    if (body.at === undefined) return announce("The preview is the program now.");
     await refreshPending();
     announce("The take waits for its moment.");
 }
@@ -258,9 +263,12 @@ $("cancel-take").onclick = () => attempt($("pending-error"), async () => {
     }
 }, $("cancel-take"));
 
-/** Begins to follow the preview and the take that waits. */
-export async function startPreview() {
+/** Begins to show and to follow the preview, and the take that waits; `isRunning()` says whether there is a picture to ask for. */
+export async function startPreview(isRunning) {
     await refreshPreview();
+    // With what goes on over it.
+    const pathOf = () => `${base}/preview.jpg?${kept().map((part) => `keeps=${part}`).join("&")}`;
+    still = new Still("preview", pathOf, 3000, isRunning);
     repeat(refreshPreview, 2000);
     // While none waits, only a colleague can make one.
     const followPending = single(refreshPending);

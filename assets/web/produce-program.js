@@ -93,14 +93,14 @@ export function tellShown({ programTime, ready }) {
 
 // Pictures of what is out and what comes next
 
-/** Keeps one picture up to date: one request at a time, none while the page is hidden. */
-class Still {
-    #picture; #blank; #path; #address = null; #isWanted;
+/** Keeps one picture up to date, whose path a function says: one request at a time, none while the page is hidden. */
+export class Still {
+    #picture; #blank; #pathOf; #address = null; #isWanted;
 
-    constructor(name, path, intervalMs, isWanted) {
+    constructor(name, pathOf, intervalMs, isWanted) {
         this.#picture = $(`${name}-picture`);
         this.#blank = $(`${name}-blank`);
-        this.#path = path;
+        this.#pathOf = pathOf;
         this.#isWanted = isWanted;
         this.look = repeat(() => this.#look(), intervalMs);
     }
@@ -109,7 +109,7 @@ class Still {
         if (!this.#isWanted()) return this.#clear();
         let response;
         try {
-            response = await fetch(this.#path, { credentials: "same-origin", cache: "no-store" });
+            response = await fetch(this.#pathOf(), { credentials: "same-origin", cache: "no-store" });
         } catch {
             return this.#clear("The studio can't be reached.");
         }
@@ -133,18 +133,12 @@ class Still {
     }
 }
 
-let preview = null;
-
-/** Looks at the preview's picture anew. */
-export function lookAtPreview() { preview?.look(); }
-
 /** Begins to show and to follow the program; `isRunning()` says whether there is a picture to ask for. */
 export async function startProgram(isRunning) {
     layouts = await requestAll(`${base}/layouts`);
     await refreshProgram();
     repeat(refreshProgram, 2000);
-    new Still("program", `${base}/program.jpg`, 1000, isRunning);
-    preview = new Still("preview", `${base}/preview.jpg`, 3000, isRunning);
+    new Still("program", () => `${base}/program.jpg`, 1000, isRunning);
 }
 
 /** Whether the program is live. */

@@ -111,8 +111,9 @@ async function start() {
     startPeople();
     startPresets();
     startSound();
-    begin($("program-error"), () => startProgram(() => state === "starting" || state === "live"));
-    begin($("program-error"), startPreview);
+    const isRunning = () => state === "starting" || state === "live";
+    begin($("program-error"), () => startProgram(isRunning));
+    begin($("program-error"), () => startPreview(isRunning));
     begin($("clips-error"), startFiles);
     begin($("shown-error"), startOverlays);
     begin($("slides-error"), refreshDecks);

@@ -18,26 +18,35 @@ struct BenchStage {
         isCentred: false, unit: 30, opacity: 255, motion: .none, part: OverlayPresence.whole)
 
     let store = GraphicsStore()
-    let background: RGBABitmap, slide: RGBABitmap, lowerThird: RGBABitmap
-    private let layout: Layout?
+    /// The stills as they were decoded.
+    struct Stills {
+        var background: RGBABitmap, slide: RGBABitmap, lowerThird: RGBABitmap
 
-    /// Reads `bg.png`, `slide.png` and `lt.png`.
-    ///
-    /// - Parameters:
-    ///   - folder: where they lie.
-    ///   - layout: shows the speakers by a layout instead, over the background.
-    init(folder: URL, layout: Layout?) throws {
-        func read(_ name: String) throws -> RGBABitmap {
-            try PictureDecoder.decode(Data(contentsOf: folder.appending(path: name)))
+        /// Reads `bg.png`, `slide.png` and `lt.png`.
+        init(folder: URL) throws {
+            func read(_ name: String) throws -> RGBABitmap {
+                try PictureDecoder.decode(Data(contentsOf: folder.appending(path: name)))
+            }
+            background = try read("bg.png")
+            slide = try read("slide.png")
+            lowerThird = try read("lt.png")
         }
-        background = try read("bg.png")
-        slide = try read("slide.png")
-        lowerThird = try read("lt.png")
+    }
+
+    private let layout: Layout?
+    private let backgroundSize: PixelSize, slideSize: PixelSize
+
+    /// Puts stills in the store; like the program, the stage keeps them as they are drawn, and not as they were decoded.
+    ///
+    /// - Parameter layout: shows the speakers by a layout instead, over the background.
+    init(_ stills: Stills, layout: Layout?) {
         self.layout = layout
-        store.add(image: "bg", background)
-        store.add(slide: Slides(deck: "slide", page: 1), slide)
-        store.add(image: "lt", lowerThird)
-        store.add(.overlay(OverlayDrawing(Self.overlay)), overlay: GraphicsPainter.graphic(lowerThird))
+        backgroundSize = PixelSize(width: stills.background.width, height: stills.background.height)
+        slideSize = PixelSize(width: stills.slide.width, height: stills.slide.height)
+        store.add(image: "bg", stills.background)
+        store.add(slide: Slides(deck: "slide", page: 1), stills.slide)
+        store.add(image: "lt", stills.lowerThird)
+        store.add(.overlay(OverlayDrawing(Self.overlay)), overlay: GraphicsPainter.graphic(stills.lowerThird))
     }
 
     /// What is to be drawn.
@@ -53,10 +62,9 @@ struct BenchStage {
                 time: ProgramTime(milliseconds: Int64(frame) * 1000 / 30), canvas: Self.canvas)
         }
         func whole(_ size: PixelSize) -> PixelRect { PixelRect(width: size.width, height: size.height) }
-        func size(_ bitmap: RGBABitmap) -> PixelSize { PixelSize(width: bitmap.width, height: bitmap.height) }
         var operations: [DrawOperation] = [
-            .background(.image("bg"), crop: whole(size(background))),
-            .slide(Slides(deck: "slide", page: 1), placement: .init(crop: whole(size(slide)), rect: Self.slide)),
+            .background(.image("bg"), crop: whole(backgroundSize)),
+            .slide(Slides(deck: "slide", page: 1), placement: .init(crop: whole(slideSize), rect: Self.slide)),
         ]
         for (index, rect) in Self.cameras.enumerated() {
             let source = Self.speaker(index)

@@ -74,7 +74,7 @@ public struct CompositorBench {
     ///     nowhere.
     /// - Throws: when a file can't be read or written, or a codec refuses.
     public func run(_ mode: Mode, output: URL? = nil) throws -> Cost {
-        let stage = try BenchStage(folder: folder, layout: layout), sources = try sources()
+        let stage = try BenchStage(.init(folder: folder), layout: layout), sources = try sources()
         let renderers = (0..<max(1, programs)).map { _ in ProgramRenderer(canvas: BenchStage.canvas, store: stage.store)
         }
         var file: FileHandle?
@@ -123,14 +123,14 @@ public struct CompositorBench {
     ///
     /// - Parameter files: of 1920×1080 pictures.
     public func compare(_ files: [URL]) throws -> [Quality] {
-        let stage = try BenchStage(folder: folder, layout: nil), sources = try sources()
+        let stills = try BenchStage.Stills(folder: folder), sources = try sources()
         let handles = try files.map { try FileHandle(forReadingFrom: $0) }
         let size = BenchStage.canvas, length = size.width * size.height * 3 / 2
         var results = files.map { _ in Quality(ssim: 0, worstBlock: 0, worstX: 0, worstY: 0, frames: 0) }
         for _ in 0..<frames {
             guard let pictures = try pictures(of: sources, hearing: false) else { break }
             let cameras = (0..<4).compactMap { pictures[BenchStage.speaker($0)] }
-            let reference = FloatPicture(stage, cameras: cameras)
+            let reference = FloatPicture(stills, cameras: cameras)
             for (index, handle) in handles.enumerated() {
                 guard let data = try handle.read(upToCount: length), data.count == length else { continue }
                 let picture = [UInt8](data).withUnsafeBufferPointer { FloatPicture(i420: $0, size) }

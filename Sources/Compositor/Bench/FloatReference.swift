@@ -83,10 +83,10 @@ struct FloatPicture {
     var y: FloatPlane, u: FloatPlane, v: FloatPlane
 
     /// The stage with its cameras, read as BT.709 limited whatever they say.
-    init(_ stage: BenchStage, cameras: [VideoFrame]) {
-        let background = FloatRGBA(stage.background)
+    init(_ stills: BenchStage.Stills, cameras: [VideoFrame]) {
+        let background = FloatRGBA(stills.background)
         (y, u, v) = (background.y, background.u.halved, background.v.halved)
-        let place = BenchStage.slide, slide = FloatRGBA(stage.slide)
+        let place = BenchStage.slide, slide = FloatRGBA(stills.slide)
         y.lay(slide.y.scaled(width: place.width, height: place.height), x: place.x, y: place.y)
         u.lay(slide.u.scaled(width: place.width, height: place.height).halved, x: place.x / 2, y: place.y / 2)
         v.lay(slide.v.scaled(width: place.width, height: place.height).halved, x: place.x / 2, y: place.y / 2)
@@ -99,7 +99,7 @@ struct FloatPicture {
             u.lay(plane(frame.u, frame.chromaStride, 2), x: rect.x / 2, y: rect.y / 2)
             v.lay(plane(frame.v, frame.chromaStride, 2), x: rect.x / 2, y: rect.y / 2)
         }
-        let third = FloatRGBA(stage.lowerThird), at = BenchStage.lowerThird
+        let third = FloatRGBA(stills.lowerThird), at = BenchStage.lowerThird
         y.lay(third.y, alpha: third.alpha, x: at.x, y: at.y)
         u.lay(third.u.halved, alpha: third.alpha.halved, x: at.x / 2, y: at.y / 2)
         v.lay(third.v.halved, alpha: third.alpha.halved, x: at.x / 2, y: at.y / 2)

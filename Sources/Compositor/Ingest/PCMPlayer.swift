@@ -176,10 +176,7 @@ struct PCMPlayer {
     }
 
     private static func falling(_ index: Int) -> Float { 1 - rising(index) }
-    private static func rising(_ index: Int) -> Float {
-        let part = min(1, Float(index) / Float(fade))
-        return part * part * (3 - 2 * part)
-    }
+    private static func rising(_ index: Int) -> Float { GainRamp.rise(min(1, Float(index) / Float(fade))) }
 
     /// Reads between samples by Catmull and Rom's cubic; what is not there is silent.
     private func render(

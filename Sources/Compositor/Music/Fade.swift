@@ -11,7 +11,9 @@ struct Fade: Sendable, Equatable {
     private var at = 0, length = 0
 
     /// Where it is.
-    var gain: Float { at >= length ? target : Self.gain(from, target, at, length) }
+    var gain: Float {
+        at >= length ? target : from + (target - from) * GainRamp.rise(Float(at) / Float(length))
+    }
 
     /// Whether it is silent, and stays so.
     var isSilent: Bool { at >= length && target == 0 }
@@ -37,11 +39,5 @@ struct Fade: Sendable, Equatable {
             samples[2 * index] *= gain
             samples[2 * index + 1] *= gain
         }
-    }
-
-    /// 3t² − 2t³, as `GainRamp` over its block.
-    private static func gain(_ from: Float, _ target: Float, _ at: Int, _ length: Int) -> Float {
-        let t = Float(at) / Float(length)
-        return from + (target - from) * t * t * (3 - 2 * t)
     }
 }

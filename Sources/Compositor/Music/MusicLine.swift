@@ -55,7 +55,7 @@ struct MusicLine: Sendable {
         take(count, into: block)
         if let left, let tail {
             for at in 0..<count where left - at < tail {
-                let t = Float(left - at) / Float(tail), gain = t * t * (3 - 2 * t)
+                let gain = GainRamp.rise(Float(left - at) / Float(tail))
                 block[2 * at] *= gain
                 block[2 * at + 1] *= gain
             }

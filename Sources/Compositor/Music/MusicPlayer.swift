@@ -9,7 +9,7 @@ import Synchronization
 /// Its pace is that of who asks: a block begins where the one before ended, and while nobody asks it keeps its place. The
 /// next pass is read while the end of the one before waits to be heard, so that nothing lies between them. What is short
 /// enough to wait as a whole is read once and repeated from memory: a jingle of a second would else be a process a second.
-final class MusicPlayer: Sendable {
+final class MusicPlayer: StartPlayer {
     /// Samples that wait to be heard: 20 s; and those that are there before it begins.
     static let soundLimit = 20 * 48_000, readySamples = 24_000
     /// Pieces that wait to be heard: a file may have a single sample.
@@ -22,12 +22,11 @@ final class MusicPlayer: Sendable {
         var line: MusicLine
         var pass: (any MusicPass)?
         var failure: String?
-        var isStopped = false, isSettled = false
+        var isStopped = false
         /// Whether the reader waits for room.
         var isFull = false
         /// Whether a block was given.
         var hasBegun = false
-        var onSettled: [@Sendable () -> Void] = []
 
         var hasRoom: Bool {
             line.waiting < MusicPlayer.soundLimit && line.chunkCount < MusicPlayer.chunkLimit
@@ -50,21 +49,28 @@ final class MusicPlayer: Sendable {
         case end, failed(String), broken(String), stopped
     }
 
+    let settled = FirstAnswer<Void>()
+    /// Counts the blocks that were not there when they were due.
+    let faults: RollFaults
     private let open: @Sendable (Int64) -> (any MusicPass)?
     private let pauseMs: Int64
     private let state: Mutex<State>
     /// Wakes the reader: something was heard, or is to go on.
     private let woken = BoundedQueue<Bool>(capacity: 1)
     private let thread = Mutex<MediaThread?>(nil)
-    private let gapCount = Atomic<UInt64>(0)
 
     /// Starts to read.
     ///
     /// - Parameters:
     ///   - fromMs: where the first pass begins; each one after it begins at the start.
     ///   - pauseMs: how long to wait after a process has died, doubled each time.
+    ///   - faults: counts the blocks that are not there when they are due.
     ///   - open: begins a pass at a place, in milliseconds; nil when that can't be.
-    init(fromMs: Int64, pauseMs: Int64 = 200, open: @escaping @Sendable (Int64) -> (any MusicPass)?) {
+    init(
+        fromMs: Int64, pauseMs: Int64 = 200, faults: RollFaults = RollFaults(),
+        open: @escaping @Sendable (Int64) -> (any MusicPass)?
+    ) {
+        self.faults = faults
         self.open = open
         self.pauseMs = pauseMs
         state = Mutex(State(line: MusicLine(position: fromMs * 48)))
@@ -74,34 +80,21 @@ final class MusicPlayer: Sendable {
     }
 
     /// Starts to read a file that stays open while this lives.
-    convenience init(executable: String, file: RollFile, fromMs: Int64) {
-        self.init(fromMs: fromMs) {
+    convenience init(executable: String, file: RollFile, fromMs: Int64, faults: RollFaults = RollFaults()) {
+        self.init(fromMs: fromMs, faults: faults) {
             RollProcess(executable: executable, file: file.descriptor, fromMs: $0, soundOnly: true)
         }
     }
 
-    /// Blocks that were not there when they were due.
-    var gaps: UInt64 { gapCount.load(ordering: .relaxed) }
-    /// Whether its first samples are there, or never will be.
-    var isSettled: Bool { state.withLock { $0.isSettled } }
     /// Whether there is something to be heard.
-    var isReady: Bool { state.withLock { $0.isSettled && $0.line.waiting > 0 } }
+    var isReady: Bool { settled.isGiven && waiting > 0 }
     /// How it ended, once everything was heard; nil while it goes on.
     var end: RollEnd? { state.withLock { $0.end } }
-    /// Where it stands, from the start of the file.
     var positionMs: Int64 { state.withLock { max(0, $0.line.position) / 48 } }
     /// How many samples wait to be heard.
     var waiting: Int { state.withLock { $0.line.waiting } }
     /// Whether the next block lies ready, or nothing comes any more.
     var hasAhead: Bool { state.withLock { $0.line.waiting >= 960 || $0.line.isComplete } }
-
-    func whenSettled(_ body: @escaping @Sendable () -> Void) {
-        let isNow = state.withLock { state in
-            if !state.isSettled { state.onSettled.append(body) }
-            return state.isSettled
-        }
-        if isNow { body() }
-    }
 
     /// Ends it; it has no samples any more, and may be asked for them.
     func stop() {
@@ -112,7 +105,7 @@ final class MusicPlayer: Sendable {
         guard isFirst else { return }
         pass?.kill()
         woken.close()
-        settle()
+        settled.give()
         // The end of a killed process takes a moment, which none of those who call this have.
         NIOThreadPool.singleton.submit { [self] _ in thread.withLock { $0 }?.join() }
     }
@@ -138,7 +131,7 @@ final class MusicPlayer: Sendable {
             }
             return (isAny, !isAny && state.hasBegun && state.end == nil, wakes)
         }
-        if isGap { gapCount.wrappingAdd(1, ordering: .relaxed) }
+        if isGap { faults.soundGaps.wrappingAdd(1, ordering: .relaxed) }
         if wakes { woken.push(true) }
         return isAny
     }
@@ -146,7 +139,7 @@ final class MusicPlayer: Sendable {
     // MARK: - The reader's thread
 
     private func read(from fromMs: Int64) {
-        defer { settle() }
+        defer { settled.give() }
         var from = fromMs, beginsAgain = false, whole: [Float]?
         while true {
             if let whole {
@@ -235,10 +228,10 @@ final class MusicPlayer: Sendable {
             }
             guard let isTaken else { return false }
             if isTaken {
-                if waiting >= Self.readySamples { settle() }
+                if waiting >= Self.readySamples { settled.give() }
                 return true
             }
-            settle()
+            settled.give()
             // Room comes when something was heard.
             _ = woken.pop()
         }
@@ -254,7 +247,7 @@ final class MusicPlayer: Sendable {
             }
             guard let loops else { return false }
             if loops { return true }
-            settle()
+            settled.give()
             _ = woken.pop()
         }
     }
@@ -274,14 +267,5 @@ final class MusicPlayer: Sendable {
             state.failure = reason
             state.line.isComplete = true
         }
-    }
-
-    private func settle() {
-        let waiting = state.withLock { state in
-            state.isSettled = true
-            defer { state.onSettled = [] }
-            return state.onSettled
-        }
-        for tell in waiting { tell() }
     }
 }

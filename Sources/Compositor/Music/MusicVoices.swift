@@ -17,9 +17,11 @@ struct MusicVoices: Sendable {
     static let leavingLimit = 3
 
     private var voices: [Voice] = []
+    /// The block of a piece, and that of one of its starts.
+    private var sum = [Float](repeating: 0, count: 960), part = [Float](repeating: 0, count: 960)
 
     /// Whether a player is heard, or may be again.
-    func has(_ player: MusicPlayer) -> Bool { voices.contains { $0.player === player } }
+    func has(_ player: MusicPlayer?) -> Bool { voices.contains { $0.player === player } }
 
     /// The player of a start that is heard, or fades out.
     func player(of key: MusicShelf.Key) -> MusicPlayer? { voices.first { $0.key == key }?.player }
@@ -64,13 +66,9 @@ struct MusicVoices: Sendable {
 
     /// Gives the next block of each piece that is not silent.
     ///
-    /// - Parameters:
-    ///   - sum: room for what is given, 960 samples.
-    ///   - part: room for 960 samples more.
-    ///   - body: gets a piece and the sum of its starts.
+    /// - Parameter body: gets a piece and the sum of its starts, 960 samples.
     /// - Returns: the players that have faded out.
     mutating func give(
-        _ sum: UnsafeMutableBufferPointer<Float>, _ part: UnsafeMutableBufferPointer<Float>,
         _ body: (String, UnsafeBufferPointer<Float>) -> Void
     ) -> [(key: MusicShelf.Key, player: MusicPlayer)] {
         var hasEnded = false
@@ -80,31 +78,37 @@ struct MusicVoices: Sendable {
             if voices[..<index].contains(where: { $0.key.asset == asset }) { continue }
             var isAny = false
             for other in index..<voices.count where voices[other].key.asset == asset {
-                let isHeard = Self.read(&voices[other], into: isAny ? part : sum)
-                if isHeard, isAny { for at in 0..<min(sum.count, part.count) { sum[at] += part[at] } }
-                isAny = isAny || isHeard
+                let isHeard = Self.read(&voices[other], into: &part)
+                if isHeard, isAny {
+                    for at in sum.indices { sum[at] += part[at] }
+                } else if isHeard {
+                    swap(&sum, &part)
+                    isAny = true
+                }
                 // One that goes and has nothing more to give has gone.
                 guard voices[other].isLeaving, !isHeard else { continue }
                 voices[other].hasGone = true
                 hasEnded = true
             }
-            if isAny { body(asset, UnsafeBufferPointer(sum)) }
+            if isAny { sum.withUnsafeBufferPointer { body(asset, $0) } }
         }
         guard hasEnded else { return [] }
         defer { voices.removeAll(where: \.hasGone) }
         return voices.filter(\.hasGone).map { (key: $0.key, player: $0.player) }
     }
 
-    private static func read(_ voice: inout Voice, into block: UnsafeMutableBufferPointer<Float>) -> Bool {
-        if !voice.fade.isSilent, voice.player.read(into: block, loops: voice.loops) {
-            voice.fade.apply(to: block)
-            voice.hasSounded = true
+    private static func read(_ voice: inout Voice, into block: inout [Float]) -> Bool {
+        block.withUnsafeMutableBufferPointer { block in
+            if !voice.fade.isSilent, voice.player.read(into: block, loops: voice.loops) {
+                voice.fade.apply(to: block)
+                voice.hasSounded = true
+                return true
+            }
+            guard voice.hasSounded, voice.fade.isSilent || voice.player.end != nil else { return false }
+            // The mix lets what breaks off die away. This has come to its end, and a block of silence says so.
+            voice.hasSounded = false
+            block.update(repeating: 0)
             return true
         }
-        guard voice.hasSounded, voice.fade.isSilent || voice.player.end != nil else { return false }
-        // The mix lets what breaks off die away. This has come to its end, and a block of silence says so.
-        voice.hasSounded = false
-        block.update(repeating: 0)
-        return true
     }
 }

@@ -88,19 +88,11 @@ public final class MediaLibrary: Sendable {
         let tasks = started.filter { waitsForKept || !kept.contains($0.0) }.map(\.1)
         for item in Self.neighbours(of: look.scene) where !isHere(item) && mayBeHad(item) { _ = task(item) }
         guard !tasks.isEmpty else { return needed.allSatisfy(isHere) }
-        // Not a task group: it would wait for the slow child too, because nothing ends the wait for another task's value.
-        let answer = FirstAnswer()
-        let timer = Task {
-            try? await Task.sleep(for: .milliseconds(milliseconds))
-            answer.give(false)
-        }
-        Task {
+        return await FirstAnswer<Bool>.within(milliseconds) { [self] in
             var isComplete = true
             for task in tasks where await !task.value { isComplete = false }
-            answer.give(isComplete && needed.allSatisfy(isHere))
-            timer.cancel()
+            return isComplete && needed.allSatisfy(isHere)
         }
-        return await answer.value
     }
 
     /// Lets nothing take the place of the pictures that a look names.
@@ -210,38 +202,6 @@ public final class MediaLibrary: Sendable {
         guard let slides = scene.slides else { return [] }
         return [1, -1, 2, -2, 3, -3].map { slides.page + $0 }.filter { $0 >= 1 }.map {
             .slide(Slides(deck: slides.deck, page: $0))
-        }
-    }
-}
-
-/// A question that several may answer, and the first of them does.
-final class FirstAnswer: Sendable {
-    private struct State {
-        var answer: Bool?
-        var asking: CheckedContinuation<Bool, Never>?
-    }
-    private let state = Mutex(State())
-
-    func give(_ answer: Bool) {
-        let asking = state.withLock { state -> CheckedContinuation<Bool, Never>? in
-            guard state.answer == nil else { return nil }
-            state.answer = answer
-            defer { state.asking = nil }
-            return state.asking
-        }
-        asking?.resume(returning: answer)
-    }
-
-    /// To be asked once.
-    var value: Bool {
-        get async {
-            await withCheckedContinuation { continuation in
-                let known = state.withLock { state -> Bool? in
-                    if state.answer == nil { state.asking = continuation }
-                    return state.answer
-                }
-                if let known { continuation.resume(returning: known) }
-            }
         }
     }
 }

@@ -8,8 +8,6 @@ import Synchronization
 final class BuiltInRoll: Roll {
     private struct State {
         var pictures: [VideoFrame] = []
-        var isSettled = false
-        var onSettled: [@Sendable () -> Void] = []
         var zero: MonotonicTime?
         var position: Int64 = 0
         var end: RollEnd?
@@ -20,6 +18,7 @@ final class BuiltInRoll: Roll {
         }
     }
 
+    let settled = FirstAnswer<Void>()
     private let media: BuiltInMedia
     private let state = Mutex(State())
 
@@ -33,39 +32,25 @@ final class BuiltInRoll: Roll {
         self.media = media
         state.withLock { $0.position = max(0, min(fromMs, media.durationMs ?? fromMs)) * 1_000_000 }
         if media == .bars {
-            state.withLock { state in
-                state.pictures = [ColorBars.make(width: 1920, height: 1080)]
-                state.isSettled = true
-            }
+            state.withLock { $0.pictures = [ColorBars.make(width: 1920, height: 1080)] }
+            settled.give()
             return
         }
         let texts = media == .slate ? ["STAND BY"] : (1...10).reversed().map(String.init)
         Task { [self] in
             let pictures = try? await shop.panels(texts, size: PixelSize(width: 960, height: 540))
-            let waiting = state.withLock { state in
+            state.withLock { state in
                 state.pictures = pictures ?? []
-                state.isSettled = true
                 if state.pictures.isEmpty { state.end = .failed("It can't be drawn.") }
-                defer { state.onSettled = [] }
-                return state.onSettled
             }
-            for tell in waiting { tell() }
+            settled.give()
         }
     }
 
-    var isSettled: Bool { state.withLock { $0.isSettled } }
     var isReady: Bool { state.withLock { !$0.pictures.isEmpty } }
     var shown: VideoFrame? { state.withLock { $0.picture } }
     var positionMs: Int64 { state.withLock { $0.position / 1_000_000 } }
     var end: RollEnd? { state.withLock { $0.end } }
-
-    func whenSettled(_ body: @escaping @Sendable () -> Void) {
-        let isNow = state.withLock { state in
-            if !state.isSettled { state.onSettled.append(body) }
-            return state.isSettled
-        }
-        if isNow { body() }
-    }
 
     func picture(_ showing: ProgramVideo.Showing, isPlaying: Bool) -> VideoFrame? {
         state.withLock { state in

@@ -37,20 +37,19 @@ final class RollPlayer: Roll {
         var pictureLength: Int64 = 33_333_333, lastStamp: Int64?
         var failure: String?
         var end: RollEnd?
-        var isSettled = false
-        var onSettled: [@Sendable () -> Void] = []
     }
 
     /// Stamps are rounded, by up to a millisecond in WebM: what is due within two is due.
     private static let rounding: Int64 = 2_000_000
 
+    let settled = FirstAnswer<Void>()
     /// How far ahead of a moment a picture may be due to be shown at it.
     private let reach: Int64
     private let state: Mutex<State>
     private let queue = BoundedQueue<VideoFrame>(capacity: pictureLimit)
     private let heard = BoundedQueue<Bool>(capacity: 1)
     private let thread = Mutex<MediaThread?>(nil)
-    private let late = Atomic<UInt64>(0), gaps = Atomic<UInt64>(0)
+    private let faults: RollFaults
 
     /// Starts to read.
     ///
@@ -59,7 +58,12 @@ final class RollPlayer: Roll {
     ///   - file: gives the open file, which stays open while this lives.
     ///   - fromMs: where to begin.
     ///   - frameRate: of the program.
-    init(executable: String, file: RollFile, fromMs: Int64, frameRate: FrameRate = FrameRate(30)) {
+    ///   - faults: counts what it misses.
+    init(
+        executable: String, file: RollFile, fromMs: Int64, frameRate: FrameRate = FrameRate(30),
+        faults: RollFaults = RollFaults()
+    ) {
+        self.faults = faults
         // Less than half a frame by the rounding, so that two pictures of a frame's length are not shown in one.
         reach = max(Self.rounding, Int64(500_000_000 / frameRate.perSecond) - Self.rounding)
         state = Mutex(State(position: fromMs * 1_000_000))
@@ -68,27 +72,13 @@ final class RollPlayer: Roll {
         }
     }
 
-    /// Pictures that came too late to be shown, and blocks of sound that were not there.
-    var faults: (late: UInt64, gaps: UInt64) {
-        (late.load(ordering: .relaxed), gaps.load(ordering: .relaxed))
-    }
-
     /// Whether something lies ready for the next moment, or nothing comes any more.
-    var hasAhead: Bool { queue.count > 2 || state.withLock { $0.isSettled && $0.process == nil } }
+    var hasAhead: Bool { queue.count > 2 || settled.isGiven && state.withLock { $0.process == nil } }
 
-    var isSettled: Bool { state.withLock { $0.isSettled } }
     var isReady: Bool { state.withLock { $0.shown != nil && $0.end?.failure == nil } }
     var shown: VideoFrame? { state.withLock { $0.end?.failure == nil ? $0.shown : nil } }
     var end: RollEnd? { state.withLock { $0.end } }
     var positionMs: Int64 { state.withLock { max(0, $0.position) / 1_000_000 } }
-
-    func whenSettled(_ body: @escaping @Sendable () -> Void) {
-        let isNow = state.withLock { state in
-            if !state.isSettled { state.onSettled.append(body) }
-            return state.isSettled
-        }
-        if isNow { body() }
-    }
 
     func stop() {
         let process = state.withLock { state in
@@ -98,7 +88,7 @@ final class RollPlayer: Roll {
         process?.kill()
         queue.close()
         heard.close()
-        settle()
+        settled.give()
         // The end of a killed process takes a moment, which none of those who call this have.
         NIOThreadPool.singleton.submit { [self] _ in thread.withLock { $0 }?.join() }
     }
@@ -127,7 +117,7 @@ final class RollPlayer: Roll {
                 state.next = nil
                 steps += 1
             }
-            if steps > 3 { late.wrappingAdd(UInt64(steps - 3), ordering: .relaxed) }
+            if steps > 3 { faults.latePictures.wrappingAdd(UInt64(steps - 3), ordering: .relaxed) }
             if state.next == nil, queue.isFinished, now + Self.rounding >= state.endStamp ?? 0 {
                 state.end = state.failure.map { .failed($0) } ?? .over
                 state.zero = nil
@@ -160,7 +150,9 @@ final class RollPlayer: Roll {
                 }
                 isAny = true
             }
-            if !isAny, state.endStamp == nil, state.lastStamp != nil { gaps.wrappingAdd(1, ordering: .relaxed) }
+            if !isAny, state.endStamp == nil, state.lastStamp != nil {
+                faults.soundGaps.wrappingAdd(1, ordering: .relaxed)
+            }
             return isAny
         }
     }
@@ -168,7 +160,7 @@ final class RollPlayer: Roll {
     // MARK: - The reader's thread
 
     private func read(_ executable: String, _ file: RollFile, _ fromMs: Int64) {
-        defer { settle() }
+        defer { settled.give() }
         // A process that dies while a slot is given back must not end this one.
         var broken = sigset_t()
         sigemptyset(&broken)
@@ -249,7 +241,7 @@ final class RollPlayer: Roll {
             return true
         }
         if isFirst {
-            settle()
+            settled.give()
             return true
         }
         return queue.push(frame, until: nil)
@@ -269,15 +261,6 @@ final class RollPlayer: Roll {
             // Room comes when something was heard.
             _ = heard.pop()
         }
-    }
-
-    private func settle() {
-        let waiting = state.withLock { state in
-            state.isSettled = true
-            defer { state.onSettled = [] }
-            return state.onSettled
-        }
-        for tell in waiting { tell() }
     }
 }
 

@@ -87,8 +87,6 @@ struct SoundStrip: Sendable {
 
     /// From 1 to 0 without a corner.
     static func fall(_ index: Int, _ count: Int) -> Float {
-        guard index < count else { return 0 }
-        let rest = 1 - Float(index) / Float(count)
-        return rest * rest * (3 - 2 * rest)
+        index < count ? GainRamp.rise(1 - Float(index) / Float(count)) : 0
     }
 }

@@ -102,8 +102,7 @@ extension PendingTake {
     ///   - layout: the layout of the take's scene; nil when it is not known.
     public func scene(after old: Scene, layout: Layout?) -> Scene {
         let run = scene.media?.run ?? scene.audio.music?.run ?? 0
-        var scene = scene
-        if keepsMusic == true { scene.audio.music = old.audio.music }
-        return scene.coming(after: old, run: run, layout: layout, lengthMs: rollLengthMs)
+        return scene.keeping(keeps ?? [], of: old)
+            .coming(after: old, run: run, layout: layout, lengthMs: rollLengthMs)
     }
 }

@@ -102,7 +102,7 @@ public final class EventPipeline: Sendable {
             segments.join()
             throw error
         }
-        front = MediaThread(name: "ladder") {
+        front = MediaThread(name: "ladder", niceness: RungWorker.niceness) {
             while !input.isFinished {
                 // 20 ms: finer than a frame, so that a held picture comes in time.
                 if let entry = input.pop(until: SystemClock.monotonic().advanced(byMilliseconds: 20)) {

@@ -13,6 +13,10 @@ final class RungWorker: Sendable {
         case finish(rung: Int, slot: Int64)
     }
 
+    /// The ladder is seconds behind the camera by design, and takes most of the time there is: on a full machine the program's picture and
+    /// sound go first (a third of the weight; docs/decisions/011-who-waits-on-a-full-machine.md).
+    static let niceness: Int32 = 5
+
     let jobs: BoundedQueue<Job>
     private let thread: MediaThread
 
@@ -30,7 +34,7 @@ final class RungWorker: Sendable {
     ) {
         let jobs = BoundedQueue<Job>(capacity: queueDepth)
         self.jobs = jobs
-        thread = MediaThread(name: "rungs-\(index)") {
+        thread = MediaThread(name: "rungs-\(index)", niceness: Self.niceness) {
             var encoders = RungEncoders(ladder: ladder, outputs: outputs, report: report, countError: countError)
             while let job = jobs.pop() { encoders.perform(job) }
         }

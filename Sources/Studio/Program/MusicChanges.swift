@@ -67,4 +67,7 @@ extension SceneReferences {
 extension Scene {
     /// Whether the scene plays a piece of sound.
     func plays(music: String) -> Bool { audio.music?.asset == music }
+
+    /// Whether a video or a piece of sound is the scene's, whatever it does there.
+    func hasLoaded(_ asset: String) -> Bool { plays(music: asset) || media?.asset == asset }
 }

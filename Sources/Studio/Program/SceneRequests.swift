@@ -89,6 +89,18 @@ extension Request {
     }
 }
 
+extension ScenePart {
+    /// Reads the names of what is kept of the program.
+    ///
+    /// - Throws: `Problem` 422 with a pointer to the first that is none.
+    static func read(_ names: [String]) throws(Problem) -> [ScenePart] {
+        for (index, name) in names.enumerated() where ScenePart(rawValue: name) == nil {
+            throw .invalid("music, levels, overlays and slides can be kept.", pointer: "/keeps/\(index)")
+        }
+        return allCases.filter { names.contains($0.rawValue) }
+    }
+}
+
 extension Problem {
     /// What is wrong with a scene or a layout.
     init(_ error: SceneError) { self = .invalid(error.reason, pointer: error.pointer) }

@@ -12,11 +12,11 @@ extension ProgramStore {
     /// - Parameters:
     ///   - event: the event's slug.
     ///   - at: when it becomes the program.
-    ///   - keepsMusic: whether the music that is on air by then goes on, whatever the preview says of music.
+    ///   - keeps: what is on air by then and goes on, whatever the preview says of it.
     ///   - make: is given what the program is made of, and says how it comes; throws to refuse.
     /// - Throws: `Problem` 404 when there is no such event, or what `make` throws.
     func schedule(
-        _ event: String, at: ProgramTime, keepsMusic: Bool = false,
+        _ event: String, at: ProgramTime, keeps: [ScenePart] = [],
         _ make: @escaping @Sendable (ProgramState, SceneReferences) throws -> ProgramChange.Transition
     ) async throws -> PendingTake {
         try await database.write { [builtIn, themes] database in
@@ -30,7 +30,7 @@ extension ProgramStore {
             scene.audio.music?.run = run
             let take = PendingTake(
                 id: RandomToken.id(), scene: scene, transition: transition, at: at,
-                rollLengthMs: scene.media.flatMap { references.length(of: $0.asset) }, keepsMusic: keepsMusic)
+                rollLengthMs: scene.media.flatMap { references.length(of: $0.asset) }, keeps: keeps)
             try database.execute(
                 sql: "INSERT OR REPLACE INTO pendingTake (event, org, id, take, at) VALUES (?, ?, ?, ?, ?)",
                 arguments: [
@@ -45,11 +45,11 @@ extension ProgramStore {
     ///
     /// - Parameters:
     ///   - event: the event's slug.
-    ///   - keepsMusic: whether the music that is on air goes on, whatever the preview says of music.
+    ///   - keeps: what is on air and goes on, whatever the preview says of it.
     ///   - make: is given what the program is made of, and says how it comes; throws to refuse.
     /// - Throws: `Problem` 404 when there is no such event, or what `make` throws.
     func takePreview(
-        _ event: String, keepsMusic: Bool = false,
+        _ event: String, keeps: [ScenePart] = [],
         _ make: @escaping @Sendable (ProgramState, SceneReferences) throws -> ProgramChange.Transition
     ) async throws -> (state: ProgramState, transition: ProgramChange.Transition) {
         try await database.write { [builtIn, themes] database in
@@ -57,9 +57,7 @@ extension ProgramStore {
             let state = try Self.update(database, event, builtIn, themes: Set(themes.themes.keys)) {
                 state, references in
                 transition = try make(state, references)
-                var scene = state.preview
-                if keepsMusic { scene.audio.music = state.scene.audio.music }
-                state.bring(scene, among: references)
+                state.bring(state.preview.keeping(keeps, of: state.scene), among: references)
             }
             return (state, transition)
         }

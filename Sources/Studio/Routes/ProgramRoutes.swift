@@ -22,17 +22,18 @@ struct ProgramRoutes: Sendable {
     let nowMs: @Sendable () -> Int64
 
     struct TakeRequest: Decodable {
-        let transition: String?, durationMs: Int64?, at: Int64?, keepsMusic: Bool?
+        let transition: String?, durationMs: Int64?, at: Int64?, keeps: [String]?
     }
 
     /// The take that waits.
     struct PendingView: Encodable {
-        let at: Int64, transition: String, durationMs: Int64, scene: Scene
+        let at: Int64, transition: String, durationMs: Int64, keeps: [ScenePart], scene: Scene
 
         init(_ take: PendingTake) {
             at = take.at.milliseconds
             transition = take.transition.kind.rawValue
             durationMs = take.transition.milliseconds
+            keeps = take.keeps ?? []
             scene = take.scene
         }
     }
@@ -106,10 +107,12 @@ struct ProgramRoutes: Sendable {
             let event = try await running(context)
             return try await still("\(event)/program") { try await control.still(nil, event: event) }
         }
-        book.add(.get, "/v1/events/{event}/preview.jpg", .permission(.seeStudio)) { _, context in
+        book.add(.get, "/v1/events/{event}/preview.jpg", .permission(.seeStudio)) { request, context in
+            let keeps = try ScenePart.read(request.uri.queryParameters.getAll("keeps"))
             let event = try await running(context), state = try await programs.state(of: event)
-            return try await still("\(event)/preview/\(state.previewVersion)") {
-                try await control.still(state.preview, event: event)
+            let kept = keeps.isEmpty ? "" : "/\(state.version)/\(keeps.map(\.rawValue).joined(separator: "+"))"
+            return try await still("\(event)/preview/\(state.previewVersion)\(kept)") {
+                try await control.still(state.preview.keeping(keeps, of: state.scene), event: event)
             }
         }
     }
@@ -145,14 +148,13 @@ struct ProgramRoutes: Sendable {
 
     private func take(_ request: Request, _ context: WebContext) async throws -> Response {
         let event = try context.requireEvent().id, body = try await request.json(TakeRequest.self, context)
-        let now = nowMs()
+        let now = nowMs(), keeps = try ScenePart.read(body.keeps ?? [])
         if let at = body.at, !(0...(now + Self.aheadLimitMs)).contains(at) {
             throw Problem.invalid("at is a program time within the next 24 hours.", pointer: "/at")
         }
         if let at = body.at, at > now {
-            let take = try await programs.schedule(
-                event, at: ProgramTime(milliseconds: at), keepsMusic: body.keepsMusic ?? false
-            ) { state, references in
+            let take = try await programs.schedule(event, at: ProgramTime(milliseconds: at), keeps: keeps) {
+                state, references in
                 try request.checkIfMatch(state.previewETag)
                 try references.check(state.preview)
                 return try Self.transition(body, references.layouts[state.preview.layout])
@@ -162,8 +164,7 @@ struct ProgramRoutes: Sendable {
                 Shown(take.scene, ShownAt(programTime: take.at, isReady: isReady)), status: .accepted,
                 headers: [.eTag: take.etag])
         }
-        let (state, transition) = try await programs.takePreview(event, keepsMusic: body.keepsMusic ?? false) {
-            state, references in
+        let (state, transition) = try await programs.takePreview(event, keeps: keeps) { state, references in
             try request.checkIfMatch(state.previewETag)
             try references.check(state.preview)
             return try Self.transition(body, references.layouts[state.preview.layout])

@@ -61,11 +61,15 @@ struct RollRoutes: Sendable {
                 request, context in
                 let order = try await request.json(Order.self, context).read()
                 return try await change(request, context) { program, asset, references in
-                    guard references.audios[asset] == nil else {
-                        return try program.playMusic(
+                    let isLoaded = program.scene.hasLoaded(asset)
+                    if references.audios[asset] != nil {
+                        try program.playMusic(
                             asset, order, state: state == .playing ? .playing : .paused, among: references)
+                    } else {
+                        try program.play(asset, order, state: state, among: references)
                     }
-                    try program.play(asset, order, state: state, among: references)
+                    // What somebody else has replaced meanwhile does not come back to be paused; who means to load it says where.
+                    guard isLoaded || state == .playing || order.positionMs != nil else { throw Self.isNotLoaded }
                 }
             }
         }

@@ -36,6 +36,17 @@ struct TestTone {
             return [value, value]
         }
     }
+
+    /// The amplitude of a tone in mono samples, which hold whole periods of it and of whatever else is in them.
+    static func amplitude(of frequency: Double, in samples: some Collection<Float>) -> Double {
+        var sine = 0.0, cosine = 0.0
+        for (at, sample) in samples.enumerated() {
+            let angle = 2 * Double.pi * frequency * Double(at) / 48_000
+            sine += Double(sample) * sin(angle)
+            cosine += Double(sample) * cos(angle)
+        }
+        return 2 * (sine * sine + cosine * cosine).squareRoot() / Double(samples.count)
+    }
 }
 
 extension AudioMixer {

@@ -37,23 +37,12 @@ struct MusicDeskTests {
         return samples
     }
 
-    /// The amplitude of a tone of which the samples hold whole periods.
-    private func level(_ frequency: Double, _ samples: some Collection<Float>) -> Double {
-        var sine = 0.0, cosine = 0.0
-        for (at, sample) in samples.enumerated() {
-            let angle = 2 * Double.pi * frequency * Double(at) / 48_000
-            sine += Double(sample) * sin(angle)
-            cosine += Double(sample) * cos(angle)
-        }
-        return 2 * (sine * sine + cosine * cosine).squareRoot() / Double(samples.count)
-    }
-
     /// What half a second of music has once all gains have settled, with somebody who speaks or nobody.
     private func heard(_ look: ProgramLook, isSpeech: Bool, _ others: [SoundSource: TestTone] = [:]) -> Double {
         var desk = SoundDesk(), tones = others.merging([Self.music: Self.tone]) { $1 }
         if isSpeech { tones[Self.ana] = Self.voice }
         desk.set(look)
-        return level(500, mix(&desk, tones, 0..<150).suffix(24_000))
+        return TestTone.amplitude(of: 500, in: mix(&desk, tones, 0..<150).suffix(24_000))
     }
 
     @Test("makes way for speech by 12 dB, or by none, as the scene says, at its own level")
@@ -95,15 +84,15 @@ struct MusicDeskTests {
         (look.scene.audio.music, look.scene.audio.sources) = (nil, [:])
         desk.set(look)
         let going = mix(&desk, [Self.music: Self.tone], 20..<70)
-        #expect(abs(level(500, going) - 0.1) < 0.001)
+        #expect(abs(TestTone.amplitude(of: 500, in: going) - 0.1) < 0.001)
         #expect(ClickDetector(frequency: 500, amplitude: 0.1).worst(going) < -75)
         // It still makes way, and for a roll that plays alone it is silent.
         let under = mix(&desk, [Self.music: Self.tone, Self.ana: Self.voice], 70..<170).suffix(24_000)
-        #expect(abs(level(500, under) - 0.1 * pow(10, -12.0 / 20)) < 0.002)
+        #expect(abs(TestTone.amplitude(of: 500, in: under) - 0.1 * pow(10, -12.0 / 20)) < 0.002)
         look.scene.media = MediaRoll(asset: "v", state: .playing)
         desk.set(look)
         let alone = mix(&desk, [Self.music: Self.tone], 170..<270).suffix(24_000)
-        #expect(level(500, alone) < 1e-4)
+        #expect(TestTone.amplitude(of: 500, in: alone) < 1e-4)
         _ = mix(&desk, [:], 270..<273)
         let ids = desk.mixer.ids
         #expect(!ids.contains(Self.music))
@@ -111,7 +100,7 @@ struct MusicDeskTests {
         look.scene.media = nil
         desk.set(look)
         let later = mix(&desk, [Self.music: Self.tone], 273..<323)
-        #expect(level(500, later) < 1e-5)
+        #expect(TestTone.amplitude(of: 500, in: later) < 1e-5)
     }
 
     @Test("that leaves and comes back at once is heard on, at the level of the scene that it comes with")
@@ -127,7 +116,7 @@ struct MusicDeskTests {
         desk.set(look)
         _ = mix(&desk, [:], 30..<40)
         let again = mix(&desk, [Self.music: Self.tone], 40..<100).suffix(24_000)
-        #expect(abs(level(500, again) - 0.4) < 0.002)
+        #expect(abs(TestTone.amplitude(of: 500, in: again) - 0.4) < 0.002)
     }
 
     @Test("reaches who must not hear themselves, ducked by what they say")
@@ -137,7 +126,8 @@ struct MusicDeskTests {
         let tones = [Self.music: Self.tone, Self.ana: Self.voice]
         _ = mix(&desk, tones, 0..<150) { samples in heard += stride(from: 0, to: 960, by: 2).map { samples[$0] } }
         let own = heard.suffix(24_000)
-        #expect(abs(level(500, own) - 0.2 * pow(10, -12.0 / 20)) < 0.002 && level(300, own) < 1e-3)
+        #expect(abs(TestTone.amplitude(of: 500, in: own) - 0.2 * pow(10, -12.0 / 20)) < 0.002)
+        #expect(TestTone.amplitude(of: 300, in: own) < 1e-3)
     }
 
     @Test("a board is asked for its look once for each that it shows")
@@ -180,7 +170,7 @@ struct MusicDeskTests {
                 desk.follow(board)
                 samples += mix(&desk, [Self.ana: Self.voice], block..<block + 1)
             }
-            return level(300, samples.suffix(24_000))
+            return TestTone.amplitude(of: 300, in: samples.suffix(24_000))
         }
         let first = run(&desk, 0..<70)
         #expect(abs(first - 0.2) < 0.001)

@@ -86,13 +86,7 @@ struct SoundDeskTests {
             if block >= 100 { samples += stride(from: 0, to: 960, by: 2).map { out[$0] } }
         }
         // Half a second holds whole periods of every tone here, so that none is found in another.
-        var sine = 0.0, cosine = 0.0
-        for (at, sample) in samples.enumerated() {
-            let angle = 2 * Double.pi * frequency * Double(at) / 48_000
-            sine += Double(sample) * sin(angle)
-            cosine += Double(sample) * cos(angle)
-        }
-        return 2 * (sine * sine + cosine * cosine).squareRoot() / Double(samples.count)
+        return TestTone.amplitude(of: frequency, in: samples)
     }
 
     private static let ana = SoundSource.participant("ana"), ben = SoundSource.participant("ben")

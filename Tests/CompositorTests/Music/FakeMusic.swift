@@ -58,8 +58,8 @@ final class FakeMusic: Sendable {
         return Pass(self, from: Int(fromMs) * 48, to: min(last, count), end)
     }
 
-    func player(fromMs: Int64 = 0) -> MusicPlayer {
-        MusicPlayer(fromMs: fromMs, pauseMs: 1) { self.open($0) }
+    func player(fromMs: Int64 = 0, faults: RollFaults = RollFaults()) -> MusicPlayer {
+        MusicPlayer(fromMs: fromMs, pauseMs: 1, faults: faults) { self.open($0) }
     }
 
     private final class Pass: MusicPass {
@@ -97,6 +97,9 @@ final class FakeMusic: Sendable {
 }
 
 extension MusicPlayer {
+    /// Blocks that were not there when they were due.
+    var gaps: UInt64 { faults.soundGaps.load(ordering: .relaxed) }
+
     /// Reads blocks as soon as they are there; stops at one that never comes.
     ///
     /// - Returns: the left side.

@@ -8,26 +8,13 @@ import Testing
 @testable import Compositor
 
 private enum Tone {
-    static let ffmpeg = "/usr/bin/ffmpeg"
-    static let program = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent().appending(path: ".build/debug/proscenium").path
-    static let isThere = [ffmpeg, program].allSatisfy { FileManager.default.isExecutableFile(atPath: $0) }
-
     /// Makes a file of 500 Hz that is open without a name.
     static func file(_ kind: String, seconds: Int) throws -> RollFile {
-        let path = FileManager.default.temporaryDirectory.appending(path: "tone-\(UUID().uuidString).\(kind)").path
-        defer { unlink(path) }
-        let process = Process(), tone = "0.25*sin(2*PI*500*t)"
-        process.executableURL = URL(filePath: ffmpeg)
-        process.arguments = [
-            "-v", "error", "-y", "-f", "lavfi", "-i", "aevalsrc='\(tone)|\(tone)':s=48000:d=\(seconds)", path,
-        ]
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
-        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        try #require(descriptor >= 0)
-        return RollFile(descriptor: descriptor, bytes: 0)
+        let file = FileManager.default.temporaryDirectory.appending(path: "tone-\(UUID().uuidString).\(kind)")
+        defer { unlink(file.path) }
+        let tone = "0.25*sin(2*PI*500*t)"
+        try RisingTone.run(["-f", "lavfi", "-i", "aevalsrc='\(tone)|\(tone)':s=48000:d=\(seconds)", file.path])
+        return try Video.open(file)
     }
 
     static func off(_ samples: [Float]) -> Double {
@@ -37,16 +24,16 @@ private enum Tone {
     }
 }
 
-@Suite("Music in its process", .enabled(if: Tone.isThere))
+@Suite("Music in its process", .enabled(if: Video.isThere && Video.isProgramThere))
 struct MusicFileTests {
     @Test(
         "begins again to the sample, whether it is repeated from memory or read anew, from any place",
         arguments: [("wav", 3, 0), ("wav", 3, 1250), ("flac", 21, 19_000)] as [(String, Int, Int64)])
     func loops(kind: String, seconds: Int, fromMs: Int64) async throws {
         let file = try Tone.file(kind, seconds: seconds)
-        let player = MusicPlayer(executable: Tone.program, file: file, fromMs: fromMs)
+        let player = MusicPlayer(executable: Video.program, file: file, fromMs: fromMs)
         defer { player.stop() }
-        await withCheckedContinuation { continuation in player.whenSettled { continuation.resume() } }
+        await player.settled.value
         #expect(player.isReady && player.positionMs == fromMs)
         let samples = player.left(blocks: 400)
         #expect(samples.count == 400 * 480 && player.gaps == 0)
@@ -57,18 +44,16 @@ struct MusicFileTests {
 
     @Test("what is no sound is told with its reason, at once, and a program that can't be started after some tries")
     func fails() async throws {
-        let path = FileManager.default.temporaryDirectory.appending(path: "none-\(UUID().uuidString)").path
-        defer { unlink(path) }
-        try Data("#EXTM3U\n".utf8).write(to: URL(filePath: path))
-        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        try #require(descriptor >= 0)
-        let file = RollFile(descriptor: descriptor, bytes: 0)
-        for program in [Tone.program, "/bin/false", "/nowhere/at/all"] {
+        let path = FileManager.default.temporaryDirectory.appending(path: "none-\(UUID().uuidString)")
+        defer { unlink(path.path) }
+        try Data("#EXTM3U\n".utf8).write(to: path)
+        let file = try Video.open(path)
+        for program in [Video.program, "/bin/false", "/nowhere/at/all"] {
             let player = MusicPlayer(executable: program, file: file, fromMs: 0)
-            await withCheckedContinuation { continuation in player.whenSettled { continuation.resume() } }
+            await player.settled.value
             let reason = player.end?.failure
             #expect(!player.isReady && reason != nil, "\(program)")
-            #expect(program != Tone.program || reason?.contains("HLS playlist") == true, "\(reason ?? "")")
+            #expect(program != Video.program || reason?.contains("HLS playlist") == true, "\(reason ?? "")")
             player.stop()
         }
     }

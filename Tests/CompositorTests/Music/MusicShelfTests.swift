@@ -14,7 +14,7 @@ struct MusicShelfTests {
     private typealias Music = SceneAudio.Music
 
     /// What was told.
-    private final class Told: Sendable {
+    final class Told: Sendable {
         private let box = Mutex<[CompositorEvent]>([])
         var events: [CompositorEvent] { box.withLock { $0 } }
         func note(_ event: CompositorEvent) { box.withLock { $0.append(event) } }
@@ -41,9 +41,11 @@ struct MusicShelfTests {
             let players = Players(), told = Told()
             self.players = players
             self.told = told
-            shelf = MusicShelf(pauseMs: pauseMs, logger: Logger(label: "test"), report: { told.note($0) }) { key in
+            shelf = MusicShelf(
+                pauseMs: pauseMs, logger: Logger(label: "test"), report: { told.note($0) }
+            ) { key, faults in
                 guard let piece = pieces[key.asset] else { throw RollFiles.Failure.status(404) }
-                let player = piece.player(fromMs: key.fromMs)
+                let player = piece.player(fromMs: key.fromMs, faults: faults)
                 players.add(player, key)
                 return player
             }

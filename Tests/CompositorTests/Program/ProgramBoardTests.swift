@@ -116,6 +116,28 @@ struct ProgramBoardTests {
         #expect(told.times == [5000, 8000, 9000])
     }
 
+    @Test("a take keeps what was told last, also what Studio has told before it heard of the take")
+    func keeps() throws {
+        let board = try #require(ProgramBoard(try Self.setup()))
+        var next = take("grid", at: 5000)
+        next.scene.overlays.ticker = Ticker(text: "Of the take")
+        next.keeps = [.overlays, .levels]
+        #expect(board.put(take: next))
+        var scene = Scene(layout: "full")
+        scene.overlays.ticker = Ticker(text: "News")
+        scene.audio.program.volume = 0.5
+        #expect(board.add(.init(scene: scene, version: 2, take: next.id)) { _ in })
+        _ = board.advance(to: time(4000))
+        let taken = board.advance(to: time(5000)).look.scene
+        #expect(taken.layout == "grid" && taken.overlays == scene.overlays && taken.audio == scene.audio)
+        scene.overlays.ticker = nil
+        #expect(board.add(.init(scene: scene, version: 3, take: next.id)) { _ in })
+        let shown = board.advance(to: time(5033)).look.scene
+        #expect(shown.layout == "grid" && shown.overlays.ticker == nil && shown.audio == scene.audio)
+        // Studio finds the same.
+        #expect(shown == next.scene(after: scene, layout: nil))
+    }
+
     @Test("a take lasts through changes before its moment; another replaces it, and it can be taken back")
     func takesWait() throws {
         let told = Told()

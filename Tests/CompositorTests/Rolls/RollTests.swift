@@ -13,6 +13,7 @@ enum Video {
     static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()
     static let program = repository.appending(path: ".build/debug/proscenium").path
+    static let isProgramThere = FileManager.default.isExecutableFile(atPath: program)
 
     /// Two seconds of a luma that rises by 4 with each of 30 pictures a second, and a beep in the first 100 ms of the second
     /// second; at another rate so many pictures, and the same sound.
@@ -41,6 +42,12 @@ enum Video {
         let folder = FileManager.default.temporaryDirectory.appending(path: "rolls-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         return folder
+    }
+
+    static func open(_ file: URL) throws -> RollFile {
+        let descriptor = Glibc.open(file.path, O_RDONLY | O_CLOEXEC)
+        try #require(descriptor >= 0)
+        return RollFile(descriptor: descriptor, bytes: 0)
     }
 
     static func describe(_ data: Data, in folder: URL) throws -> RollDescription {
@@ -125,21 +132,9 @@ struct RollTests {
     }
 }
 
-@Suite(
-    "Rolls in their process",
-    .enabled(if: Video.isThere && FileManager.default.isExecutableFile(atPath: Video.program)))
+@Suite("Rolls in their process", .enabled(if: Video.isThere && Video.isProgramThere))
 struct RollPlayerTests {
     private static let frame: Int64 = 33_333_333
-
-    private func open(_ file: URL) throws -> RollFile {
-        let descriptor = Glibc.open(file.path, O_RDONLY | O_CLOEXEC)
-        try #require(descriptor >= 0)
-        return RollFile(descriptor: descriptor, bytes: 0)
-    }
-
-    private func settled(_ roll: any Roll) async {
-        await withCheckedContinuation { continuation in roll.whenSettled { continuation.resume() } }
-    }
 
     /// Runs a roll at frames of 30 a second, and at each waits until what is due is there.
     ///
@@ -169,9 +164,9 @@ struct RollPlayerTests {
         let folder = try Video.folder()
         defer { try? FileManager.default.removeItem(at: folder) }
         let roll = RollPlayer(
-            executable: Video.program, file: try open(try Video.make("a.mp4", in: folder, Video.h264)), fromMs: 0)
+            executable: Video.program, file: try Video.open(try Video.make("a.mp4", in: folder, Video.h264)), fromMs: 0)
         defer { roll.stop() }
-        await settled(roll)
+        await roll.settled.value
         let start = MonotonicTime(milliseconds: 5000), middle = start.advanced(byNanoseconds: Self.frame)
         _ = roll.picture(.init(begin: start, moment: middle), isPlaying: true)
         #expect(roll.positionMs == 33)
@@ -186,9 +181,9 @@ struct RollPlayerTests {
         let folder = try Video.folder()
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = try Video.make("a.\(kind)", in: folder, kind == "mp4" ? Video.h264 : Video.vp9)
-        let roll = RollPlayer(executable: Video.program, file: try open(file), fromMs: 0)
+        let roll = RollPlayer(executable: Video.program, file: try Video.open(file), fromMs: 0)
         defer { roll.stop() }
-        await settled(roll)
+        await roll.settled.value
         #expect(roll.isReady)
         let start = MonotonicTime(milliseconds: 1000)
         // It stands at its first picture until it is played.
@@ -214,9 +209,9 @@ struct RollPlayerTests {
         let folder = try Video.folder()
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = try Video.make("a.mp4", in: folder, Video.h264, rate: rate, pictures: 60)
-        let roll = RollPlayer(executable: Video.program, file: try open(file), fromMs: 0)
+        let roll = RollPlayer(executable: Video.program, file: try Video.open(file), fromMs: 0)
         defer { roll.stop() }
-        await settled(roll)
+        await roll.settled.value
         let (luma, sound) = run(roll, from: MonotonicTime(milliseconds: 1000), frames: max(40, 1800 / rate))
         // By how much each picture is first shown after its stamp, in frames of the program.
         var late: [Double] = [], last = 0
@@ -236,9 +231,9 @@ struct RollPlayerTests {
         let folder = try Video.folder()
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = try Video.make("a.mp4", in: folder, Video.h264)
-        let roll = RollPlayer(executable: Video.program, file: try open(file), fromMs: 1000)
+        let roll = RollPlayer(executable: Video.program, file: try Video.open(file), fromMs: 1000)
         defer { roll.stop() }
-        await settled(roll)
+        await roll.settled.value
         let start = MonotonicTime(milliseconds: 500)
         let (luma, _) = run(roll, from: start, frames: 10)
         #expect(abs((luma.first ?? 0) - (16 + 90)) <= 4, "\(luma)")
@@ -257,9 +252,9 @@ struct RollPlayerTests {
         defer { try? FileManager.default.removeItem(at: folder) }
         // Two seconds of pictures, and three of sound.
         let file = try Video.make("a.mp4", in: folder, ["-af", "apad=whole_dur=3"] + Video.h264)
-        let roll = RollPlayer(executable: Video.program, file: try open(file), fromMs: fromMs)
+        let roll = RollPlayer(executable: Video.program, file: try Video.open(file), fromMs: fromMs)
         defer { roll.stop() }
-        await settled(roll)
+        await roll.settled.value
         let (luma, _) = run(roll, from: MonotonicTime(milliseconds: 1000), frames: 90)
         #expect(abs((luma.first ?? 0) - (16 + 3 * 59)) <= 4, "\(luma)")
         #expect(roll.end == .over)
@@ -272,18 +267,18 @@ struct RollPlayerTests {
         let whole = try Data(contentsOf: try Video.make("a.mp4", in: folder, Video.h264))
         let cut = folder.appending(path: "cut.mp4")
         try whole.prefix(whole.count * 2 / 3).write(to: cut)
-        let roll = RollPlayer(executable: Video.program, file: try open(cut), fromMs: 0)
+        let roll = RollPlayer(executable: Video.program, file: try Video.open(cut), fromMs: 0)
         defer { roll.stop() }
-        await settled(roll)
+        await roll.settled.value
         _ = run(roll, from: MonotonicTime(milliseconds: 1000), frames: 120)
         #expect(roll.end?.failure != nil)
         #expect(roll.picture(at: MonotonicTime(milliseconds: 9000), isPlaying: true) == nil)
 
         let none = folder.appending(path: "none.mp4")
         try Data("#EXTM3U\n".utf8).write(to: none)
-        let other = RollPlayer(executable: Video.program, file: try open(none), fromMs: 0)
+        let other = RollPlayer(executable: Video.program, file: try Video.open(none), fromMs: 0)
         defer { other.stop() }
-        await settled(other)
+        await other.settled.value
         #expect(!other.isReady)
         #expect(other.end?.failure?.contains("HLS playlist") == true)
     }
@@ -294,8 +289,8 @@ struct RollPlayerTests {
         defer { try? FileManager.default.removeItem(at: folder) }
         let file = try Video.make("a.mp4", in: folder, Video.h264)
         for program in ["/bin/false", "/nowhere/at/all"] {
-            let roll = RollPlayer(executable: program, file: try open(file), fromMs: 0)
-            await settled(roll)
+            let roll = RollPlayer(executable: program, file: try Video.open(file), fromMs: 0)
+            await roll.settled.value
             #expect(!roll.isReady && roll.end?.failure != nil, "\(program)")
             roll.stop()
         }
@@ -333,7 +328,7 @@ struct BuiltInRollTests {
         let shop = PaintShop(canvas: PixelSize(width: 320, height: 180), store: GraphicsStore())
         defer { shop.stop() }
         let roll = BuiltInRoll(.countdown, shop: shop)
-        await withCheckedContinuation { continuation in roll.whenSettled { continuation.resume() } }
+        await roll.settled.value
         try #require(roll.isReady)
         let start = MonotonicTime(milliseconds: 5000)
         let ten = roll.picture(at: start, isPlaying: true)
@@ -350,7 +345,7 @@ struct BuiltInRollTests {
         defer { shop.stop() }
         func settled(_ fromMs: Int64) async -> BuiltInRoll {
             let roll = BuiltInRoll(.countdown, shop: shop, fromMs: fromMs)
-            await withCheckedContinuation { continuation in roll.whenSettled { continuation.resume() } }
+            await roll.settled.value
             return roll
         }
         func pixels(_ picture: VideoFrame) -> [UInt8] { Array(UnsafeBufferPointer(start: picture.y, count: 540 * 960)) }

@@ -12,7 +12,7 @@ struct SlateTests {
         let shop = PaintShop(canvas: PixelSize(width: 320, height: 180), store: GraphicsStore())
         defer { shop.stop() }
         let roll = BuiltInRoll(.slate, shop: shop)
-        await withCheckedContinuation { continuation in roll.whenSettled { continuation.resume() } }
+        await roll.settled.value
         let picture = try #require(roll.shown)
         try Pictures.keep(picture, "slate")
         try #require(picture.width == 960 && picture.height == 540)

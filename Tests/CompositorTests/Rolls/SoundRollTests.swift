@@ -240,9 +240,7 @@ struct SoundRollTests {
     }
 }
 
-@Suite(
-    "Sound alone in its process",
-    .enabled(if: Video.isThere && FileManager.default.isExecutableFile(atPath: Video.program)))
+@Suite("Sound alone in its process", .enabled(if: Video.isThere && Video.isProgramThere))
 struct SoundProcessTests {
     /// What a process says of a file: the samples of the left side, where they begin, and how it ends.
     private func listen(
