@@ -17,6 +17,7 @@ from harness.studio import REPOSITORY, Studio  # noqa: E402
 from harness.waiting import wait_until  # noqa: E402
 
 LIVE = []  # the installations whose logs are shown when a test fails
+FAILED = []  # what failed, said once more at the very end
 
 
 def pytest_collection_modifyitems(items):
@@ -40,8 +41,17 @@ def pytest_collection_modifyitems(items):
 def pytest_runtest_makereport(item):
     report = (yield).get_result()
     if report.failed:
+        FAILED.append((item.nodeid, getattr(report.longrepr, "reprcrash", None)))
+        # One that has been stopped has nothing to do with it.
         for studio in LIVE:
-            report.sections.append((f"log of {studio.log}", studio.log_tail()))
+            if studio.supervisor is not None and studio.supervisor.poll() is None:
+                report.sections.append((f"log of {studio.log}", studio.log_tail()))
+
+
+def pytest_unconfigure():
+    """Whoever reads only the end of a long output finds what failed there, with the whole of what it says."""
+    for name, crash in FAILED:
+        print(f"failed: {name}\n{crash.message if crash else '(no message)'}", file=sys.stderr)
 
 
 @pytest.fixture(scope="session")

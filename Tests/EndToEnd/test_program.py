@@ -440,7 +440,8 @@ def test_a_viewer_saw_one_program_all_the_while(alone):
     # since what is held meanwhile is encoded anew, and its own pictures go out again from the next segment on; the others once. Of
     # two in one segment there is one mark, and a segment that Output died with is never listed.
     unbroken = alone.deaths["compositor"].last["1920x1080"]
-    assert all(number > unbroken for number in marked) and 1 <= len(marked) <= 4, (unbroken, marked)
+    starts = {number: segment.start for number, segment in sorted(recorder.rungs[0].segments.items())}
+    assert all(number > unbroken for number in marked) and 1 <= len(marked) <= 4, (unbroken, marked, starts)
     for record in recorder.rungs:
         for number, segment in record.segments.copy().items():
             # What comes back begins at once; from the next segment on the grid says where.
