@@ -1,13 +1,14 @@
-// What waits to be published: at most two seconds, and always something that decoding can start with. Pure.
+// What waits to be published: pictures of two seconds, key frames and sound of ten. Pure.
 
 internal import Media
 
 /// Holds encoded frames until the connection takes them.
 ///
 /// What leaves it after each `restart()` begins at an IDR, with the configurations and the program time before it.
-/// When more waits than the bound, pictures and sound up to the next IDR are left out together: a player that catches
-/// up at an IDR shows no damage, and sound alone would only run ahead of a still picture. Sound that is encoded before
-/// the IDR that it goes with waits for it.
+/// When pictures wait for longer than their bound, those up to the next IDR are left out, and the IDRs and the sound stay:
+/// a pipeline that cuts its segments at IDRs goes on as if nothing had been, and nobody hears a gap. Beyond five times that
+/// bound, or the limit of bytes, everything up to the next IDR goes. Sound that is encoded before the IDR that it goes with
+/// waits for it.
 struct PublishQueue {
     /// How many frames were left out, by reason.
     struct Drops: Equatable {
@@ -30,12 +31,13 @@ struct PublishQueue {
         let milliseconds: Int64
         let configuration: Configuration
         var isStart: Bool { frame.codec == .h264 && frame.isKeyframe }
+        var isBetweenStarts: Bool { frame.codec == .h264 && !frame.isKeyframe }
     }
 
     private static let soundAheadMilliseconds: Int64 = 250
     private let anchor: ProgramTime
     private let tellsProgramTime: Bool
-    private let longestMilliseconds: Int64
+    private let longestMilliseconds: Int64, longestOfAllMilliseconds: Int64
     private let byteLimit: Int
     private var items: [Item] = []
     /// Sound that came before an IDR that it may belong to.
@@ -43,6 +45,8 @@ struct PublishQueue {
     private var configuration: Configuration?
     private var sent: Configuration?
     private var needsStart = true
+    /// Whether pictures were left out that those up to the next IDR would need.
+    private var skipsPictures = false
     /// The bytes that wait.
     private(set) var bytes = 0
     private(set) var drops = Drops()
@@ -52,7 +56,7 @@ struct PublishQueue {
     /// - Parameters:
     ///   - anchor: the program time of PTS 0.
     ///   - tellsProgramTime: whether the program time goes before each IDR.
-    ///   - longestMilliseconds: how much media waits at most.
+    ///   - longestMilliseconds: for how long pictures wait at most; sound and IDRs wait five times that.
     ///   - byteLimit: how many bytes wait at most, whatever the stamps say.
     init(
         anchor: ProgramTime, tellsProgramTime: Bool = true, longestMilliseconds: Int64 = 2000, byteLimit: Int = 16 << 20
@@ -60,6 +64,7 @@ struct PublishQueue {
         self.anchor = anchor
         self.tellsProgramTime = tellsProgramTime
         self.longestMilliseconds = longestMilliseconds
+        longestOfAllMilliseconds = longestMilliseconds * 5
         self.byteLimit = byteLimit
     }
 
@@ -85,6 +90,12 @@ struct PublishQueue {
         }
         let item = Item(frame: frame, milliseconds: Self.milliseconds(frame), configuration: configuration)
         guard item.isStart || !needsStart else { return hold(item) }
+        if item.isStart {
+            skipsPictures = false
+        } else if skipsPictures, frame.codec == .h264 {
+            drops.overflow &+= 1
+            return
+        }
         items.append(item)
         bytes += frame.payload.count
         if needsStart {
@@ -96,10 +107,27 @@ struct PublishQueue {
             bytes += kept.reduce(0) { $0 + $1.frame.payload.count }
         }
         // Sound runs a little ahead of the pictures; it must not push out those that it belongs to.
-        let longest = longestMilliseconds + (frame.codec == .h264 ? 0 : Self.soundAheadMilliseconds)
-        while let first = items.first, bytes > byteLimit || item.milliseconds &- first.milliseconds > longest {
+        let ahead = frame.codec == .h264 ? 0 : Self.soundAheadMilliseconds
+        while thin(at: item.milliseconds &- ahead) {}
+        while let first = items.first,
+            bytes > byteLimit || item.milliseconds &- first.milliseconds > longestOfAllMilliseconds + ahead
+        {
             drops.overflow &+= cut(toStartAfter: 1)
         }
+    }
+
+    /// Leaves out the oldest pictures up to an IDR when they have waited for too long; returns whether there were such.
+    private mutating func thin(at newest: Int64) -> Bool {
+        guard let oldest = items.firstIndex(where: \.isBetweenStarts),
+            bytes > byteLimit || newest &- items[oldest].milliseconds > longestMilliseconds
+        else { return false }
+        let start = items[oldest...].firstIndex(where: \.isStart)
+        skipsPictures = start == nil
+        let before = items.count, end = start ?? items.endIndex
+        items = items[..<end].filter { !$0.isBetweenStarts } + items[end...]
+        bytes = items.reduce(0) { $0 + $1.frame.payload.count }
+        drops.overflow &+= UInt64(before - items.count)
+        return true
     }
 
     /// Keeps sound for the IDR to come, as long as what is sent may wait; a picture can't follow anything.

@@ -11,8 +11,8 @@ internal import Synchronization
 
 /// Publishes a stream over RTMP or RTMPS, and connects again as its policy says whenever the connection is lost.
 ///
-/// Nothing here ever blocks the encoders: what the network does not take waits for at most two seconds of media, and
-/// then everything up to the next IDR is left out and counted.
+/// Nothing here ever blocks the encoders: pictures that the network does not take wait for at most two seconds, IDRs and
+/// sound for ten; then they are left out and counted.
 final class StreamPublisher: Sendable {
     /// What happened to the stream; told on an event loop.
     enum News: Sendable {

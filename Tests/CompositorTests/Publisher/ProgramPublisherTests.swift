@@ -160,7 +160,7 @@ struct ProgramPublisherTests {
             return publisher.counters["proscenium_compositor_publisher_stalls_total"] == 1
         }
         #expect((publisher.counters["proscenium_compositor_publisher_dropped_overflow_total"] ?? 0) > 0)
-        #expect((publisher.counters["proscenium_compositor_publisher_queue_milliseconds"] ?? 0) <= 2000)
+        #expect((publisher.counters["proscenium_compositor_publisher_queue_milliseconds"] ?? 0) <= 10_000)
         entrance.setRoom(true)
         // A machine that stands still for a moment looks like a peer that does.
         try await waitUntil("return") { states.all.withLock { $0.count > 2 && $0.last == true } }

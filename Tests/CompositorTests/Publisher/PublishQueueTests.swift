@@ -70,7 +70,7 @@ struct PublishQueueTests {
         #expect(queue.bytes == 0 && queue.milliseconds == 0)
     }
 
-    @Test("two seconds wait at most; beyond, pictures and sound go together up to the next IDR")
+    @Test("pictures wait for two seconds, IDRs and sound for ten; beyond, all goes up to the next IDR")
     func overflow() {
         var queue = configured()
         var nextSound: Int64 = 0
@@ -80,17 +80,41 @@ struct PublishQueueTests {
                 queue.push(sound(nextSound))
                 nextSound += 1
             }
-            #expect(queue.milliseconds <= 2000)
+            #expect(queue.milliseconds <= 10_000)
         }
-        // Frame 960 is an IDR: only what follows it is left, sound from the same moment on.
+        // Frame 720 is an IDR 9.3 s ago: from there on there is all sound and every IDR, and the pictures after the newest.
         let left = all(&queue)
-        #expect(left.prefix(4) == ["video [1, 2]", "audio [3]", "time 32000 at 32000", "h264 960"])
-        #expect(left.count { $0.hasPrefix("h264") } == 40)
+        #expect(left.prefix(4) == ["video [1, 2]", "audio [3]", "time 24000 at 24000", "h264 720"])
+        let pictures = left.filter { $0.hasPrefix("h264") }
+        #expect(pictures.prefix(6) == ["h264 720", "h264 780", "h264 840", "h264 900", "h264 960", "h264 961"])
+        #expect(pictures.count == 4 + 40)
         let sounds = left.filter { $0.hasPrefix("aac") }
-        #expect(sounds.first == "aac 1534976")
-        #expect(sounds.count == Int(nextSound) - 1499)
-        #expect(queue.drops.overflow == 960 + 1499)
+        #expect(sounds.first == "aac 1150976")
+        #expect(sounds.count == Int(nextSound) - 1124)
+        #expect(queue.drops.overflow == UInt64(1000 - pictures.count + 1124))
         #expect(queue.drops.undecodable == 0)
+    }
+
+    @Test("a connection that stood still for three seconds misses no IDR and no sound")
+    func standstill() {
+        var queue = configured()
+        var sent: [String] = [], nextSound: Int64 = 0
+        for index in Int64(0)..<300 {
+            queue.push(picture(index))
+            while nextSound * 1024 * 30 <= index * 48_000 {
+                queue.push(sound(nextSound))
+                nextSound += 1
+            }
+            if !(100..<190).contains(index) { sent += all(&queue) }
+        }
+        let pictures = sent.filter { $0.hasPrefix("h264") }
+        #expect([0, 60, 120, 180, 240].allSatisfy { pictures.contains("h264 \($0)") })
+        // What follows the last IDR that was sent is gone, and so is what needs it.
+        #expect(pictures.firstIndex(of: "h264 99").map { pictures[$0 + 1] } == "h264 120")
+        #expect(sent.count { $0.hasPrefix("aac") } == Int(nextSound))
+        #expect(Int(queue.drops.overflow) == 300 - pictures.count)
+        let numbers = pictures.compactMap { Int($0.dropFirst(5)) }
+        for (before, after) in zip(numbers, numbers.dropFirst()) { #expect(after == before + 1 || after % 60 == 0) }
     }
 
     @Test("a new connection leaves out what follows pictures that the old one took")
@@ -160,7 +184,7 @@ struct PublishQueueTests {
         queue.push(picture(0))
         for index in Int64(0)..<500 {
             queue.push(sound(index))
-            #expect(queue.milliseconds <= 2250)
+            #expect(queue.milliseconds <= 10_250)
         }
         #expect(queue.count == 0 && queue.bytes == 0)
         queue.push(picture(600))
