@@ -108,7 +108,10 @@ public struct StudioApplication {
         ).add(to: book)
         PlaybackRoutes(events: events, registry: registry, keys: keys, origins: origins, nowSeconds: nowSeconds)
             .add(to: book)
-        SpeakerRoutes(speakers: speakers, credentials: credentials, connections: connections).add(to: book)
+        SpeakerRoutes(
+            speakers: speakers, credentials: credentials, connections: connections, turn: configuration.turn,
+            nowSeconds: nowSeconds
+        ).add(to: book)
         ProgramRoutes(
             programs: programs, events: events, control: control, stills: StillCache { SystemClock.monotonic() },
             nowMs: nowMs

@@ -42,12 +42,15 @@ public struct StudioConfiguration: Sendable {
     public var allowsPrivateOutputs: Bool
     /// How long a video may be, in bytes.
     public var videoLimitBytes: Int
+    /// Where media can be relayed; nil where nobody does.
+    public var turn: TURNService?
 
     /// Creates a configuration.
     public init(
         dataDirectory: URL, bindAddress: String, httpsPort: Int, internalPort: Int, hosts: [String],
         certificateFile: URL, keyFile: URL, pages: URL, libraries: URL, openAPI: URL, layouts: URL, themes: URL,
-        trustedProxies: [String], allowsPrivateOutputs: Bool = false, videoLimitBytes: Int = 2_000_000_000
+        trustedProxies: [String], allowsPrivateOutputs: Bool = false, videoLimitBytes: Int = 2_000_000_000,
+        turn: TURNService? = nil
     ) {
         self.dataDirectory = dataDirectory
         self.bindAddress = bindAddress
@@ -64,6 +67,7 @@ public struct StudioConfiguration: Sendable {
         self.trustedProxies = trustedProxies
         self.allowsPrivateOutputs = allowsPrivateOutputs
         self.videoLimitBytes = videoLimitBytes
+        self.turn = turn
     }
 }
 

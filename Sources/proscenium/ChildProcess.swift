@@ -18,6 +18,7 @@ final class ChildProcess: Sendable {
     }
 
     private let name: String
+    private let executable: String
     private let arguments: [String]
     private let logger: Logger
     private let environment: [String: String]
@@ -30,21 +31,26 @@ final class ChildProcess: Sendable {
     ///
     /// - Parameters:
     ///   - name: the command of the role.
+    ///   - executable: another program than this one; it gets its arguments alone, and nothing of our environment.
     ///   - arguments: what follows the command.
     ///   - settings: handed on through the environment.
     ///   - logger: for starts and ends.
     ///   - token: made anew for each start, handed over by standard input.
     init(
-        name: String, arguments: [String] = [], settings: Settings, logger: Logger,
+        name: String, executable: String? = nil, arguments: [String] = [], settings: Settings, logger: Logger,
         token: @escaping @Sendable () async throws -> String
     ) {
         self.name = name
-        self.arguments = arguments
+        self.executable = executable ?? "/proc/self/exe"
+        self.arguments = executable == nil ? ["proscenium", name] + arguments : [name] + arguments
         var logger = logger
-        if !arguments.isEmpty { logger[metadataKey: "arguments"] = "\(arguments.joined(separator: " "))" }
+        if executable == nil, !arguments.isEmpty {
+            logger[metadataKey: "arguments"] = "\(arguments.joined(separator: " "))"
+        }
         self.logger = logger
         self.token = token
-        environment = ProcessInfo.processInfo.environment.merging(settings.environment) { $1 }
+        environment =
+            executable == nil ? ProcessInfo.processInfo.environment.merging(settings.environment) { $1 } : [:]
         thread.withLock {
             $0 = MediaThread(name: "child-\(name)") { [self] in
                 watch()
@@ -55,6 +61,13 @@ final class ChildProcess: Sendable {
 
     /// The process that runs now.
     var processID: pid_t? { state.withLock { $0.pid } }
+
+    /// Tells the process something, if it runs.
+    func signal(_ number: Int32) {
+        state.withLock { state in
+            if let pid = state.pid { _ = kill(pid, number) }
+        }
+    }
 
     /// Asks the process to end.
     func stop() {
@@ -111,14 +124,14 @@ final class ChildProcess: Sendable {
         defer { ends.forEach { close($0) } }
         let line = secret + "\n"
         _ = line.withCString { write(ends[1], $0, strlen($0)) }
-        let arguments: [UnsafeMutablePointer<CChar>?] = (["proscenium", name] + arguments).map { strdup($0) } + [nil]
+        let arguments: [UnsafeMutablePointer<CChar>?] = self.arguments.map { strdup($0) } + [nil]
         var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") }
         variables.append(nil)
         defer { (arguments + variables).forEach { free($0) } }
         // A stop that comes between here and the start below is seen by the loop in `wait`.
         return state.withLock { state in
             guard !state.isStopping else { return -EINTR }
-            let pid = proscenium_spawn("/proc/self/exe", arguments, variables, ends[0])
+            let pid = proscenium_spawn(executable, arguments, variables, ends[0])
             if pid > 0 { state.pid = pid }
             return pid
         }

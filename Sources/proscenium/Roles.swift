@@ -88,7 +88,8 @@ extension Proscenium {
                     themes: settings.path("themes-directory"),
                     trustedProxies: proxies.map { $0.trimmingCharacters(in: .whitespaces) },
                     allowsPrivateOutputs: settings.flag("allow-private-outputs"),
-                    videoLimitBytes: settings.number("video-limit-megabytes") * 1_000_000),
+                    videoLimitBytes: settings.number("video-limit-megabytes") * 1_000_000,
+                    turn: try settings.turn()?.service),
                 logger: Logger(label: "studio"))
         }
     }

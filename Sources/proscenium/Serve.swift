@@ -33,6 +33,7 @@ extension Proscenium {
                     try await Self.workerToken(keys, .output, id: "output-1")
                 },
             ]
+            let relay = try settings.startRelay(logger)
             let speakers =
                 demo
                 ? ChildProcess(name: "demo", settings: settings, logger: logger) { try await Self.demoToken(keys) }
@@ -56,6 +57,7 @@ extension Proscenium {
             for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) { break }
             // Nothing is started any more; programs end while those are there who carry them.
             dialling.cancel()
+            relay?.following.cancel()
             let deadline = SystemClock.monotonic().advanced(byMilliseconds: 10_000)
             // A thread waits, so that the cooperative pool does not.
             await withCheckedContinuation { continuation in
@@ -64,8 +66,8 @@ extension Proscenium {
                     speakers?.stop()
                     speakers?.join(until: SystemClock.monotonic().advanced(byMilliseconds: 3000))
                     compositors.stop(until: SystemClock.monotonic().advanced(byMilliseconds: 4000))
-                    for child in children { child.stop() }
-                    for child in children { child.join(until: deadline) }
+                    for child in children + [relay?.process].compactMap(\.self) { child.stop() }
+                    for child in children + [relay?.process].compactMap(\.self) { child.join(until: deadline) }
                     continuation.resume()
                 }
             }

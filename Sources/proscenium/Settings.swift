@@ -33,6 +33,15 @@ struct Setting: Sendable {
         .init(
             name: "media-address", standard: "",
             reason: "the IP address that speakers are told; empty means the bound one, which must not be 0.0.0.0"),
+        .init(
+            name: "turn-server", standard: "turnserver",
+            reason: "the program of coturn, by name or path; where there is none, or it is empty, none is started"),
+        .init(name: "turn-port", standard: "3478", reason: "TURN by UDP and TCP"),
+        .init(name: "turns-port", standard: "5349", reason: "TURN by TLS; 443 where nothing else gets out"),
+        .init(
+            name: "turn-urls", standard: "",
+            reason: "addresses of a TURN server elsewhere, separated by commas; then none is started here"),
+        .init(name: "turn-secret-file", standard: "", reason: "the secret that is shared with that server"),
         .init(name: "internal-port", standard: "9443", reason: "control, metrics and readiness, on 127.0.0.1 only"),
         .init(
             name: "certificate-file", standard: "",
@@ -168,6 +177,11 @@ struct SettingFlags: ParsableArguments {
     @Option(help: "Port of the RTMPS entrances.") var rtmpsPort: String?
     @Option(help: "UDP port of speakers' media.") var mediaPort: String?
     @Option(help: "IP address that speakers are told.") var mediaAddress: String?
+    @Option(help: "Program of coturn.") var turnServer: String?
+    @Option(help: "Port of TURN by UDP and TCP.") var turnPort: String?
+    @Option(help: "Port of TURN by TLS.") var turnsPort: String?
+    @Option(help: "Addresses of a TURN server elsewhere.") var turnUrls: String?
+    @Option(help: "File of the secret shared with that TURN server.") var turnSecretFile: String?
     @Option(help: "Port of the internal listener.") var internalPort: String?
     @Option(help: "PEM certificate chain.") var certificateFile: String?
     @Option(help: "PEM key of the certificate.") var keyFile: String?
@@ -189,7 +203,8 @@ struct SettingFlags: ParsableArguments {
         let given: [String: String?] = [
             "data-directory": dataDirectory, "public-host": publicHost, "bind-address": bindAddress,
             "https-port": httpsPort, "hls-port": hlsPort, "rtmps-port": rtmpsPort, "internal-port": internalPort,
-            "media-port": mediaPort, "media-address": mediaAddress,
+            "media-port": mediaPort, "media-address": mediaAddress, "turn-server": turnServer,
+            "turn-port": turnPort, "turns-port": turnsPort, "turn-urls": turnUrls, "turn-secret-file": turnSecretFile,
             "certificate-file": certificateFile, "key-file": keyFile, "preset": preset, "program-preset": programPreset,
             "place": place,
             "pages-directory": pagesDirectory, "libraries-directory": librariesDirectory,

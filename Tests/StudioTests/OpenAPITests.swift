@@ -113,7 +113,8 @@ struct OpenAPITests {
             }
             try await fixture.endProgram("launch")
             for name in [
-                "publishMedia", "trickleMedia", "stopMedia", "openSignalling", "listParticipants", "removeParticipant",
+                "publishMedia", "trickleMedia", "stopMedia", "listICEServers", "openSignalling", "listParticipants",
+                "removeParticipant",
             ] { try await walk.call(name, admin) }
             for name in ["getHealth", "getDescription", "getProducePage", "getWatchPage", "getJoinPage"] {
                 try await walk.call(name, nil)

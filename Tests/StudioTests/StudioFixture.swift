@@ -28,7 +28,7 @@ struct StudioFixture: @unchecked Sendable {
 
     init(
         openAPI: URL? = nil, layouts: URL? = nil, control: FakeProgram = FakeProgram(),
-        decoder: any MediaDecoding = FakeDecoder(), allowsPrivateOutputs: Bool = true
+        decoder: any MediaDecoding = FakeDecoder(), allowsPrivateOutputs: Bool = true, turn: TURNService? = nil
     ) async throws {
         self.control = control
         folder = FileManager.default.temporaryDirectory.appending(path: "studio-\(UUID().uuidString)")
@@ -41,7 +41,7 @@ struct StudioFixture: @unchecked Sendable {
             libraries: folder, openAPI: openAPI ?? Self.repository.appending(path: "docs/openapi.yaml"),
             layouts: layouts ?? Self.repository.appending(path: "layouts"),
             themes: Self.repository.appending(path: "themes"), trustedProxies: [],
-            allowsPrivateOutputs: allowsPrivateOutputs)
+            allowsPrivateOutputs: allowsPrivateOutputs, turn: turn)
         database = try StudioDatabase.open(path: folder.appending(path: "studio.sqlite").path)
         studio = try await StudioApplication(
             configuration, database: database, keys: keys, logger: Logger(label: "test"), control: control,

@@ -13,6 +13,8 @@ struct SpeakerRoutes: Sendable {
     let speakers: SpeakerRooms
     let credentials: CredentialTables
     let connections: OpenConnections
+    let turn: TURNService?
+    let nowSeconds: @Sendable () -> Int64
 
     func add(to book: RouteBook) {
         book.add(.post, "/v1/events/{event}/whip", .permission(.publishMedia), contentType: "application/sdp") {
@@ -20,10 +22,13 @@ struct SpeakerRoutes: Sendable {
             let event = try context.requireEvent(), caller = try context.requirePrincipal()
             let offer = try await Self.text(request)
             let (session, answer) = try await speakers.publish(event, caller, session: nil, offer: offer, sources: [:])
-            let headers: HTTPFields = [
+            var headers: HTTPFields = [
                 .contentType: "application/sdp", .location: "/v1/events/\(event.id)/whip/\(session)",
                 .cacheControl: "no-store",
             ]
+            if let turn, let link = HTTPField.Name("Link") {
+                headers[values: link] = turn.credentials(for: caller, nowSeconds: nowSeconds()).links
+            }
             return Response(
                 status: .created, headers: headers, body: .init(byteBuffer: ByteBuffer(string: answer)))
         }
@@ -44,6 +49,16 @@ struct SpeakerRoutes: Sendable {
             _, context in
             try await speakers.leave(try context.pathParameter("session"), try context.requirePrincipal())
             return .empty(.ok)
+        }
+        book.add(.get, "/v1/events/{event}/ice-servers", .permission(.publishMedia)) { _, context in
+            let caller = try context.requirePrincipal()
+            // An ICE-lite server finds its peers by their checks, so nobody needs to ask for their own address (STUN).
+            let servers =
+                turn?.credentials(for: caller, nowSeconds: nowSeconds())
+                ?? TURNService.Credentials(
+                    iceServers: [],
+                    expiresAt: JSON.timestamp(milliseconds: (nowSeconds() + TURNService.lifetimeSeconds) * 1000))
+            return try .json(servers)
         }
         book.add(.get, "/v1/events/{event}/rtc", .permission(.publishMedia)) { _, _ in
             throw Problem(.upgradeRequired, "upgrade-required", "Only a WebSocket is served here")

@@ -92,7 +92,7 @@ class WhipSpeaker:
         self.video = video
         self.api, self.path = api, f"/v1/events/{event}/whip"
         self.kinds, self.tracks = tracks, []
-        self.location = self.connection = None
+        self.location = self.connection = self.answer = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="aiortc", daemon=True)
         self._thread.start()
@@ -105,6 +105,7 @@ class WhipSpeaker:
         offer = self._run(self._offer())
         answer = self.api.request("POST", self.path, data=offer, headers={"Content-Type": "application/sdp"}, expect=201)
         assert answer.headers["Content-Type"].split(";")[0] == "application/sdp", answer.headers
+        self.answer = answer
         self.location = answer.headers["Location"].removeprefix(self.api.studio.origin)
         self._run(self.connection.setRemoteDescription(aiortc.RTCSessionDescription(answer.text, "answer")))
         wait_until(lambda: self.connection.connectionState == "connected", 15, lambda: self.connection.connectionState)

@@ -14,7 +14,7 @@ from .waiting import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("PROSCENIUM_BINARY", REPOSITORY / ".build/debug/proscenium")).resolve()
-LISTENERS = ("https", "hls", "rtmps", "media", "internal")
+LISTENERS = ("https", "hls", "rtmps", "media", "turn", "turns", "internal")
 
 
 class Studio:

@@ -1,0 +1,153 @@
+// TURN for speakers whose network lets no UDP through: coturn, with a configuration of ours.
+
+import ArgumentParser
+import Foundation
+import Logging
+import Media
+import Studio
+import Web
+
+/// Where TURN is, and what is shared with it.
+struct RelaySetup {
+    /// coturn's program; nil where the server is somebody else's.
+    var program: URL?
+    var urls: [String]
+    var secret: String
+
+    /// What Studio tells speakers.
+    var service: TURNService { TURNService(urls: urls, secret: secret) }
+}
+
+extension Settings {
+    /// The TURN server of this installation; nil where there is none.
+    ///
+    /// - Throws: `ValidationError` where the settings name what is not there.
+    func turn() throws -> RelaySetup? {
+        let addresses = text("turn-urls").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        if !addresses.isEmpty {
+            guard addresses.allSatisfy({ $0.hasPrefix("turn:") || $0.hasPrefix("turns:") }) else {
+                throw ValidationError("turn-urls are addresses that begin with turn: or turns:.")
+            }
+            let file = path("turn-secret-file")
+            guard !text("turn-secret-file").isEmpty, let text = try? String(contentsOf: file, encoding: .utf8) else {
+                throw ValidationError("turn-secret-file is needed with turn-urls, and must be readable.")
+            }
+            let secret = text.trimmingCharacters(in: .whitespacesAndNewlines)
+            guard secret.utf8.count >= 16 else {
+                throw ValidationError("turn-secret-file holds no secret of 16 bytes.")
+            }
+            return RelaySetup(program: nil, urls: addresses, secret: secret)
+        }
+        guard let program = try relayProgram() else { return nil }
+        let host = text("public-host") == "localhost" ? bindAddress : text("public-host")
+        let name = host.contains(":") ? "[\(host)]" : host
+        return RelaySetup(
+            program: program,
+            urls: [
+                "turn:\(name):\(number("turn-port"))?transport=udp",
+                "turn:\(name):\(number("turn-port"))?transport=tcp",
+                "turns:\(name):\(number("turns-port"))?transport=tcp",
+            ], secret: try relaySecret())
+    }
+
+    private func relayProgram() throws -> URL? {
+        let name = text("turn-server")
+        guard !name.isEmpty else { return nil }
+        if name.contains("/") {
+            guard FileManager.default.isExecutableFile(atPath: name) else {
+                throw ValidationError("turn-server \(name) is no program.")
+            }
+            return URL(filePath: name)
+        }
+        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin").split(separator: ":")
+        return folders.map { URL(filePath: String($0)).appending(path: name) }
+            .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+    }
+
+    /// The secret of this installation; made on first use, by whichever process comes first.
+    private func relaySecret() throws -> String {
+        let folder = path("data-directory").appending(path: "keys"), file = folder.appending(path: "turn.secret")
+        for _ in 0..<2 {
+            if let known = try? String(contentsOf: file, encoding: .utf8), !known.isEmpty { return known }
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            let draft = folder.appending(path: "turn.\(RandomToken.id()).tmp")
+            try Self.write(RandomToken.secret(), to: draft)
+            // The first link wins, and everybody reads what it made.
+            try? FileManager.default.linkItem(at: draft, to: file)
+            try FileManager.default.removeItem(at: draft)
+        }
+        throw ValidationError("\(file.path) can't be read.")
+    }
+
+    /// Writes a file that only we read.
+    private static func write(_ text: String, to file: URL) throws {
+        guard
+            FileManager.default.createFile(
+                atPath: file.path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
+        else { throw ValidationError("\(file.path) can't be written.") }
+    }
+
+    /// Starts coturn, where it is installed and nobody else's is used.
+    ///
+    /// - Returns: the process, and what tells it of a changed certificate.
+    /// - Throws: what keeps its configuration from being written.
+    func startRelay(_ logger: Logger) throws -> (process: ChildProcess, following: Task<Void, Never>)? {
+        guard let setup = try turn() else {
+            logger.notice("nobody relays media: coturn (turnserver) is not installed, or is switched off")
+            return nil
+        }
+        guard let program = setup.program else { return nil }
+        let folder = path("data-directory").appending(path: "turn"), file = folder.appending(path: "turnserver.conf")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let files = try certificate()
+        try? FileManager.default.removeItem(at: file)
+        try Self.write(try relayConfiguration(setup, folder: folder, certificate: files), to: file)
+        let process = ChildProcess(
+            name: "turnserver", executable: program.path, arguments: ["-c", file.path], settings: self, logger: logger
+        ) { "" }
+        let following = Task {
+            var known = Self.changed(files.certificate)
+            while (try? await Task.sleep(for: .seconds(10))) != nil {
+                let current = Self.changed(files.certificate)
+                guard current != known, current != nil else { continue }
+                known = current
+                // coturn reads its certificate again.
+                process.signal(SIGUSR2)
+            }
+        }
+        return (process, following)
+    }
+
+    private static func changed(_ file: URL) -> Date? {
+        try? FileManager.default.attributesOfItem(atPath: file.path)[.modificationDate] as? Date
+    }
+
+    /// coturn's configuration: it relays to our media ports' addresses, for those whom Studio has let in, and nothing else.
+    func relayConfiguration(
+        _ setup: RelaySetup, folder: URL, certificate: (certificate: URL, key: URL)
+    ) throws -> String {
+        let peer = try announcedAddress()
+        var lines = [
+            "listening-port=\(number("turn-port"))", "tls-listening-port=\(number("turns-port"))",
+            "realm=\(text("public-host"))", "use-auth-secret", "static-auth-secret=\(setup.secret)", "fingerprint",
+            "cert=\(certificate.certificate.path)", "pkey=\(certificate.key.path)", "no-tlsv1", "no-tlsv1_1", "no-dtls",
+            // Nobody gets anywhere but to us: neither behind our firewall nor to third parties.
+            "denied-peer-ip=0.0.0.0-255.255.255.255",
+            "denied-peer-ip=::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "allowed-peer-ip=\(peer)",
+            "no-multicast-peers",
+            "no-tcp-relay",
+            // A page has two connections with a few relays each, by each address that it was told.
+            "user-quota=24", "total-quota=4000", "max-bps=2500000", "stale-nonce=600", "relay-threads=1",
+            "no-cli", "no-rfc5780", "no-stun-backward-compatibility", "no-software-attribute",
+            "userdb=\(folder.appending(path: "turndb").path)",
+            "pidfile=\(folder.appending(path: "turnserver.pid").path)",
+            // It has no levels: every relay would be a line. What it counts is in our metrics of the sessions that come through it.
+            "log-file=/dev/null", "no-stdout-log",
+        ]
+        if bindAddress != "0.0.0.0", bindAddress != "::" {
+            lines += ["listening-ip=\(bindAddress)", "relay-ip=\(bindAddress)"]
+        }
+        if peer.hasPrefix("127.") || peer == "::1" { lines.append("allow-loopback-peers") }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
