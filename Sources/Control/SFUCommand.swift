@@ -58,6 +58,25 @@ public struct TrackInfo: Sendable, Codable, Hashable {
     }
 }
 
+/// The box in which a subscriber shows a track, in pixels of its screen.
+public struct LayerSize: Sendable, Codable, Hashable {
+    /// The largest side.
+    public static let maximum = 16384
+    /// Pixels; with a side of 0 the track is not shown, and nothing of it is sent.
+    public var width: Int, height: Int
+
+    /// Creates a size.
+    public init(width: Int, height: Int) {
+        self.width = width
+        self.height = height
+    }
+
+    /// Whether anything is shown.
+    public var isShown: Bool { width > 0 && height > 0 }
+    /// Whether both sides are in range.
+    public var isAllowed: Bool { (0...Self.maximum).contains(width) && (0...Self.maximum).contains(height) }
+}
+
 /// A command to a shard.
 public enum SFUCommand: Sendable, Codable, Hashable {
     /// Makes a room; again is no error.
@@ -80,6 +99,8 @@ public enum SFUCommand: Sendable, Codable, Hashable {
     case leave(session: String)
     /// Holds a track back, or lets it go on; → `.done`.
     case setMuted(track: String, muted: Bool)
+    /// Says in which size a subscriber shows each track, all at once: what is not named is shown whole; → `.done`.
+    case setSizes(session: String, sizes: [String: LayerSize])
     /// Asks a publisher for a keyframe, throttled; → `.done`.
     case requestKeyframe(track: String)
     /// → `.statistics`.

@@ -8,7 +8,7 @@ enum ClientMessage: Sendable {
     case offer([LocalTrack], stream: String, reply: @Sendable (Result<String, RTCClientError>) -> Void)
     case acceptAnswer(String, reply: @Sendable (Result<Void, RTCClientError>) -> Void)
     case acceptOffer(String, reply: @Sendable (Result<String, RTCClientError>) -> Void)
-    case send(track: String, frame: EncodedFrame, signal: PictureSignal)
+    case send(track: String, layer: String, frame: EncodedFrame, signal: PictureSignal)
     case requestKeyframe(track: String)
     case statistics(@Sendable (RTCClientStatistics) -> Void)
     case close
@@ -77,7 +77,7 @@ final class ClientCore: PacketHandler {
             reply(Self.run { () throws(SDPError) in try accept(answer: text, now: now) })
         case .acceptOffer(let text, let reply):
             reply(Self.run { () throws(SDPError) in try accept(offer: text, now: now) })
-        case .send(let name, let frame, let signal): send(name, frame, signal, now: now)
+        case .send(let name, let layer, let frame, let signal): send(name, layer, frame, signal, now: now)
         case .requestKeyframe(let id):
             guard let track = incoming.first(where: { $0.track.id == id }) else { return }
             transport.send([.pictureLoss(.init(sender: 1, media: track.ssrc))])
@@ -151,19 +151,25 @@ final class ClientCore: PacketHandler {
                         "A client publishes up to \(Self.maximumTracks) tracks of VP8, VP9, H.264 and Opus, or it receives."
                 ))
         }
+        guard tracks.allSatisfy({ $0.layers.count <= Simulcast.maximumLayers }) else {
+            return .failure(RTCClientError(description: "A track has up to \(Simulcast.maximumLayers) layers."))
+        }
         for track in tracks where !outgoing.contains(where: { $0.track == track }) {
-            outgoing.append(OutgoingTrack(track, mid: String(outgoing.count)))
+            let mid = String(Set(outgoing.map(\.mid)).count)
+            outgoing += (track.layers.isEmpty ? [""] : track.layers).map { OutgoingTrack(track, mid: mid, layer: $0) }
         }
         version += 1
         let local = transport.local(candidates: [])
         var offer = SessionDescription()
         offer.version = version
-        offer.media = outgoing.map { track in
+        offer.media = outgoing.filter { $0.layer == $0.track.layers.first ?? "" }.map { track in
             var (kind, source) = track.section
             source.cname = stream
-            return MediaSection.offer(
+            var section = MediaSection.offer(
                 kind: kind, mid: track.mid, transport: local, stream: stream, track: track.track.name, source: source,
                 codecs: MediaSection.offered(track.track.codec))
+            if !track.layer.isEmpty { section.send(layers: track.track.layers) }
+            return section
         }
         offer.bundle = offer.media.map(\.mid)
         return .success(offer.text())
@@ -173,16 +179,16 @@ final class ClientCore: PacketHandler {
         let answer = try SessionDescription(parsing: text)
         let remote = try answer.remoteTransport()
         for section in answer.media where !section.isRejected && section.direction.receives {
-            guard let track = outgoing.first(where: { $0.mid == section.mid }),
-                let media = section.acceptedCodecs().first
-            else {
-                continue
+            guard let media = section.acceptedCodecs().first else { continue }
+            for track in outgoing where track.mid == section.mid {
+                track.payloadType = media.payloadType
+                track.rtxPayloadType = section.rtx(for: media.payloadType)?.payloadType
+                track.midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
+                track.ridExtension = section.extensionID(RTPExtensionURI.rid) ?? 0
+                track.repairedRidExtension = section.extensionID(RTPExtensionURI.repairedRid) ?? 0
+                track.signals = OutgoingSignals(section)
+                track.isAccepted = track.layer.isEmpty || section.simulcast.receives.contains(track.layer)
             }
-            track.payloadType = media.payloadType
-            track.rtxPayloadType = section.rtx(for: media.payloadType)?.payloadType
-            track.midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
-            track.signals = OutgoingSignals(section)
-            track.isAccepted = true
         }
         connect(remote, role: remote.setup == .active ? .server : .client, now: now)
     }
@@ -260,9 +266,11 @@ final class ClientCore: PacketHandler {
         if discarded != DiscardedPackets() { onEvent(.discarded(track.track, discarded)) }
     }
 
-    private func send(_ name: String, _ frame: EncodedFrame, _ signal: PictureSignal, now: MonotonicTime) {
+    private func send(
+        _ name: String, _ layer: String, _ frame: EncodedFrame, _ signal: PictureSignal, now: MonotonicTime
+    ) {
         guard isConnected, !isClosed, let sender = transport.sender, let target = transport.selected,
-            let track = outgoing.first(where: { $0.track.name == name })
+            let track = outgoing.first(where: { $0.track.name == name && $0.layer == layer })
         else { return drops.count(.earlyMedia) }
         if anchor == nil, frame.timescale > 0 {
             anchor = (now, frame.pts / Int64(frame.timescale) &* 1_000_000_000)

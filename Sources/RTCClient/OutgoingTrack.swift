@@ -7,10 +7,12 @@ import RTC
 final class OutgoingTrack {
     let track: LocalTrack
     let mid: String
+    /// The name of the layer, empty where there is one stream.
+    let layer: String
     let ssrc = SecureRandom.u32(), rtxSSRC = SecureRandom.u32()
     var isAccepted = false
     var payloadType: UInt8 = 0, rtxPayloadType: UInt8?
-    var midExtension: UInt8 = 0
+    var midExtension: UInt8 = 0, ridExtension: UInt8 = 0, repairedRidExtension: UInt8 = 0
     var signals = OutgoingSignals()
     var packets: UInt32 = 0, bytes: UInt32 = 0
     let clockRate: Int64
@@ -19,9 +21,10 @@ final class OutgoingTrack {
     private var packetizer: FramePacketizer
     private let store: PacketStore
 
-    init(_ track: LocalTrack, mid: String) {
+    init(_ track: LocalTrack, mid: String, layer: String) {
         self.track = track
         self.mid = mid
+        self.layer = layer
         clockRate = track.codec == .opus ? 48_000 : 90_000
         // Sound is never sent again: what comes late is of no use.
         store = PacketStore(capacity: track.codec.isVideo ? 1024 : 1)
@@ -101,6 +104,10 @@ final class OutgoingTrack {
         if hasExtension {
             var writer = RTPExtensionWriter(room, at: length)
             Array(mid.utf8).withUnsafeBytes { writer.append(id: midExtension, $0) }
+            if !layer.isEmpty {
+                let id = header.ssrc == ssrc ? ridExtension : repairedRidExtension
+                Array(layer.utf8).withUnsafeBytes { writer.append(id: id, $0) }
+            }
             OutgoingSignals.append(elements, to: &writer)
             guard let end = writer.finish() else { return nil }
             length = end

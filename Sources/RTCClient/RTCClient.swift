@@ -67,11 +67,14 @@ public final class RTCClient: Sendable {
     /// - Parameters:
     ///   - frame: the frame.
     ///   - track: the name of its track.
+    ///   - layer: the name of its layer, where the track has some.
     ///   - signal: how a picture is to be turned and read; told where the other side has agreed to be told.
     /// - Returns: false when the client can't take it; frames before `.connected` are dropped and counted.
     @discardableResult
-    public func send(_ frame: EncodedFrame, on track: String, signal: PictureSignal = PictureSignal()) -> Bool {
-        loop.post(.send(track: track, frame: frame, signal: signal))
+    public func send(
+        _ frame: EncodedFrame, on track: String, layer: String = "", signal: PictureSignal = PictureSignal()
+    ) -> Bool {
+        loop.post(.send(track: track, layer: layer, frame: frame, signal: signal))
     }
 
     /// Asks the SFU for a keyframe of a received track.

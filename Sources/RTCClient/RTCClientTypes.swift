@@ -8,11 +8,14 @@ public struct LocalTrack: Sendable, Hashable {
     public var name: String
     /// `.vp8`, `.vp9`, `.h264` or `.opus`.
     public var codec: Codec
+    /// The names of its layers, up to three; empty for one stream without a name.
+    public var layers: [String]
 
     /// Creates a track.
-    public init(name: String, codec: Codec) {
+    public init(name: String, codec: Codec, layers: [String] = []) {
         self.name = name
         self.codec = codec
+        self.layers = layers
     }
 }
 
@@ -74,7 +77,7 @@ public enum RTCClientEvent: Sendable {
     case frame(RemoteTrack, ReceivedFrame)
     /// So many packets of a track became part of no frame.
     case discarded(RemoteTrack, DiscardedPackets)
-    /// Somebody needs a keyframe of our track.
+    /// Somebody needs a keyframe of our track, in all of its layers.
     case keyframeRequested(track: String)
 }
 

@@ -1,4 +1,4 @@
-// A published track on its shard: what arrives, what is missing, who gets it.
+// A published track on its shard: its layers, and who gets it.
 
 import Control
 import Media
@@ -6,8 +6,8 @@ import RTC
 
 /// A published track; confined to its shard's thread.
 final class Producer {
-    /// Keyframe requests of all subscribers are merged into one per this time.
-    static let keyframeIntervalMs: Int64 = 500
+    /// How often it is looked whether a subscriber needs another layer.
+    static let lookIntervalMs: Int64 = 100
 
     var track: TrackInfo
     /// Who gets it.
@@ -18,22 +18,17 @@ final class Producer {
     let media: MediaSection.Codec
     let codec: Media.Codec
     let payloadType: UInt8, rtxPayloadType: UInt8?
-    let midExtension: UInt8?
+    let midExtension: UInt8?, ridExtension: UInt8?, repairedRidExtension: UInt8?
     let extensions: ExtensionIDs
     let clockRate: Int
     let cname: String
-    let store: PacketStore
+    /// One, or those that the answer has taken.
+    let layers: [Layer]
+    var table: LayerTable
     unowned let session: Session
-    var ssrc: UInt32?
     var isAnnounced = false
     var consumers: [Consumer] = []
-    var statistics: ReceiveStatistics
-    var sequence = SequenceUnwrapper()
-    var nack = NackGenerator()
-    var reportNTP: Int64?, reportTimestamp: UInt32 = 0
-    var lastPacket: MonotonicTime?
-    var lastKeyframeRequest: MonotonicTime?
-    var wantsKeyframe = false
+    private var lastLook: MonotonicTime?
 
     init(
         track: TrackInfo, audience: TrackAudience, section: MediaSection, media: MediaSection.Codec,
@@ -42,29 +37,60 @@ final class Producer {
         self.track = track
         self.audience = audience
         self.session = session
+        let isVideo = track.source.isVideo
+        self.isVideo = isVideo
         mid = section.mid
-        isVideo = track.source.isVideo
         self.media = media
-        codec = media.carried ?? (track.source.isVideo ? .vp8 : .opus)
+        codec = media.carried ?? (isVideo ? .vp8 : .opus)
         payloadType = media.payloadType
         rtxPayloadType = rtx?.payloadType
         midExtension = section.extensionID(RTPExtensionURI.mid)
+        ridExtension = section.extensionID(RTPExtensionURI.rid)
+        repairedRidExtension = section.extensionID(RTPExtensionURI.repairedRid)
         extensions = ExtensionIDs(section)
         clockRate = media.clockRate
         cname = section.sources.first?.cname ?? ""
-        store = PacketStore(capacity: isVideo ? 1024 : 256)
-        statistics = ReceiveStatistics(clockRate: media.clockRate)
-        ssrc = section.sources.first?.ssrc
+        let names = section.acceptedLayers
+        layers = (names.isEmpty ? [""] : names).enumerated().map { index, name in
+            Layer(name: name, index: index, isVideo: isVideo, clockRate: media.clockRate)
+        }
+        table = LayerTable(count: layers.count)
+        // With layers the description's sources tell nothing of which is which; their packets do.
+        if names.isEmpty { layers[0].ssrc = section.sources.first?.ssrc }
     }
 
-    /// Asks the publisher for a keyframe, at once or as soon as the throttle allows; returns whether a request went out.
-    func requestKeyframe(now: MonotonicTime) -> Bool {
+    /// Whether it comes in more than one layer.
+    var hasLayers: Bool { layers.count > 1 }
+
+    /// Packets that came after they had been asked for.
+    var recovered: UInt64 { layers.reduce(0) { $0 + $1.nack.recovered } }
+
+    /// What a subscriber's wish means here: of a shared screen every letter counts.
+    func wish(_ size: LayerSize?) -> LayerWish {
+        guard let size else { return .top }
+        guard size.isShown else { return .nothing }
+        return track.source == .screen ? .top : .fill(PictureSize(width: size.width, height: size.height))
+    }
+
+    /// Asks the publisher for a keyframe of a layer, at once or as soon as the throttle allows; returns whether a request went out.
+    func requestKeyframe(_ layer: Layer, now: MonotonicTime) -> Bool {
         guard isVideo else { return false }
-        wantsKeyframe = true
-        if let last = lastKeyframeRequest, now.milliseconds(since: last) < Self.keyframeIntervalMs { return false }
-        guard let ssrc, session.transport.state == .connected else { return false }
-        lastKeyframeRequest = now
+        layer.wantsKeyframe = true
+        guard layer.mayRequestKeyframe(now: now), let ssrc = layer.ssrc, session.transport.state == .connected else {
+            return false
+        }
+        layer.lastKeyframeRequest = now
         session.transport.send([.pictureLoss(.init(sender: Session.reporterSSRC, media: ssrc))])
         return true
+    }
+
+    /// Notes the layers of which key frames are needed.
+    func look(now: MonotonicTime) {
+        guard hasLayers, lastLook.map({ now.milliseconds(since: $0) >= Self.lookIntervalMs }) ?? true else { return }
+        lastLook = now
+        for layer in layers where !table.isActive(layer.index) { layer.wantsKeyframe = false }
+        for consumer in consumers where consumer.isAccepted && consumer.session.isConnected {
+            if let layer = consumer.forwarder.wanted(table, now: now) { layers[layer].wantsKeyframe = true }
+        }
     }
 }

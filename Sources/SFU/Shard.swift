@@ -19,8 +19,8 @@ public struct ShardConfiguration: Sendable {
     public var maximumProgramTracks = 65
     /// How long a transport may take to come up.
     public var connectTimeoutMs: Int64 = 30_000
-    /// What a publisher is told that it may send, in bits per second: enough for 720p beside a shared screen.
-    public var maximumPublisherBitrate = 4_000_000
+    /// What a publisher is told that it may send, in bits per second: enough for 720p in three layers beside a shared screen.
+    public var maximumPublisherBitrate = 6_000_000
     /// From how many equal datagrams to one peer on a run goes as one message; 0 for never.
     public var segmentRun = 4
 

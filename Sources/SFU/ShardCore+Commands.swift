@@ -56,12 +56,15 @@ extension ShardCore {
             let producer = try producer(id)
             guard producer.track.isMuted != muted else { return .done }
             producer.track.isMuted = muted
-            for consumer in producer.consumers { consumer.awaitsStart = true }
+            for consumer in producer.consumers { consumer.forwarder.hold() }
             if !muted { requestKeyframe(producer, now: now) }
             onEvent(.muted(room: producer.session.room.id, track: producer.track))
             return .done
         case .requestKeyframe(let id):
             requestKeyframe(try producer(id), now: now)
+            return .done
+        case .setSizes(let id, let sizes):
+            try setSizes(sizes, of: try session(id), now: now)
             return .done
         case .statistics: return .statistics(statistics())
         }
@@ -75,7 +78,7 @@ extension ShardCore {
             result.producers += session.producers.count
             result.consumers += session.consumers.count
             result.consumersWithoutCodec += session.consumers.reduce(0) { $0 + ($1.lacksCodec ? 1 : 0) }
-            result.packetsRecovered += session.producers.reduce(0) { $0 + $1.nack.recovered }
+            result.packetsRecovered += session.producers.reduce(0) { $0 + $1.recovered }
         }
         result.sendDropped = socket.statistics.sendDropped
         result.drops = drops.nonZero
@@ -212,9 +215,12 @@ extension ShardCore {
             track: track, audience: audience, section: section, media: media, rtx: codecs.count > 1 ? codecs[1] : nil,
             session: session)
         session.producers.append(producer)
-        if let first = section.sources.first {
-            session.sources.append((first.ssrc, producer, false))
-            if let rtx = first.rtx { session.sources.append((rtx, producer, true)) }
+        if let first = section.sources.first, !producer.hasLayers {
+            let layer = producer.layers[0]
+            session.sources.append(.init(ssrc: first.ssrc, producer: producer, layer: layer, isRTX: false))
+            if let rtx = first.rtx {
+                session.sources.append(.init(ssrc: rtx, producer: producer, layer: layer, isRTX: true))
+            }
         }
     }
 
@@ -285,7 +291,9 @@ extension ShardCore {
             let kind: MediaSection.Kind = producer.isVideo ? .video : .audio
             let free = session.sections.firstIndex { $0.kind == kind && $0.consumer == nil }
             guard free != nil || session.sections.count < configuration.maximumSections else { continue }
-            let consumer = Consumer(producer: producer, session: session, section: free ?? session.sections.count)
+            let consumer = Consumer(
+                producer: producer, session: session, section: free ?? session.sections.count,
+                wish: session.sizes[producer.track.id])
             if let free {
                 session.sections[free].consumer = consumer
             } else {
@@ -366,7 +374,7 @@ extension ShardCore {
             consumer.extensions = ExtensionIDs(section)
             consumer.mid = Array(String(index).utf8)
             consumer.isAccepted = true
-            if session.isConnected { requestKeyframe(consumer.producer, now: now) }
+            if session.isConnected { requestKeyframe(for: consumer, now: now) }
         }
         if !session.hasRemote {
             session.hasRemote = true
@@ -374,6 +382,27 @@ extension ShardCore {
         }
         settle(session, now: now)
         if session.offerIsStale { renew(session) }
+    }
+
+    /// Takes what a subscriber shows now.
+    private func setSizes(_ sizes: [String: LayerSize], of session: Session, now: MonotonicTime) throws(SFUError) {
+        guard !session.isPublisher else {
+            throw SFUError(.badRequest, "A session that publishes shows nothing.")
+        }
+        guard sizes.count <= configuration.maximumSections, sizes.keys.allSatisfy({ $0.utf8.count <= 256 }) else {
+            throw SFUError(.badRequest, "A subscriber may name \(configuration.maximumSections) tracks.")
+        }
+        guard sizes.values.allSatisfy(\.isAllowed) else {
+            throw SFUError(.badRequest, "Width and height are 0 to \(LayerSize.maximum) pixels.")
+        }
+        session.sizes = sizes
+        for consumer in session.consumers where consumer.producer.isVideo {
+            let wish = consumer.producer.wish(sizes[consumer.producer.track.id])
+            guard wish != consumer.forwarder.wish else { continue }
+            consumer.forwarder.setWish(wish)
+            guard consumer.isAccepted, session.isConnected, consumer.forwarder.current == nil else { continue }
+            requestKeyframe(for: consumer, now: now)
+        }
     }
 
     // MARK: - Leaving

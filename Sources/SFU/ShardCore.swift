@@ -112,7 +112,7 @@ final class ShardCore: PacketHandler {
             session.isConnected = true
             onEvent(.connected(room: session.room.id, participant: session.participant, session: session.id))
             announce(session)
-            for consumer in session.consumers where consumer.isAccepted { requestKeyframe(consumer.producer, now: now) }
+            for consumer in session.consumers where consumer.isAccepted { requestKeyframe(for: consumer, now: now) }
             send(session)
         case .closed: remove(session, reason: session.transport.closeReason, now: now)
         default: break
@@ -123,17 +123,18 @@ final class ShardCore: PacketHandler {
 
     private func media(_ session: Session, _ packet: UnsafeRawBufferPointer, _ original: RTPHeader, now: MonotonicTime)
     {
-        guard let (producer, isRTX) = session.producer(for: original, in: packet) else {
+        guard let source = session.source(of: original, in: packet) else {
             return drops.count(.unknownSource)
         }
+        let producer = source.producer, layer = source.layer
         guard let payload = original.payload(in: packet, length: packet.count) else {
             return drops.count(.malformedRTP)
         }
         var header = original
         var offset = payload.lowerBound, length = payload.count
-        if isRTX {
+        if source.isRTX {
             // The original sequence number stands before the payload (RFC 4588 section 4); without one it is a probe.
-            guard length >= 2, let ssrc = producer.ssrc else { return drops.count(.padding) }
+            guard length >= 2, let ssrc = layer.ssrc else { return drops.count(.padding) }
             header.sequenceNumber = UInt16(packet[offset]) << 8 | UInt16(packet[offset + 1])
             header.ssrc = ssrc
             header.payloadType = producer.payloadType
@@ -143,62 +144,98 @@ final class ShardCore: PacketHandler {
             return drops.count(.unknownSource)
         }
         var entry = PacketStore.Entry()
-        entry.sequence = producer.sequence.unwrap(header.sequenceNumber)
+        entry.sequence = layer.sequence.unwrap(header.sequenceNumber)
         entry.header = header
         entry.payloadOffset = offset
         entry.payloadLength = length
         entry.arrival = now.nanoseconds
-        producer.lastPacket = now
-        if !isRTX { producer.statistics.note(sequence: entry.sequence, timestamp: header.timestamp, now: now) }
+        layer.lastPacket = now
+        producer.table.note(layer.index, sequence: entry.sequence)
+        if !source.isRTX {
+            layer.statistics.note(sequence: entry.sequence, timestamp: header.timestamp, now: now)
+            producer.table.note(layer.index, now: now)
+        }
         if producer.isVideo {
-            if !producer.nack.note(entry.sequence, now: now) { requestKeyframe(producer, now: now) }
-            if length > 0 {
-                let payload = UnsafeRawBufferPointer(rebasing: packet[offset..<offset + length])
-                entry.startsKeyframe = VideoPayload(payload, codec: producer.codec)?.startsKeyframe ?? false
-            }
+            if !layer.nack.note(entry.sequence, now: now) { requestKeyframe(producer, layer, now: now) }
+            if length > 0 { read(UnsafeRawBufferPointer(rebasing: packet[offset..<offset + length]), source, &entry) }
         }
         guard length > 0 else {
             // Stored like any other, so that the same number is not skipped twice.
-            if producer.store.insert(packet, entry) {
-                for consumer in producer.consumers { consumer.skip(entry.sequence) }
+            if layer.store.insert(packet, entry) {
+                for consumer in producer.consumers { consumer.forwarder.skip(entry.sequence, of: layer.index) }
             }
             return drops.count(.padding)
         }
-        guard producer.store.insert(packet, entry) else { return drops.count(.replayed) }
-        if entry.startsKeyframe { producer.wantsKeyframe = false }
+        guard layer.store.insert(packet, entry) else { return drops.count(.replayed) }
+        if entry.startsKeyframe { layer.wantsKeyframe = false }
         guard !producer.track.isMuted else { return drops.count(.muted) }
-        for consumer in producer.consumers where consumer.isAccepted { forward(entry, to: consumer, now: now) }
+        for consumer in producer.consumers where consumer.isAccepted { forward(entry, layer, to: consumer, now: now) }
         send(session)
     }
 
+    /// Reads what a payload says of its picture.
     @inline(__always)
-    private func forward(_ entry: PacketStore.Entry, to consumer: Consumer, now: MonotonicTime) {
+    private func read(_ payload: UnsafeRawBufferPointer, _ source: Session.Source, _ entry: inout PacketStore.Entry) {
+        guard let picture = VideoPayload(payload, codec: source.producer.codec) else { return }
+        entry.startsKeyframe = picture.startsKeyframe
+        entry.indices = picture.indices
+        if let size = picture.size { source.producer.table.note(source.layer.index, size: size) }
+    }
+
+    @inline(__always)
+    private func forward(_ entry: PacketStore.Entry, _ layer: Layer, to consumer: Consumer, now: MonotonicTime) {
         guard consumer.session.isConnected else { return }
-        switch consumer.outgoing(entry) {
+        switch consumer.forwarder.forward(entry, of: layer.index, consumer.producer.table, now: now) {
         case .failure(let drop): drops.count(drop.reason)
         case .success(let out):
-            guard write(entry, to: consumer, out: out, asRTX: false) else { return drops.count(.sendBufferFull) }
-            consumer.note(out: out, source: entry.sequence, length: entry.payloadLength)
-            counters.packetsForwarded &+= 1
+            forward(entry, layer, to: consumer, as: out)
+            if out.begins { catchUp(entry, layer, consumer, now: now) }
+        }
+    }
+
+    @inline(__always)
+    private func forward(
+        _ entry: PacketStore.Entry, _ layer: Layer, to consumer: Consumer, as out: LayerForwarder.Outgoing
+    ) {
+        let packet = Consumer.Packet(
+            number: out.number, entry: entry, layer: layer.index, timestampDelta: out.timestampDelta, shift: out.shift)
+        guard write(packet, to: consumer, asRTX: false) else { return drops.count(.sendBufferFull) }
+        consumer.note(packet)
+        counters.packetsForwarded &+= 1
+    }
+
+    /// Sends what came before the key frame that it belongs behind.
+    private func catchUp(_ begin: PacketStore.Entry, _ layer: Layer, _ consumer: Consumer, now: MonotonicTime) {
+        let highest = consumer.producer.table.facts[layer.index].highest
+        guard consumer.producer.isVideo, begin.sequence < highest else { return }
+        for sequence in (begin.sequence + 1)...highest {
+            guard let entry = layer.store.entry(sequence) else { continue }
+            guard entry.payloadLength > 0 else {
+                consumer.forwarder.skip(sequence, of: layer.index)
+                continue
+            }
+            let result = consumer.forwarder.forward(entry, of: layer.index, consumer.producer.table, now: now)
+            if case .success(let out) = result { forward(entry, layer, to: consumer, as: out) }
         }
     }
 
     /// Writes a packet for one subscriber into the socket's arena: a new header, then the payload, encrypted on the way.
     @inline(__always)
-    private func write(_ entry: PacketStore.Entry, to consumer: Consumer, out: Int64, asRTX: Bool) -> Bool {
+    private func write(_ packet: Consumer.Packet, to consumer: Consumer, asRTX: Bool) -> Bool {
         guard let sender = consumer.session.transport.sender, let target = consumer.session.transport.selected else {
             return false
         }
-        let index = asRTX ? consumer.takeRTXIndex() : out
+        let entry = packet.entry, store = consumer.producer.layers[packet.layer].store
+        let index = asRTX ? consumer.takeRTXIndex() : packet.number
         let ssrc = asRTX ? consumer.rtxSSRC : consumer.ssrc
         let room = socket.reserve()
         let header = RTPHeader(
             payloadType: asRTX ? consumer.rtxPayloadType : consumer.payloadType,
             sequenceNumber: UInt16(truncatingIfNeeded: index),
-            timestamp: entry.header.timestamp &+ consumer.timestampOffset,
+            timestamp: entry.header.timestamp &+ packet.timestampDelta,
             ssrc: ssrc, marker: entry.header.marker)
         let hasMid = consumer.midExtension != 0
-        let stored = consumer.producer.store.header(entry)
+        let stored = store.header(entry)
         let forwarded = ForwardedExtensions(
             entry.header, in: stored, from: consumer.producer.extensions, to: consumer.extensions)
         guard var length = header.write(to: room, hasExtension: hasMid || !forwarded.isEmpty) else { return false }
@@ -209,11 +246,24 @@ final class ShardCore: PacketHandler {
             guard let end = writer.finish() else { return false }
             length = end
         }
-        var original = UInt16(truncatingIfNeeded: out).bigEndian
-        let total = withUnsafeBytes(of: &original) { prefix in
-            sender.protect(
-                room, headerLength: length, prefix: asRTX ? prefix : UnsafeRawBufferPointer(start: nil, count: 0),
-                payload: consumer.producer.store.payload(entry), ssrc: ssrc, index: index)
+        // What stands before the stored payload: the original number in a repeat, and a descriptor written anew.
+        var prefix: UInt64 = 0
+        let payload = store.payload(entry)
+        let total = withUnsafeMutableBytes(of: &prefix) { prefix in
+            var count = 0, replaced = 0
+            if asRTX {
+                prefix[0] = UInt8(truncatingIfNeeded: packet.number >> 8)
+                prefix[1] = UInt8(truncatingIfNeeded: packet.number)
+                count = 2
+            }
+            if !packet.shift.isZero {
+                let rest = UnsafeMutableRawBufferPointer(rebasing: prefix[count...])
+                replaced = entry.indices.moved(by: packet.shift).write(over: payload, to: rest)
+                count += replaced
+            }
+            return sender.protect(
+                room, headerLength: length, prefix: UnsafeRawBufferPointer(rebasing: prefix[..<count]),
+                payload: UnsafeRawBufferPointer(rebasing: payload[replaced...]), ssrc: ssrc, index: index)
         }
         guard let total else { return false }
         socket.commit(total, to: target)
@@ -225,12 +275,15 @@ final class ShardCore: PacketHandler {
     private func control(_ session: Session, _ packet: RTCPPacket, now: MonotonicTime) {
         switch packet {
         case .senderReport(let report):
-            guard let producer = session.producers.first(where: { $0.ssrc == report.ssrc }) else { return }
-            producer.statistics.note(senderReport: report.ntp, now: now)
+            guard let source = session.sources.first(where: { $0.ssrc == report.ssrc && !$0.isRTX }) else { return }
+            let layer = source.layer
+            layer.statistics.note(senderReport: report.ntp, now: now)
             let theirs = NTPTime.unixNanoseconds(report.ntp)
-            session.captureClock.note(theirs, after: producer.reportNTP, at: unixNanoseconds(now))
-            producer.reportNTP = theirs
-            producer.reportTimestamp = report.rtpTimestamp
+            session.captureClock.note(theirs, after: layer.reportNTP, at: unixNanoseconds(now))
+            layer.reportNTP = theirs
+            layer.reportTimestamp = report.rtpTimestamp
+            source.producer.table.note(
+                layer.index, reportNanoseconds: theirs, timestamp: report.rtpTimestamp)
         case .receiverReport(let report):
             for block in report.blocks {
                 guard let consumer = session.consumers.first(where: { $0.ssrc == block.ssrc }),
@@ -260,7 +313,7 @@ final class ShardCore: PacketHandler {
         case .failure(let drop): drops.count(drop.reason)
         case .success(let found):
             // Without RTX the same bytes go out again: header, payload and nonce are the same, so the ciphertext is too.
-            if write(found.entry, to: consumer, out: found.out, asRTX: consumer.usesRTX) {
+            if write(found, to: consumer, asRTX: consumer.usesRTX) {
                 counters.packetsRetransmitted &+= 1
             }
         }
@@ -268,11 +321,31 @@ final class ShardCore: PacketHandler {
 
     private func keyframe(_ session: Session, _ ssrc: UInt32, now: MonotonicTime) {
         guard let consumer = session.consumers.first(where: { $0.ssrc == ssrc }) else { return }
-        requestKeyframe(consumer.producer, now: now)
+        requestKeyframe(for: consumer, now: now)
     }
 
+    /// Asks for what one subscriber can go on with: the layer that it gets, else the one that it would get.
+    func requestKeyframe(for consumer: Consumer, now: MonotonicTime) {
+        let producer = consumer.producer, table = producer.table, forwarder = consumer.forwarder
+        guard forwarder.wish != .nothing else { return }
+        if !producer.hasLayers {
+            requestKeyframe(producer, producer.layers[0], now: now)
+        } else if let layer = forwarder.current.flatMap({ table.isActive($0) ? $0 : nil })
+            ?? table.choose(forwarder.wish)
+        {
+            requestKeyframe(producer, producer.layers[layer], now: now)
+        }
+    }
+
+    /// Asks for key frames of all layers that somebody gets or would get; of the largest while there is nobody.
     func requestKeyframe(_ producer: Producer, now: MonotonicTime) {
-        guard producer.requestKeyframe(now: now) else { return }
+        let accepted = producer.consumers.filter(\.isAccepted)
+        for consumer in accepted { requestKeyframe(for: consumer, now: now) }
+        if accepted.isEmpty { requestKeyframe(producer, producer.layers[producer.table.choose(.top) ?? 0], now: now) }
+    }
+
+    func requestKeyframe(_ producer: Producer, _ layer: Layer, now: MonotonicTime) {
+        guard producer.requestKeyframe(layer, now: now) else { return }
         counters.keyframeRequests &+= 1
         send(producer.session)
     }
@@ -310,11 +383,11 @@ final class ShardCore: PacketHandler {
     private func tickPublisher(_ session: Session, reports: Bool, now: MonotonicTime) {
         var packets: [RTCPPacket] = []
         if reports {
-            let blocks = session.producers.compactMap { producer in
-                producer.ssrc.flatMap { producer.statistics.report(ssrc: $0, now: now) }
+            let blocks = session.producers.flatMap(\.layers).compactMap { layer in
+                layer.ssrc.flatMap { layer.statistics.report(ssrc: $0, now: now) }
             }
             packets.append(.receiverReport(.init(ssrc: Session.reporterSSRC, blocks: blocks)))
-            let video = session.producers.filter(\.isVideo).compactMap(\.ssrc)
+            let video = session.producers.filter(\.isVideo).flatMap(\.layers).compactMap(\.ssrc)
             if !video.isEmpty {
                 packets.append(
                     .bitrateEstimate(
@@ -324,10 +397,13 @@ final class ShardCore: PacketHandler {
             }
         }
         for producer in session.producers {
-            if producer.wantsKeyframe { requestKeyframe(producer, now: now) }
-            guard let ssrc = producer.ssrc, producer.rtxPayloadType != nil || producer.isVideo else { continue }
-            let lost = producer.nack.due(now: now, roundTripMs: 60)
-            if !lost.isEmpty { packets.append(.nack(.init(sender: Session.reporterSSRC, media: ssrc, lost: lost))) }
+            producer.look(now: now)
+            for layer in producer.layers {
+                if layer.wantsKeyframe { requestKeyframe(producer, layer, now: now) }
+                guard let ssrc = layer.ssrc, producer.rtxPayloadType != nil || producer.isVideo else { continue }
+                let lost = layer.nack.due(now: now, roundTripMs: 60)
+                if !lost.isEmpty { packets.append(.nack(.init(sender: Session.reporterSSRC, media: ssrc, lost: lost))) }
+            }
         }
         session.transport.send(packets)
     }
@@ -335,17 +411,19 @@ final class ShardCore: PacketHandler {
     /// Sender reports carry the publisher's capture clock, moved to ours by one offset per publisher: the way of the
     /// packets must not come between picture and sound.
     private func report(_ session: Session, now: MonotonicTime) {
-        for consumer in session.consumers where consumer.isAccepted && !consumer.awaitsStart {
-            let producer = consumer.producer
-            guard let theirs = producer.reportNTP, let offset = producer.session.captureClock.offset,
-                let last = producer.lastPacket,
+        for consumer in session.consumers where consumer.isAccepted {
+            guard let current = consumer.forwarder.current else { continue }
+            let producer = consumer.producer, layer = producer.layers[current]
+            guard let theirs = layer.reportNTP, let offset = producer.session.captureClock.offset,
+                let last = layer.lastPacket,
                 now.milliseconds(since: last) < 2000
             else { continue }
             let unix = unixNanoseconds(now)
             let elapsed = (unix &- offset) &- theirs
             guard abs(elapsed) < 60_000_000_000 else { continue }
             let ticks = elapsed / 1000 * Int64(producer.clockRate) / 1_000_000
-            let timestamp = producer.reportTimestamp &+ UInt32(truncatingIfNeeded: ticks) &+ consumer.timestampOffset
+            let timestamp =
+                layer.reportTimestamp &+ UInt32(truncatingIfNeeded: ticks) &+ consumer.forwarder.timestampDelta
             session.transport.send([
                 .senderReport(
                     .init(

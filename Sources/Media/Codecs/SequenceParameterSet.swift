@@ -1,8 +1,11 @@
 // The few fields of an H.264 sequence parameter set that say how large the picture is.
 
-enum SequenceParameterSet {
+/// A sequence parameter set.
+public enum SequenceParameterSet {
     /// Reads the cropped size (ITU-T H.264, 7.3.2.1.1); nil for what is cut short or out of range.
-    static func pictureSize(of nal: [UInt8]) -> PictureSize? { sizes(of: nal)?.cropped }
+    ///
+    /// - Parameter nal: the unit, with its head byte.
+    public static func pictureSize(of nal: [UInt8]) -> PictureSize? { sizes(of: nal)?.cropped }
 
     /// Reads the size of what is decoded, before cropping; nil for what is cut short or out of range.
     static func codedSize(of nal: [UInt8]) -> PictureSize? { sizes(of: nal)?.coded }

@@ -30,6 +30,8 @@ public enum DropReason: String, Sendable, CaseIterable, Codable {
     case noise, unknownPeer, malformedSTUN, unauthenticatedSTUN, earlyDTLS, earlyMedia, malformedRTP, malformedRTCP
     case replayed, notAuthentic, tooManySources, unknownSource, padding, late, muted, awaitingKeyframe, sendBufferFull
     case repeatLimit, notStored
+    /// Nobody's loss: the subscriber gets another layer of the track, or does not show it.
+    case otherLayer, notWanted
 }
 
 /// One counter per reason.

@@ -1,5 +1,7 @@
 // H.264 payloads in packetization mode 1 (RFC 6184): single units, STAP-A and FU-A.
 
+import Media
+
 /// What a packet carries.
 public struct H264Payload: Sendable, Hashable {
     /// How units lie in packets.
@@ -44,6 +46,18 @@ public struct H264Payload: Sendable, Hashable {
             if isFirst { note(payload[1]) }
         default: return nil
         }
+    }
+
+    /// The picture's size by the sequence parameter set in a packet; nil where there is none that is whole and can be read.
+    static func pictureSize(_ payload: UnsafeRawBufferPointer) -> PictureSize? {
+        guard let first = payload.first else { return nil }
+        if first & 31 == sequenceSet { return SequenceParameterSet.pictureSize(of: Array(payload.prefix(1024))) }
+        guard first & 31 == aggregation else { return nil }
+        var reader = ByteReader(UnsafeRawBufferPointer(rebasing: payload[1...]))
+        while let unit = nextUnit(&reader) {
+            if unit[0] & 31 == sequenceSet { return SequenceParameterSet.pictureSize(of: Array(unit.prefix(1024))) }
+        }
+        return nil
     }
 
     /// Takes the next unit of an aggregation packet; nil when it is empty, cut short or of a kind that can't be in there.

@@ -18,6 +18,8 @@ public struct VP8Descriptor: Sendable, Hashable {
     public var tl0PictureIndex: UInt8?
     /// The temporal layer.
     public var temporalLayer: UInt8?
+    /// KEYIDX, 5 bits.
+    public var keyIndex: UInt8?
     /// Bytes of the descriptor.
     public var length = 1
     /// Whether the frame is a keyframe; only known where a frame begins.
@@ -54,6 +56,7 @@ public struct VP8Descriptor: Sendable, Hashable {
             if flags & 0x30 != 0 {
                 guard let layer = reader.u8() else { return nil }
                 if flags & 0x20 != 0 { temporalLayer = layer >> 6 }
+                if flags & 0x10 != 0 { keyIndex = layer & 31 }
             }
         }
         length = reader.offset

@@ -16,6 +16,10 @@ public struct VideoPayload: Sendable, Hashable {
     public var startsKeyframe = false
     /// Whether a slice of an IDR of H.264 begins here.
     public var startsIDR = false
+    /// The size of the picture, where a key frame begins and says so.
+    public var size: PictureSize?
+    /// The numbers of a VP8 descriptor.
+    public var indices = VP8Indices()
 
     /// Reads a payload; nil when it is damaged, or the codec carries no pictures.
     ///
@@ -29,18 +33,24 @@ public struct VideoPayload: Sendable, Hashable {
             offset = descriptor.length
             startsFrame = descriptor.startsFrame
             startsKeyframe = descriptor.startsFrame && descriptor.isKeyframe
+            if descriptor.width > 0, descriptor.height > 0 {
+                size = PictureSize(width: descriptor.width, height: descriptor.height)
+            }
+            indices = VP8Indices(descriptor)
         case .vp9:
             guard let descriptor = VP9Descriptor(payload) else { return nil }
             offset = descriptor.length
             startsFrame = descriptor.startsPicture
             startsLayer = descriptor.startsLayerFrame
             startsKeyframe = descriptor.isKeyframe
+            if descriptor.isKeyframe, descriptor.structureSize.height > 0 { size = descriptor.structureSize }
         case .h264:
             guard let unit = H264Payload(payload) else { return nil }
             startsFrame = unit.hasParameterSet
             // The IDR follows its parameter sets, and can't be decoded without them.
             startsKeyframe = unit.hasParameterSet
             startsIDR = unit.startsIDR
+            if unit.hasParameterSet { size = H264Payload.pictureSize(payload) }
         case .aac, .opus: return nil
         }
     }

@@ -14,6 +14,8 @@ public final class PacketStore {
         public var payloadOffset = 0, payloadLength = 0
         /// Whether a keyframe begins here.
         public var startsKeyframe = false
+        /// The numbers of its VP8 descriptor.
+        public var indices = VP8Indices()
         /// When it arrived, in nanoseconds.
         public var arrival: Int64 = 0
 

@@ -4,6 +4,10 @@
 public enum RTPExtensionURI {
     /// The media identification (RFC 9143).
     public static let mid = "urn:ietf:params:rtp-hdrext:sdes:mid"
+    /// The name of the stream among those of a section (RFC 8852).
+    public static let rid = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+    /// The name of the stream that a packet repeats (RFC 8852).
+    public static let repairedRid = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
     /// The client-to-mixer audio level (RFC 6464).
     public static let audioLevel = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
     /// How a picture is turned (3GPP TS 26.114, clause 7.4.5).

@@ -121,6 +121,8 @@ public struct MediaSection: Sendable, Hashable {
     public var sources: [Source] = []
     /// The stream and the track that the section carries (RFC 8830).
     public var stream = "", track = ""
+    /// The streams that are sent or received at once; empty where there is one.
+    public var simulcast = Simulcast()
     /// Whether RTP and RTCP share the port.
     public var hasRTCPMux = false
 

@@ -67,7 +67,8 @@ extension MediaSection {
     /// The feedback that we give and take for video.
     public static let videoFeedback = ["nack", "nack pli", "ccm fir", "goog-remb"]
     static let spokenExtensions = [
-        RTPExtensionURI.mid, RTPExtensionURI.audioLevel, RTPExtensionURI.videoOrientation, RTPExtensionURI.colorSpace,
+        RTPExtensionURI.mid, RTPExtensionURI.rid, RTPExtensionURI.repairedRid, RTPExtensionURI.audioLevel,
+        RTPExtensionURI.videoOrientation, RTPExtensionURI.colorSpace,
     ]
 
     /// Fills in a transport.
@@ -99,6 +100,7 @@ extension MediaSection {
         answer.use(transport, setup: setup == .passive ? .active : .passive)
         answer.direction = receives && direction.sends ? .recvonly : .inactive
         answer.extensions = extensions.filter { (1...14).contains($0.id) && Self.spokenExtensions.contains($0.uri) }
+        if receives, direction.sends { answer.simulcast.receives = acceptedLayers }
         return answer
     }
 
@@ -126,10 +128,24 @@ extension MediaSection {
     }
 }
 
+extension MediaSection {
+    /// Makes an offered section one of several layers, each known by the name that its packets carry (RFC 8852).
+    public mutating func send(layers: [String]) {
+        simulcast.sends = layers
+        sources = []
+        extensions += [
+            .init(id: OfferedIDs.rid, uri: RTPExtensionURI.rid),
+            .init(id: OfferedIDs.repairedRid, uri: RTPExtensionURI.repairedRid),
+        ]
+    }
+}
+
 /// The payload types and extension ids of our own offers.
 public enum OfferedIDs {
     /// Payload types; that of the retransmissions of pictures is one more.
     public static let vp8: UInt8 = 96, vp9: UInt8 = 98, h264: UInt8 = 102, h264Baseline: UInt8 = 104, opus: UInt8 = 111
     /// Header extensions.
     public static let mid: UInt8 = 1, audioLevel: UInt8 = 2, videoOrientation: UInt8 = 3, colorSpace: UInt8 = 4
+    /// Header extensions of layers.
+    public static let rid: UInt8 = 5, repairedRid: UInt8 = 6
 }

@@ -27,6 +27,7 @@ private struct SDPLineParser {
     var defaults = MediaSection(kind: .application, mid: "")
     var current: MediaSection?
     var sources: [(ssrc: UInt32, cname: String)] = [], groups: [(media: UInt32, rtx: UInt32)] = []
+    var simulcast = SimulcastLines()
     /// The texts of all candidates: in a bundle every section may repeat them.
     var candidates: Set<Substring> = []
 
@@ -56,6 +57,7 @@ private struct SDPLineParser {
 
     private mutating func begin(_ value: Substring, _ number: Int) throws(SDPError) {
         end()
+        simulcast = SimulcastLines()
         guard description.media.count < SessionDescription.maximumSections else { throw .tooManySections }
         let parts = value.split(separator: " ")
         guard parts.count >= 4, let port = UInt16(parts[1].split(separator: "/").first ?? "") else {
@@ -90,6 +92,7 @@ private struct SDPLineParser {
         section.sources = sources.filter { !repeats.contains($0.ssrc) }.map { source in
             .init(ssrc: source.ssrc, rtx: groups.first { $0.media == source.ssrc }?.rtx, cname: source.cname)
         }
+        section.simulcast = simulcast.simulcast
         description.media.append(section)
         sources = []
         groups = []
@@ -155,6 +158,8 @@ private struct SDPLineParser {
                 throw .badLine(line: number, expected: "at most \(SessionDescription.maximumExtensions) extensions")
             }
             section.extensions.append(.init(id: id, uri: String(parts[1].prefix(SessionDescription.maximumTextBytes))))
+        case "rid": try simulcast.takeName(value, number)
+        case "simulcast": try simulcast.takeList(value, number)
         case "ssrc": try source(value, number)
         case "ssrc-group":
             let parts = value.split(separator: " ")

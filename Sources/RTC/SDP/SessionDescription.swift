@@ -50,6 +50,7 @@ extension MediaSection {
             for feedback in codec.feedback { lines.append("a=rtcp-fb:\(codec.payloadType) \(feedback)") }
             if !codec.parameters.isEmpty { lines.append("a=fmtp:\(codec.payloadType) \(codec.parameters)") }
         }
+        writeSimulcast(to: &lines)
         for source in sources {
             if let rtx = source.rtx { lines.append("a=ssrc-group:FID \(source.ssrc) \(rtx)") }
             for ssrc in [source.ssrc] + (source.rtx.map { [$0] } ?? []) {

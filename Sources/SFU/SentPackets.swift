@@ -1,0 +1,62 @@
+// What a subscriber was sent lately: 24 bytes a packet, so that a repeat has the very bytes of the first time.
+
+import Media
+import RTC
+
+/// A ring by outgoing number.
+struct SentPackets {
+    private struct Sent {
+        /// The low 32 bits of both numbers; which packet it was the store and the ring know.
+        var number: UInt32 = 0, source: UInt32 = 0
+        var timestampDelta: UInt32 = 0
+        var resentAt: UInt32 = 0
+        var pictureID: UInt16 = 0
+        var tl0PictureIndex: UInt8 = 0, keyIndex: UInt8 = 0
+        /// 0 for an empty slot, else the layer and 1.
+        var layer: UInt8 = 0
+        var resends: UInt8 = 0
+    }
+
+    private static let capacity = 1024
+    /// More repeats than this don't help.
+    private static let maximumResends: UInt8 = 3
+    static var bytesPerPacket: Int { MemoryLayout<Sent>.stride }
+
+    private var ring = [Sent](repeating: Sent(), count: capacity)
+
+    @inline(__always)
+    mutating func note(_ packet: Consumer.Packet) {
+        ring[Int(packet.number & Int64(Self.capacity - 1))] = Sent(
+            number: UInt32(truncatingIfNeeded: packet.number),
+            source: UInt32(truncatingIfNeeded: packet.entry.sequence),
+            timestampDelta: packet.timestampDelta, pictureID: packet.shift.pictureID,
+            tl0PictureIndex: packet.shift.tl0PictureIndex, keyIndex: packet.shift.keyIndex,
+            layer: UInt8(truncatingIfNeeded: packet.layer) &+ 1)
+    }
+
+    /// Finds a packet that is asked for; counts the repeat.
+    mutating func repeated(_ number: Int64, in producer: Producer, roundTripMs: Int64, now: MonotonicTime)
+        -> Result<Consumer.Packet, DropReasonError>
+    {
+        let slot = Int(number & Int64(Self.capacity - 1)), found = ring[slot]
+        let layer = Int(found.layer) - 1
+        guard number >= 0, layer >= 0, layer < producer.layers.count,
+            found.number == UInt32(truncatingIfNeeded: number)
+        else { return .failure(.init(.notStored)) }
+        let highest = producer.table.facts[layer].highest
+        let source =
+            highest &+ Int64(Int32(bitPattern: found.source &- UInt32(truncatingIfNeeded: highest)))
+        guard let entry = producer.layers[layer].store.entry(source) else { return .failure(.init(.notStored)) }
+        let milliseconds = UInt32(truncatingIfNeeded: now.milliseconds)
+        let isTooSoon = found.resends > 0 && Int64(milliseconds &- found.resentAt) < roundTripMs
+        guard found.resends < Self.maximumResends, !isTooSoon else { return .failure(.init(.repeatLimit)) }
+        ring[slot].resends += 1
+        ring[slot].resentAt = milliseconds
+        var shift = VP8Shift()
+        shift.pictureID = found.pictureID
+        shift.tl0PictureIndex = found.tl0PictureIndex
+        shift.keyIndex = found.keyIndex
+        return .success(
+            .init(number: number, entry: entry, layer: layer, timestampDelta: found.timestampDelta, shift: shift))
+    }
+}
