@@ -164,6 +164,10 @@ public struct SFUStatistics: Sendable, Codable, Hashable {
     public var keyframeRequests: UInt64 = 0
     /// Datagrams that the kernel did not take.
     public var sendDropped: UInt64 = 0
+    /// TCP connections that are open now.
+    public var streams = 0
+    /// TCP connections that were taken, and that were refused or closed because nobody here knew them or they were damaged.
+    public var streamsAccepted: UInt64 = 0, streamsRefused: UInt64 = 0
     /// Drops by reason.
     public var drops: [String: UInt64] = [:]
 

@@ -4,28 +4,34 @@ import Glibc
 
 /// An IP address and a port; IPv4 is kept in its IPv6-mapped form, so that one table serves both.
 public struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
+    /// What carries the bytes.
+    public enum Transport: UInt8, Sendable { case udp, tcp }
+
     /// The first and the last 8 bytes of the IPv6 address, as big-endian numbers.
     public var high: UInt64, low: UInt64
     /// The port.
     public var port: UInt16
+    /// What carries the bytes: one port of each is not the other's.
+    public var transport: Transport
 
     /// Creates an address from the two halves of its IPv6 form.
-    public init(high: UInt64, low: UInt64, port: UInt16) {
+    public init(high: UInt64, low: UInt64, port: UInt16, transport: Transport = .udp) {
         self.high = high
         self.low = low
         self.port = port
+        self.transport = transport
     }
 
     /// Creates an IPv4 address from its 32 bits.
-    public init(ipv4: UInt32, port: UInt16) {
-        self.init(high: 0, low: 0xFFFF_0000_0000 | UInt64(ipv4), port: port)
+    public init(ipv4: UInt32, port: UInt16, transport: Transport = .udp) {
+        self.init(high: 0, low: 0xFFFF_0000_0000 | UInt64(ipv4), port: port, transport: transport)
     }
 
     /// Reads an IPv4 or IPv6 literal; nil when the text is neither.
-    public init?(ip: String, port: UInt16) {
+    public init?(ip: String, port: UInt16, transport: Transport = .udp) {
         var four = in_addr()
         if inet_pton(AF_INET, ip, &four) == 1 {
-            self.init(ipv4: UInt32(bigEndian: four.s_addr), port: port)
+            self.init(ipv4: UInt32(bigEndian: four.s_addr), port: port, transport: transport)
             return
         }
         var six = in6_addr()
@@ -33,8 +39,27 @@ public struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
         let halves = withUnsafeBytes(of: &six) {
             ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
         }
-        self.init(high: UInt64(bigEndian: halves.0), low: UInt64(bigEndian: halves.1), port: port)
+        self.init(
+            high: UInt64(bigEndian: halves.0), low: UInt64(bigEndian: halves.1), port: port, transport: transport)
     }
+
+    /// Feeds the whole value in three numbers.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(low)
+        hasher.combine(high)
+        hasher.combine(UInt32(port) | UInt32(transport.rawValue) << 16)
+    }
+
+    /// The same place by another transport.
+    public func by(_ transport: Transport) -> Self {
+        Self(high: high, low: low, port: port, transport: transport)
+    }
+
+    /// Whether it stands for every address of the machine.
+    public var isWildcard: Bool { high == 0 && (low == 0 || low == 0xFFFF_0000_0000) }
+
+    /// Whether it is of this machine alone.
+    public var isLoopback: Bool { isIPv4 ? ipv4 >> 24 == 127 : high == 0 && low == 1 }
 
     /// Whether this is an IPv4 address.
     public var isIPv4: Bool { high == 0 && low >> 32 == 0xFFFF }
@@ -55,6 +80,8 @@ public struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    /// Address and port, as text.
-    public var description: String { isIPv4 ? "\(ip):\(port)" : "[\(ip)]:\(port)" }
+    /// Address and port, as text, and the transport where that is not UDP.
+    public var description: String {
+        (isIPv4 ? "\(ip):\(port)" : "[\(ip)]:\(port)") + (transport == .tcp ? "/tcp" : "")
+    }
 }

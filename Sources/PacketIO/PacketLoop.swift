@@ -1,4 +1,4 @@
-// The packet loop: one thread, one socket, one timer, one mailbox.
+// The packet loop: one thread, one socket with the TCP connections beside it, one timer, one mailbox.
 
 import CPacketIO
 import Glibc
@@ -12,14 +12,25 @@ public protocol PacketHandler: AnyObject, SendableMetatype {
     /// What other threads send to it.
     associatedtype Message: Sendable
 
-    /// Takes one datagram, which lies in memory that is used again after the call.
+    /// Takes one datagram, or one packet of a TCP connection; it lies in memory that is used again after the call.
     func receive(_ datagram: UnsafeMutableRawBufferPointer, from source: NetworkAddress, now: MonotonicTime)
     /// Takes one message.
     func receive(_ message: Message, now: MonotonicTime)
     /// Does what is due; returns when it wants to be called next, or nil.
     func handleTimeout(now: MonotonicTime) -> MonotonicTime?
+    /// Whether a TCP connection belongs to somebody, asked behind its first packet; one that does not is closed.
+    func accepts(stream: NetworkAddress) -> Bool
+    /// Is told that a TCP connection has ended by itself.
+    func lost(stream: NetworkAddress, now: MonotonicTime)
     /// Is told, last of all, that the loop ends, with the messages that nobody answered.
     func stop(_ unread: [Message])
+}
+
+extension PacketHandler {
+    /// Nobody is known who carries no TCP.
+    public func accepts(stream: NetworkAddress) -> Bool { false }
+    /// Nothing is to be done who carries no TCP.
+    public func lost(stream: NetworkAddress, now: MonotonicTime) {}
 }
 
 /// A thread that waits for datagrams, messages and a moment, and hands them to one handler.
@@ -41,13 +52,14 @@ public final class PacketLoop<Message: Sendable>: Sendable {
     ///   - name: of the thread, cut to 15 bytes.
     ///   - address: what to bind to; port 0 lets the system choose.
     ///   - segmentRun: from how many equal neighbours on datagrams go as one message, 0 for never.
+    ///   - streams: how packets go over TCP; nil for not at all.
     ///   - makeHandler: makes the handler on the loop's thread; the socket is for it alone.
     /// - Throws: `SocketError`.
     public init<Handler: PacketHandler>(
-        name: String, address: NetworkAddress, segmentRun: Int = 4,
+        name: String, address: NetworkAddress, segmentRun: Int = 4, streams: StreamOptions? = nil,
         makeHandler: @escaping @Sendable (UDPSocket) -> Handler
     ) throws(SocketError) where Handler.Message == Message {
-        let socket = try UDPSocket(address, segmentRun: segmentRun)
+        let socket = try UDPSocket(address, segmentRun: segmentRun, streams: streams)
         self.address = socket.address
         receiveBufferBytes = socket.receiveBufferBytes
         let mailbox = Mailbox<Message>(), stopDescriptor = proscenium_eventfd()
@@ -95,7 +107,9 @@ public final class PacketLoop<Message: Sendable>: Sendable {
         for descriptor in [socket.descriptor, timer, mailbox.descriptor, stopDescriptor] {
             guard proscenium_epoll_add(epoll, descriptor) == 0 else { return }
         }
-        var ready = [Int32](repeating: -1, count: 8)
+        let streams = socket.streams
+        if let streams, !streams.attach(epoll: epoll) { return }
+        var ready = [Int32](repeating: -1, count: 64)
         var armed = Int64.min
         func rearm(_ deadline: MonotonicTime?) {
             let moment = deadline.map { max(1, $0.nanoseconds) } ?? 0
@@ -105,9 +119,11 @@ public final class PacketLoop<Message: Sendable>: Sendable {
         }
         var deadline = handler.handleTimeout(now: SystemClock.monotonic())
         while true {
+            if let streams, let sweep = streams.deadline { deadline = deadline.map { min($0, sweep) } ?? sweep }
             rearm(deadline)
             let count = Int(proscenium_epoll_wait(epoll, &ready, Int32(ready.count)))
             guard count >= 0 else { return }
+            streams?.now = SystemClock.monotonic()
             for descriptor in ready[..<count] {
                 if descriptor == stopDescriptor { return }
                 if descriptor == timer { proscenium_timerfd_clear(timer) }
@@ -123,7 +139,21 @@ public final class PacketLoop<Message: Sendable>: Sendable {
                         socket.flush()
                         if read < UDPSocket.batch { break }
                     }
+                } else if let streams, descriptor == streams.listener {
+                    streams.accept()
+                } else if let streams, streams.owns(descriptor) {
+                    let now = SystemClock.monotonic()
+                    streams.now = now
+                    streams.progress(
+                        descriptor, take: { handler.receive($0, from: $1, now: now) },
+                        accepts: { handler.accepts(stream: $0) })
+                    socket.flush()
                 }
+            }
+            if let streams {
+                streams.now = SystemClock.monotonic()
+                streams.sweep()
+                for address in streams.takeLost() { handler.lost(stream: address, now: streams.now) }
             }
             deadline = handler.handleTimeout(now: SystemClock.monotonic())
             socket.flush()

@@ -1,4 +1,4 @@
-// A UDP socket that reads and writes batches, over memory that is taken once.
+// A UDP socket that reads and writes batches, over memory that is taken once; packets to TCP peers go by their connections.
 
 import CPacketIO
 import Glibc
@@ -12,7 +12,10 @@ public struct SocketError: Error, CustomStringConvertible, Sendable {
     public let address: NetworkAddress
 
     /// One sentence for logs.
-    public var description: String { "UDP \(address) could not be opened: \(String(cString: strerror(code)))" }
+    public var description: String {
+        let protocolName = address.transport == .tcp ? "TCP" : "UDP"
+        return "\(protocolName) \(address.by(.udp)) could not be opened: \(String(cString: strerror(code)))"
+    }
 }
 
 /// What a socket has done.
@@ -38,6 +41,10 @@ public final class UDPSocket {
     public let receiveBufferBytes: Int, sendBufferBytes: Int
     /// What happened so far.
     public private(set) var statistics = SocketStatistics()
+    /// The TCP connections beside it, where the loop carries any.
+    let streams: StreamTable?
+    /// What happened so far on TCP.
+    public var streamStatistics: StreamStatistics { streams?.statistics ?? StreamStatistics() }
     private let slots: UnsafeMutablePointer<UInt8>, arena: UnsafeMutablePointer<UInt8>
     private let lengths: UnsafeMutablePointer<Int32>, sources: UnsafeMutablePointer<proscenium_address>
     private let datagrams: UnsafeMutablePointer<proscenium_datagram>
@@ -50,23 +57,49 @@ public final class UDPSocket {
     ///   - address: port 0 lets the system choose; the IPv6 wildcard takes IPv4 too.
     ///   - bufferBytes: what the kernel is asked for, for each direction; it may grant less.
     ///   - segmentRun: from how many equal neighbours on a run goes as one message, 0 for never.
+    ///   - streams: how packets go over TCP, on the same port where that is listened on; nil for not at all.
     /// - Throws: `SocketError`.
-    public init(_ address: NetworkAddress, bufferBytes: Int = 16 << 20, segmentRun: Int = 4) throws(SocketError) {
-        let raw = proscenium_address(high: address.high, low: address.low, port: address.port)
-        let descriptor = proscenium_udp_open(raw, Int32(clamping: bufferBytes))
-        guard descriptor >= 0 else { throw SocketError(code: -descriptor, address: address) }
-        var name = proscenium_address(), receive: Int32 = 0, send: Int32 = 0
-        proscenium_udp_name(descriptor, &name, &receive, &send)
-        self.descriptor = descriptor
-        self.address = NetworkAddress(high: name.high, low: name.low, port: name.port)
-        receiveBufferBytes = Int(receive)
-        sendBufferBytes = Int(send)
+    public init(
+        _ address: NetworkAddress, bufferBytes: Int = 16 << 20, segmentRun: Int = 4, streams: StreamOptions? = nil
+    ) throws(SocketError) {
+        let opened = try Self.open(address, bufferBytes: bufferBytes, streams: streams)
+        descriptor = opened.descriptor
+        self.streams = opened.streams
+        self.address = opened.address
+        receiveBufferBytes = opened.receiveBytes
+        sendBufferBytes = opened.sendBytes
         self.segmentRun = segmentRun > 1 ? Int32(clamping: segmentRun) : 0
         slots = .allocate(capacity: Self.slotSize * Self.batch)
         arena = .allocate(capacity: Self.arenaSlots * Self.arenaSlotSize)
         lengths = .allocate(capacity: Self.batch)
         sources = .allocate(capacity: Self.batch)
         datagrams = .allocate(capacity: Self.arenaSlots)
+    }
+
+    private struct Opened {
+        let descriptor: Int32, address: NetworkAddress, receiveBytes: Int, sendBytes: Int, streams: StreamTable?
+    }
+
+    private static func open(
+        _ address: NetworkAddress, bufferBytes: Int, streams options: StreamOptions?, attempt: Int = 1
+    ) throws(SocketError) -> Opened {
+        let raw = proscenium_address(high: address.high, low: address.low, port: address.port)
+        let descriptor = proscenium_udp_open(raw, Int32(clamping: bufferBytes))
+        guard descriptor >= 0 else { throw SocketError(code: -descriptor, address: address) }
+        var name = proscenium_address(), receive: Int32 = 0, send: Int32 = 0
+        proscenium_udp_name(descriptor, &name, &receive, &send)
+        let bound = NetworkAddress(high: name.high, low: name.low, port: name.port)
+        do throws(SocketError) {
+            let streams: StreamTable? = if let options { try StreamTable(bound, options: options) } else { nil }
+            return Opened(
+                descriptor: descriptor, address: bound, receiveBytes: Int(receive), sendBytes: Int(send),
+                streams: streams)
+        } catch {
+            close(descriptor)
+            // A port that the system has chosen may be taken on TCP: another one is as good.
+            guard address.port == 0, attempt < 16 else { throw error }
+            return try open(address, bufferBytes: bufferBytes, streams: options, attempt: attempt + 1)
+        }
     }
 
     deinit {
@@ -105,9 +138,19 @@ public final class UDPSocket {
     }
 
     /// Queues the first `length` bytes of what was reserved.
+    ///
+    /// - Parameters:
+    ///   - target: by UDP, or by the TCP connection of this address.
+    ///   - isVideo: whether a TCP reader that is too slow has to do without it before anything else.
     @inline(__always)
-    public func commit(_ length: Int, to target: NetworkAddress) {
+    public func commit(_ length: Int, to target: NetworkAddress, isVideo: Bool = false) {
         guard length > 0, length <= Self.arenaSlotSize else { return }
+        guard target.transport == .udp else {
+            streams?.send(
+                UnsafeRawBufferPointer(start: arena + queued * Self.arenaSlotSize, count: length), to: target,
+                isVideo: isVideo)
+            return
+        }
         datagrams[queued] = proscenium_datagram(
             offset: UInt32(queued * Self.arenaSlotSize), length: UInt32(length),
             target: proscenium_address(high: target.high, low: target.low, port: target.port))
@@ -125,8 +168,12 @@ public final class UDPSocket {
         commit(bytes.count, to: target)
     }
 
+    /// Ends a TCP connection once what waits for it has left; one that is gone is no error.
+    public func endStream(_ address: NetworkAddress) { streams?.end(address) }
+
     /// Hands what is queued to the kernel; what it does not take is dropped and counted.
     public func flush() {
+        if let streams, streams.isDirty { streams.flush() }
         guard queued > 0 else { return }
         var result = proscenium_send_result()
         proscenium_udp_send(descriptor, address.isIPv4 ? 1 : 0, arena, datagrams, Int32(queued), &segmentRun, &result)

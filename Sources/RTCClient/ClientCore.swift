@@ -24,6 +24,7 @@ final class ClientCore: PacketHandler {
     private let transport: PeerTransport
     private let onEvent: @Sendable (RTCClientEvent) -> Void
     private var loss: LossModel
+    private let reach: RTCClientReach
     private var outgoing: [OutgoingTrack] = [], incoming: [IncomingTrack] = []
     private var counters = RTCClientStatistics(), drops = DropCounters()
     private var hasRemote = false, isConnected = false, isClosed = false
@@ -34,12 +35,13 @@ final class ClientCore: PacketHandler {
     private var anchor: (now: MonotonicTime, mediaNanoseconds: Int64)?
 
     init(
-        socket: UDPSocket, identity: DTLSIdentity, loss: LossModel,
+        socket: UDPSocket, identity: DTLSIdentity, loss: LossModel, reach: RTCClientReach = .any,
         onEvent: @escaping @Sendable (RTCClientEvent) -> Void
     ) {
         self.socket = socket
         self.onEvent = onEvent
         self.loss = loss
+        self.reach = reach
         transport = PeerTransport(identity: identity, isServer: false)
         startedAt = SystemClock.monotonic()
         wallNanoseconds = SystemClock.wallMilliseconds() * 1_000_000
@@ -118,6 +120,11 @@ final class ClientCore: PacketHandler {
         }
         flush()
         return next
+    }
+
+    func lost(stream: NetworkAddress, now: MonotonicTime) {
+        transport.lost(stream, now: now)
+        settle(now: now)
     }
 
     func stop(_ unread: [ClientMessage]) {
@@ -236,6 +243,12 @@ final class ClientCore: PacketHandler {
     private func connect(_ remote: RemoteTransport, role: DTLSEndpoint.Role, now: MonotonicTime) {
         guard !hasRemote else { return }
         hasRemote = true
+        var remote = remote
+        // A socket of IPv4 can't say an address of IPv6.
+        let isFour = socket.address.isIPv4
+        remote.candidates.removeAll {
+            !reach.includes($0.address.transport) || isFour && !$0.address.isIPv4 && $0.address.transport == .udp
+        }
         transport.connect(remote, role: role, now: now)
         settle(now: now)
     }
@@ -276,17 +289,18 @@ final class ClientCore: PacketHandler {
             anchor = (now, frame.pts / Int64(frame.timescale) &* 1_000_000_000)
         }
         counters.framesSent &+= 1
-        track.send(frame, signal, sender: sender) { self.emit(target, $0) }
+        let isVideo = frame.codec != .opus
+        track.send(frame, signal, sender: sender) { self.emit(target, isVideo: isVideo, $0) }
     }
 
-    private func emit(_ target: NetworkAddress, _ seal: (UnsafeMutableRawBufferPointer) -> Int?) {
+    private func emit(_ target: NetworkAddress, isVideo: Bool, _ seal: (UnsafeMutableRawBufferPointer) -> Int?) {
         guard let length = seal(socket.reserve()) else { return drops.count(.sendBufferFull) }
         counters.packetsSent &+= 1
         guard !loss.loses(loss.outgoingPercent) else {
             counters.packetsLostOnPurpose &+= 1
             return
         }
-        socket.commit(length, to: target)
+        socket.commit(length, to: target, isVideo: isVideo)
     }
 
     private func control(_ packet: RTCPPacket, now: MonotonicTime) {
@@ -297,7 +311,8 @@ final class ClientCore: PacketHandler {
                 let target = transport.selected
             else { return }
             for number in nack.lost {
-                if track.resend(number, sender: sender, write: { self.emit(target, $0) }) {
+                let isVideo = track.track.codec != .opus
+                if track.resend(number, sender: sender, write: { self.emit(target, isVideo: isVideo, $0) }) {
                     counters.packetsRetransmitted &+= 1
                 } else {
                     drops.count(.notStored)

@@ -17,15 +17,16 @@ public final class RTCClient: Sendable {
     ///   - name: of the thread, cut to 15 bytes.
     ///   - bind: the local address; port 0 lets the system choose.
     ///   - loss: media packets that are thrown away on purpose.
+    ///   - reach: by what it may go to the SFU.
     ///   - onEvent: called on the client's thread; it must not block.
     /// - Throws: `SocketError` when no socket can be had.
     public init(
-        name: String, bind: NetworkAddress, loss: LossModel = LossModel(seed: 0),
+        name: String, bind: NetworkAddress, loss: LossModel = LossModel(seed: 0), reach: RTCClientReach = .any,
         onEvent: @escaping @Sendable (RTCClientEvent) -> Void
     ) throws(SocketError) {
-        loop = try PacketLoop(name: name, address: bind) { socket in
+        loop = try PacketLoop(name: name, address: bind, streams: StreamOptions(dials: true)) { socket in
             guard let identity = DTLSIdentity() else { preconditionFailure("OpenSSL could not make a certificate") }
-            return ClientCore(socket: socket, identity: identity, loss: loss, onEvent: onEvent)
+            return ClientCore(socket: socket, identity: identity, loss: loss, reach: reach, onEvent: onEvent)
         }
     }
 

@@ -81,6 +81,16 @@ public enum RTCClientEvent: Sendable {
     case keyframeRequested(track: String)
 }
 
+/// By what a client may go to the SFU.
+public enum RTCClientReach: Sendable {
+    /// By UDP, and by TCP where nothing answers that way.
+    case any
+    /// As in a network that lets no UDP out.
+    case tcpOnly
+
+    func includes(_ transport: NetworkAddress.Transport) -> Bool { self == .any || transport == .tcp }
+}
+
 /// Loss that a client makes on purpose, for tests and load: seeded, on media packets only.
 public struct LossModel: Sendable {
     /// The same seed loses the same packets.

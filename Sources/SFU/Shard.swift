@@ -21,6 +21,8 @@ public struct ShardConfiguration: Sendable {
     public var connectTimeoutMs: Int64 = 30_000
     /// What a publisher is told that it may send, in bits per second: enough for 720p in three layers beside a shared screen.
     public var maximumPublisherBitrate = 6_000_000
+    /// The TCP connections on the same port (RFC 6544).
+    public var streams = StreamOptions(listens: true)
     /// From how many equal datagrams to one peer on a run goes as one message; 0 for never.
     public var segmentRun = 4
 
@@ -51,8 +53,10 @@ public final class Shard: Sendable {
     public init(_ configuration: ShardConfiguration, onEvent: @escaping @Sendable (SFUEvent) -> Void)
         throws(SocketError)
     {
-        loop = try PacketLoop(name: "sfu-shard", address: configuration.bind, segmentRun: configuration.segmentRun) {
-            socket in
+        loop = try PacketLoop(
+            name: "sfu-shard", address: configuration.bind, segmentRun: configuration.segmentRun,
+            streams: configuration.streams
+        ) { socket in
             guard let identity = DTLSIdentity() else {
                 // Without a certificate nobody can join; the supervisor starts the process again.
                 preconditionFailure("OpenSSL could not make a certificate")

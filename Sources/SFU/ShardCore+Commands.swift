@@ -82,6 +82,7 @@ extension ShardCore {
         }
         result.sendDropped = socket.statistics.sendDropped
         result.drops = drops.nonZero
+        addStreams(to: &result)
         return result
     }
 
@@ -416,6 +417,7 @@ extension ShardCore {
         session.consumers = []
         byUfrag[session.transport.credentials.ufrag] = nil
         for address in session.addresses where byAddress[address] === session { byAddress[address] = nil }
+        endStreams(of: session, but: [])
         session.room.sessions.removeAll { $0 === session }
         onEvent(.left(room: session.room.id, participant: session.participant, session: session.id, reason: reason))
     }

@@ -38,12 +38,7 @@ final class ShardCore: PacketHandler {
         self.onEvent = onEvent
         startedAt = SystemClock.monotonic()
         wallNanoseconds = SystemClock.wallMilliseconds() * 1_000_000
-        candidates = configuration.announced.enumerated().map { index, address in
-            ICECandidate(
-                host: NetworkAddress(
-                    high: address.high, low: address.low, port: address.port == 0 ? socket.address.port : address.port),
-                localPreference: UInt16.max - UInt16(index & 255))
-        }
+        candidates = Self.candidates(configuration, port: socket.address.port)
     }
 
     /// Nanoseconds since the Unix epoch, on the shard's one time base.
@@ -105,6 +100,7 @@ final class ShardCore: PacketHandler {
         if addresses != session.addresses {
             for address in session.addresses where byAddress[address] === session { byAddress[address] = nil }
             for address in addresses { byAddress[address] = session }
+            endStreams(of: session, but: addresses)
             session.addresses = addresses
         }
         switch session.transport.state {
@@ -266,7 +262,7 @@ final class ShardCore: PacketHandler {
                 payload: UnsafeRawBufferPointer(rebasing: payload[replaced...]), ssrc: ssrc, index: index)
         }
         guard let total else { return false }
-        socket.commit(total, to: target)
+        socket.commit(total, to: target, isVideo: consumer.producer.isVideo)
         return true
     }
 

@@ -80,6 +80,55 @@ struct ICETests {
     }
 }
 
+@Suite("ICE candidates")
+struct ICECandidateTests {
+    @Test("candidates by UDP and TCP are read and written; what can't be used is left alone")
+    func text() throws {
+        let passive = "3 1 tcp 1518280447 192.0.2.1 7882 typ host tcptype passive"
+        let read = try #require(ICECandidate(text: passive))
+        #expect(read.tcpType == .passive && read.isReachable && read.text == passive)
+        #expect(read.address == NetworkAddress(ip: "192.0.2.1", port: 7882, transport: .tcp))
+        let active = try #require(
+            ICECandidate(text: "9 1 TCP 1518280447 2001:db8::7 9 typ host tcptype active generation 0"))
+        #expect(active.tcpType == .active && !active.isReachable)
+        let plain = "1 1 udp 2130706431 192.0.2.1 7882 typ host"
+        #expect(try #require(ICECandidate(text: plain)).text == plain)
+        for bad in [
+            "3 1 tcp 1 192.0.2.1 7882 typ host", "3 1 tcp 1 192.0.2.1 7882 typ host tcptype",
+            "3 1 tcp 1 192.0.2.1 7882 typ host tcptype upside-down",
+            "3 1 sctp 1 192.0.2.1 7882 typ host tcptype passive",
+            "3 2 tcp 1 192.0.2.1 7882 typ host tcptype passive", "3 1 tcp 1 192.0.2.1 0 typ host tcptype passive",
+            "3 1 tcp 1 name.local 7882 typ host tcptype passive",
+        ] { #expect(ICECandidate(text: bad) == nil, "\(bad)") }
+    }
+
+    @Test("any address by UDP goes before any by TCP")
+    func priorities() {
+        let place = NetworkAddress(ipv4: 1, port: 1)
+        let last = ICECandidate(host: place, localPreference: 0), first = ICECandidate(host: place.by(.tcp))
+        #expect(last.priority > first.priority && last.foundation != first.foundation)
+    }
+
+    /// The addresses to which a client has sent checks until a moment.
+    private func checked(_ candidates: [ICECandidate], milliseconds: Int64) -> [NetworkAddress] {
+        var agent = ICEClientAgent(local: .random(), remote: .random(), candidates: candidates)
+        agent.start(now: MonotonicTime(milliseconds: 0))
+        for moment in stride(from: Int64(0), through: milliseconds, by: 20) {
+            agent.handleTimeout(now: MonotonicTime(milliseconds: moment))
+        }
+        return agent.takeOutgoing().map(\.0)
+    }
+
+    @Test("a client tries TCP when UDP has had a second, or when there is nothing else")
+    func order() {
+        let place = NetworkAddress(ipv4: 1, port: 1)
+        let both = [ICECandidate(host: place.by(.tcp)), ICECandidate(host: place)]
+        #expect(Set(checked(both, milliseconds: 900)) == [place])
+        #expect(Set(checked(both, milliseconds: 2000)) == [place, place.by(.tcp)])
+        #expect(Set(checked([both[0]], milliseconds: 100)) == [place.by(.tcp)])
+    }
+}
+
 /// Two transports and the line between them, in virtual time.
 final class PeerPair {
     let client: PeerTransport, server: PeerTransport

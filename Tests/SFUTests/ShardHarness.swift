@@ -39,11 +39,20 @@ final class Harness: Sendable {
         let harness = Mutex<(@Sendable (SFUEvent) -> Void)?>(nil)
     }
 
-    init() throws {
+    /// - Parameters:
+    ///   - bind: what the shard is bound to, and what clients bind to.
+    ///   - announced: what they are told; nil for where it is bound.
+    ///   - editing: the shard's other settings.
+    init(
+        bind: NetworkAddress = loopback, announced: [NetworkAddress]? = nil,
+        editing: (inout ShardConfiguration) -> Void = { _ in }
+    ) throws {
         let events = BoundedQueue<SFUEvent>(capacity: 10_000), box = Box()
         self.events = events
         subscribers = Mutex([:])
-        shard = try Shard(ShardConfiguration(bind: Self.loopback, announced: [Self.loopback])) { event in
+        var configuration = ShardConfiguration(bind: bind, announced: announced ?? [bind])
+        editing(&configuration)
+        shard = try Shard(configuration) { event in
             events.push(event)
             box.harness.withLock { $0 }?(event)
         }
@@ -72,10 +81,11 @@ final class Harness: Sendable {
 
     func publisher(
         _ participant: String, tracks: [LocalTrack], loss: LossModel = LossModel(seed: 0),
+        reach: RTCClientReach = .any, from address: NetworkAddress = loopback,
         editing: (String) -> String = { $0 }
     ) async throws -> (RTCClient, ClientLog) {
         let log = ClientLog()
-        let client = try RTCClient(name: "pub-\(participant)", bind: Self.loopback, loss: loss) { event in
+        let client = try RTCClient(name: "pub-\(participant)", bind: address, loss: loss, reach: reach) { event in
             if case .keyframeRequested = event { log.keyframes.add(1, ordering: .relaxed) }
             log.events.push(event)
         }
@@ -89,10 +99,13 @@ final class Harness: Sendable {
 
     func subscriber(
         _ participant: String, without codec: String? = nil, loss: LossModel = LossModel(seed: 0),
+        reach: RTCClientReach = .any, from address: NetworkAddress = loopback,
         editing: (String) -> String = { $0 }
     ) async throws -> (RTCClient, ClientLog) {
         let log = ClientLog(), session = "\(participant)-down"
-        let client = try RTCClient(name: "sub-\(participant)", bind: Self.loopback, loss: loss) { log.events.push($0) }
+        let client = try RTCClient(name: "sub-\(participant)", bind: address, loss: loss, reach: reach) {
+            log.events.push($0)
+        }
         subscribers.withLock { $0[session] = (client, codec) }
         let reply = try await shard.send(.subscribe(room: "room", participant: participant, session: session))
         guard case .offer(let offer) = reply else { throw RTCTestError() }

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -60,9 +61,14 @@ int proscenium_epoll_add(int epoll, int descriptor) {
     return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event);
 }
 
+int proscenium_epoll_change(int epoll, int descriptor, int reads, int writes) {
+    struct epoll_event event = {.events = (reads ? EPOLLIN : 0) | (writes ? EPOLLOUT : 0), .data.fd = descriptor};
+    return epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event);
+}
+
 int proscenium_epoll_wait(int epoll, int *descriptors, int capacity) {
-    struct epoll_event events[16];
-    int count = epoll_wait(epoll, events, capacity < 16 ? capacity : 16, -1);
+    struct epoll_event events[64];
+    int count = epoll_wait(epoll, events, capacity < 64 ? capacity : 64, -1);
     if (count < 0) return errno == EINTR ? 0 : -errno;
     for (int i = 0; i < count; i++) descriptors[i] = events[i].data.fd;
     return count;
@@ -240,5 +246,83 @@ void proscenium_udp_send(int descriptor, int ipv4, const uint8_t *arena, const p
             result->dropped += (uint64_t)runs[done];
             done++;
         }
+    }
+}
+
+static int open_tcp(proscenium_address address) {
+    int ipv4 = is_ipv4(address);
+    int descriptor = socket(ipv4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -errno;
+    if (!ipv4) {
+        int only = 0;
+        setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+    }
+    return descriptor;
+}
+
+// Media is small and late at once: nothing is gathered, little is kept in the kernel where it can't be dropped any more,
+// and a peer that confirms nothing for 15 s is gone.
+static void tune_tcp(int descriptor) {
+    int yes = 1, unsent = 32768;
+    unsigned int timeout = 15000;
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
+}
+
+int proscenium_tcp_listen(proscenium_address address) {
+    int descriptor = open_tcp(address);
+    if (descriptor < 0) return descriptor;
+    int yes = 1;
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    struct sockaddr_storage storage;
+    socklen_t length = to_socket(address, is_ipv4(address), &storage);
+    if (bind(descriptor, (struct sockaddr *)&storage, length) != 0 || listen(descriptor, 256) != 0) {
+        int error = errno;
+        close(descriptor);
+        return -error;
+    }
+    return descriptor;
+}
+
+int proscenium_tcp_accept(int listener, proscenium_address *peer) {
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    int descriptor = accept4(listener, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor < 0) return -errno;
+    tune_tcp(descriptor);
+    *peer = from_socket(&storage);
+    return descriptor;
+}
+
+int proscenium_tcp_dial(proscenium_address address) {
+    int descriptor = open_tcp(address);
+    if (descriptor < 0) return descriptor;
+    tune_tcp(descriptor);
+    struct sockaddr_storage storage;
+    socklen_t length = to_socket(address, is_ipv4(address), &storage);
+    if (connect(descriptor, (struct sockaddr *)&storage, length) != 0 && errno != EINPROGRESS) {
+        int error = errno;
+        close(descriptor);
+        return -error;
+    }
+    return descriptor;
+}
+
+int proscenium_tcp_read(int descriptor, uint8_t *bytes, int capacity) {
+    for (;;) {
+        ssize_t got = recv(descriptor, bytes, (size_t)capacity, MSG_DONTWAIT);
+        if (got >= 0) return (int)got;
+        if (errno != EINTR) return -errno;
+    }
+}
+
+int proscenium_tcp_write(int descriptor, const uint8_t *first, int first_bytes, const uint8_t *second, int second_bytes) {
+    struct iovec pieces[2] = {{(void *)first, (size_t)first_bytes}, {(void *)second, (size_t)second_bytes}};
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = second_bytes > 0 ? 2 : 1};
+    for (;;) {
+        ssize_t sent = sendmsg(descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent >= 0) return (int)sent;
+        if (errno != EINTR) return -errno;
     }
 }

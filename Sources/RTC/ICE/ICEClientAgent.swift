@@ -17,7 +17,7 @@ public struct ICEClientAgent: Sendable {
     public enum State: Sendable { case checking, connected, failed }
 
     static let checkMs: Int64 = 100, consentIntervalMs: Int64 = 4000, consentMs: Int64 = 30_000,
-        checkingMs: Int64 = 30_000
+        checkingMs: Int64 = 30_000, datagramsAloneMs: Int64 = 1000
 
     /// Where the agent stands.
     public private(set) var state = State.checking
@@ -30,6 +30,8 @@ public struct ICEClientAgent: Sendable {
 
     private let local: ICECredentials, remote: ICECredentials
     private let candidates: [NetworkAddress]
+    /// How many of the candidates are by UDP; they stand before the others.
+    private let datagramCount: Int
     private let tieBreaker = SecureRandom.u64()
     private var isControlling = true
     private var pending: [Check] = []
@@ -44,7 +46,10 @@ public struct ICEClientAgent: Sendable {
     public init(local: ICECredentials, remote: ICECredentials, candidates: [ICECandidate]) {
         self.local = local
         self.remote = remote
-        self.candidates = candidates.sorted { $0.priority > $1.priority }.prefix(20).map(\.address)
+        let sorted = candidates.filter(\.isReachable).sorted { $0.priority > $1.priority }.prefix(20).map(\.address)
+        let datagrams = sorted.filter { $0.transport == .udp }
+        self.candidates = datagrams + sorted.filter { $0.transport != .udp }
+        datagramCount = datagrams.count
     }
 
     /// Begins checking.
@@ -63,7 +68,10 @@ public struct ICEClientAgent: Sendable {
             if let candidate {
                 send(to: candidate, nominates: true, now: now)
             } else {
-                send(to: candidates[next % candidates.count], nominates: false, now: now)
+                // TCP comes into it when UDP has had its time: what is late there is late for good.
+                let isEarly = now.milliseconds(since: started) < Self.datagramsAloneMs && datagramCount > 0
+                send(
+                    to: candidates[next % (isEarly ? datagramCount : candidates.count)], nominates: false, now: now)
                 next += 1
             }
             deadline = now.advanced(byMilliseconds: Self.checkMs)
@@ -75,6 +83,16 @@ public struct ICEClientAgent: Sendable {
             deadline = now.advanced(byMilliseconds: Self.consentIntervalMs)
         case .failed: deadline = nil
         }
+    }
+
+    /// Looks for another way: the one that led to this address is gone.
+    public mutating func lost(_ address: NetworkAddress, now: MonotonicTime) {
+        if candidate == address { candidate = nil }
+        guard selected == address else { return }
+        (selected, candidate) = (nil, nil)
+        state = .checking
+        started = now
+        deadline = now
     }
 
     /// Takes one STUN datagram.

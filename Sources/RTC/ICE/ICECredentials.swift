@@ -32,6 +32,8 @@ public enum DropReason: String, Sendable, CaseIterable, Codable {
     case repeatLimit, notStored
     /// Nobody's loss: the subscriber gets another layer of the track, or does not show it.
     case otherLayer, notWanted
+    /// Behind a TCP reader that is too slow, and for a TCP connection that has gone.
+    case streamFull, streamGone
 }
 
 /// One counter per reason.

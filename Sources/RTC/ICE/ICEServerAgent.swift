@@ -89,6 +89,12 @@ public struct ICEServerAgent: Sendable {
         selected = source
     }
 
+    /// Forgets a path that is gone for certain, as a TCP connection that was closed.
+    public mutating func lost(_ address: NetworkAddress) {
+        validated.removeAll { $0 == address }
+        if selected == address { selected = validated.last }
+    }
+
     private func error(_ message: STUNMessage, _ code: Int, _ reason: String, signed: Bool) -> [UInt8] {
         var builder = STUNBuilder(.error, transaction: message.transaction)
         builder.errorCode(code, reason)

@@ -154,6 +154,19 @@ public final class PeerTransport {
         }
     }
 
+    /// Takes note that a path is gone for certain, as a TCP connection that was closed.
+    public func lost(_ path: NetworkAddress, now: MonotonicTime) {
+        switch agent {
+        case .server(var server):
+            server.lost(path)
+            agent = .server(server)
+        case .client(var client):
+            client.lost(path, now: now)
+            agent = .client(client)
+        case .waiting: break
+        }
+    }
+
     /// Does what is due.
     public func handleTimeout(now: MonotonicTime) {
         guard state != .closed else { return }

@@ -14,6 +14,8 @@ void proscenium_timerfd_clear(int descriptor);
 
 int proscenium_epoll(void);
 int proscenium_epoll_add(int epoll, int descriptor);
+// Changes what is waited for: reading, writing, both or neither (errors are always told).
+int proscenium_epoll_change(int epoll, int descriptor, int reads, int writes);
 // Waits; writes the ready descriptors and returns their number, 0 when interrupted.
 int proscenium_epoll_wait(int epoll, int *descriptors, int capacity);
 
@@ -45,3 +47,14 @@ typedef struct {
 // device can't segment.
 void proscenium_udp_send(int descriptor, int is_ipv4, const uint8_t *arena, const proscenium_datagram *datagrams, int count,
                          int *segment_run, proscenium_send_result *result);
+
+// Opens a non-blocking TCP listener. An IPv6 wildcard takes IPv4 too. Returns the descriptor or -errno.
+int proscenium_tcp_listen(proscenium_address address);
+// Accepts one connection; returns its descriptor or -errno.
+int proscenium_tcp_accept(int listener, proscenium_address *peer);
+// Begins a connection without waiting for it; returns its descriptor or -errno.
+int proscenium_tcp_dial(proscenium_address address);
+// Reads what is there; returns the number of bytes, 0 at the end, or -errno.
+int proscenium_tcp_read(int descriptor, uint8_t *bytes, int capacity);
+// Writes two pieces in one go and never raises SIGPIPE; returns the number of bytes taken, or -errno.
+int proscenium_tcp_write(int descriptor, const uint8_t *first, int first_bytes, const uint8_t *second, int second_bytes);
