@@ -103,8 +103,10 @@ private final class Performance: Sendable {
             let id = try await studio.send(.GET, "/v1/sessions").json(SessionView.self).id
             guard let loop = await loop.value else { throw StudioError.unexpected("a loop") }
             // A socket on the loopback interface can't reach another interface's address.
-            let isLoopback = configuration.mediaAddress.hasPrefix("127.")
-            let bind = NetworkAddress(ipv4: isLoopback ? 0x7F00_0001 : 0, port: 0)
+            let media = NetworkAddress(ip: configuration.mediaAddress, port: 0)
+            let any =
+                media?.isIPv4 == false ? NetworkAddress(high: 0, low: 0, port: 0) : NetworkAddress(ipv4: 0, port: 0)
+            let bind = media.flatMap { $0.isLoopback ? $0 : nil } ?? any
             return Speaker(
                 id: id, event: configuration.event, studio: studio, bind: bind, loop: loop, logger: logger)
         }

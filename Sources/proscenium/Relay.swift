@@ -126,7 +126,7 @@ extension Settings {
     func relayConfiguration(
         _ setup: RelaySetup, folder: URL, certificate: (certificate: URL, key: URL)
     ) throws -> String {
-        let peer = try announcedAddress()
+        let peers = try mediaAddresses().announced.map(\.ip)
         var lines = [
             "listening-port=\(number("turn-port"))", "tls-listening-port=\(number("turns-port"))",
             "realm=\(text("public-host"))", "use-auth-secret", "static-auth-secret=\(setup.secret)", "fingerprint",

@@ -5,6 +5,7 @@ import Control
 import Demo
 import Foundation
 import Logging
+import Media
 import Output
 import SFU
 import Studio
@@ -61,9 +62,7 @@ extension Proscenium {
             try await SFUServer.run(
                 SFUConfiguration(
                     studio: try settings.studio(studio), token: token, place: settings.text("place"),
-                    bindAddress: settings.bindAddress,
-                    announcedAddress: try settings.announcedAddress(),
-                    mediaPort: settings.number("media-port")),
+                    addresses: try settings.mediaAddresses()),
                 logger: Logger(label: "sfu"))
         }
     }
@@ -137,7 +136,7 @@ extension Proscenium {
                     studio: StudioAddress(
                         host: host, address: bind == "0.0.0.0" ? "127.0.0.1" : bind,
                         port: settings.number("https-port"), certificateFile: certificate),
-                    mediaAddress: try settings.announcedAddress(), token: token),
+                    mediaAddress: try settings.mediaAddresses().announced[0].ip, token: token),
                 logger: Logger(label: "demo"))
         }
     }

@@ -18,7 +18,7 @@ extension Proscenium {
 
         func run() async throws {
             let settings = try flags.resolve()
-            _ = try settings.announcedAddress()
+            _ = try settings.mediaAddresses()
             settings.startLogging()
             let logger = Logger(label: "supervisor")
             // Made here, before the children could make them side by side.

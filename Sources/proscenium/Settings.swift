@@ -1,6 +1,7 @@
 // Every setting with its default and its reason; file, environment and flags, flags win.
 
 import ArgumentParser
+import Control
 import Foundation
 import Yams
 
@@ -29,10 +30,14 @@ struct Setting: Sendable {
             name: "hls-port", standard: "8444",
             reason: "HLS; apart from the API, so that playing goes on without Studio"),
         .init(name: "rtmps-port", standard: "1936", reason: "RTMPS entrances"),
-        .init(name: "media-port", standard: "7882", reason: "speakers' media by UDP; one port for each shard"),
+        .init(
+            name: "media-port", standard: "7882", reason: "speakers' media by UDP and TCP; one port for each shard"),
         .init(
             name: "media-address", standard: "",
-            reason: "the IP address that speakers are told; empty means the bound one, which must not be 0.0.0.0"),
+            reason: "the IP addresses that speakers are told; empty means the bound one, which must not be 0.0.0.0"),
+        .init(
+            name: "media-bind-address", standard: "",
+            reason: "what the media port is bound to; empty means bind-address, or :: where IPv6 is announced"),
         .init(
             name: "turn-server", standard: "turnserver",
             reason: "the program of coturn, by name or path; where there is none, or it is empty, none is started"),
@@ -142,15 +147,17 @@ struct Settings: Sendable {
         Dictionary(uniqueKeysWithValues: Setting.all.map { ($0.variable, text($0.name)) })
     }
 
-    /// The address that speakers are told.
+    /// By which addresses speakers reach this machine.
     ///
-    /// - Throws: `ValidationError` where it would be no address at all.
-    func announcedAddress() throws -> String {
-        let address = text("media-address").isEmpty ? bindAddress : text("media-address")
-        guard address != "0.0.0.0", address != "::" else {
-            throw ValidationError("media-address is needed: the IP address by which speakers reach this machine.")
+    /// - Throws: `ValidationError` where somebody would be told what is no address, or one that nobody reaches.
+    func mediaAddresses() throws -> MediaAddresses {
+        do {
+            return try MediaAddresses(
+                announced: text("media-address"), mediaBind: text("media-bind-address"), publicBind: bindAddress,
+                port: UInt16(clamping: number("media-port")))
+        } catch {
+            throw ValidationError(error.description)
         }
-        return address
     }
 
     /// The names under which the installation is reached.
@@ -175,8 +182,9 @@ struct SettingFlags: ParsableArguments {
     @Option(help: "Port of API and pages.") var httpsPort: String?
     @Option(help: "Port of HLS.") var hlsPort: String?
     @Option(help: "Port of the RTMPS entrances.") var rtmpsPort: String?
-    @Option(help: "UDP port of speakers' media.") var mediaPort: String?
-    @Option(help: "IP address that speakers are told.") var mediaAddress: String?
+    @Option(help: "Port of speakers' media, UDP and TCP.") var mediaPort: String?
+    @Option(help: "IP addresses that speakers are told, separated by commas.") var mediaAddress: String?
+    @Option(help: "IP address that the media port is bound to.") var mediaBindAddress: String?
     @Option(help: "Program of coturn.") var turnServer: String?
     @Option(help: "Port of TURN by UDP and TCP.") var turnPort: String?
     @Option(help: "Port of TURN by TLS.") var turnsPort: String?
@@ -203,7 +211,9 @@ struct SettingFlags: ParsableArguments {
         let given: [String: String?] = [
             "data-directory": dataDirectory, "public-host": publicHost, "bind-address": bindAddress,
             "https-port": httpsPort, "hls-port": hlsPort, "rtmps-port": rtmpsPort, "internal-port": internalPort,
-            "media-port": mediaPort, "media-address": mediaAddress, "turn-server": turnServer,
+            "media-port": mediaPort, "media-address": mediaAddress,
+            "media-bind-address": mediaBindAddress,
+            "turn-server": turnServer,
             "turn-port": turnPort, "turns-port": turnsPort, "turn-urls": turnUrls, "turn-secret-file": turnSecretFile,
             "certificate-file": certificateFile, "key-file": keyFile, "preset": preset, "program-preset": programPreset,
             "place": place,

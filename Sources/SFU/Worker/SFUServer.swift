@@ -1,6 +1,6 @@
 // The SFU as a process: a shard, and Studio's commands to it.
 
-import Control
+public import Control
 public import Foundation
 public import Logging
 import Media
@@ -18,47 +18,31 @@ public struct SFUConfiguration: Sendable {
     public var token: String
     /// Where this machine is.
     public var place: String
-    /// The address that is bound.
-    public var bindAddress: String
-    /// The address that peers are told.
-    public var announcedAddress: String
-    /// The UDP port.
-    public var mediaPort: Int
+    /// What is bound, and what peers are told.
+    public var addresses: MediaAddresses
 
     /// Creates a configuration.
     public init(
-        studio: URL, token: String, place: String, bindAddress: String, announcedAddress: String, mediaPort: Int
+        studio: URL, token: String, place: String, addresses: MediaAddresses
     ) {
         self.studio = studio
         self.token = token
         self.place = place
-        self.bindAddress = bindAddress
-        self.announcedAddress = announcedAddress
-        self.mediaPort = mediaPort
+        self.addresses = addresses
     }
-}
-
-/// Why an SFU worker can't start.
-public enum SFUServerError: Error, Sendable, Equatable {
-    /// Not an IP address.
-    case badAddress(String)
 }
 
 /// Runs an SFU worker.
 public enum SFUServer {
     /// Runs until SIGTERM or SIGINT.
     ///
-    /// - Throws: `SFUServerError`, or `SocketError` when the port can't be had.
+    /// - Throws: `SocketError` when the port can't be had.
     public static func run(_ configuration: SFUConfiguration, logger: Logger) async throws {
-        let port = UInt16(clamping: configuration.mediaPort)
-        guard let bind = NetworkAddress(ip: configuration.bindAddress, port: port) else {
-            throw SFUServerError.badAddress(configuration.bindAddress)
+        let addresses = configuration.addresses, link = Link()
+        for warning in addresses.warnings { logger.warning("\(warning)") }
+        let shard = try Shard(ShardConfiguration(bind: addresses.bind, announced: addresses.announced)) {
+            link.report(.sfu($0))
         }
-        guard let announced = NetworkAddress(ip: configuration.announcedAddress, port: 0) else {
-            throw SFUServerError.badAddress(configuration.announcedAddress)
-        }
-        let link = Link()
-        let shard = try Shard(ShardConfiguration(bind: bind, announced: [announced])) { link.report(.sfu($0)) }
         if shard.receiveBufferBytes < 5 << 20 {
             logger.warning(
                 "the UDP receive buffer is small; bursts may be lost",
@@ -66,7 +50,7 @@ public enum SFUServer {
         }
         let registration = WorkerRegistration(
             id: HandedOverToken.subject(of: configuration.token) ?? "sfu", role: .sfu, place: configuration.place,
-            capacity: 1, addresses: ["media": "\(configuration.announcedAddress):\(shard.port)"], version: "1")
+            capacity: 1, addresses: ["media": Self.told(addresses, port: shard.port)], version: "1")
         let usage = ProcessorUsage(), counters = ShardCounters(shard: shard)
         let connection = WorkerConnection(
             WorkerConnection.Configuration(
@@ -88,6 +72,15 @@ public enum SFUServer {
             services: [connection], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         try await services.run()
         shard.stop()
+    }
+
+    /// The addresses that peers are told, for whoever looks at the registry.
+    private static func told(_ addresses: MediaAddresses, port: UInt16) -> String {
+        addresses.announced.map { address in
+            var address = address
+            if address.port == 0 { address.port = port }
+            return address.description
+        }.joined(separator: ",")
     }
 
     /// Ties the shard's events to the connection, which is made after it.
@@ -121,6 +114,9 @@ private final class ShardCounters: Sendable {
                 "proscenium_sfu_packets_recovered_total": Double(counted.packetsRecovered),
                 "proscenium_sfu_keyframe_requests_total": Double(counted.keyframeRequests),
                 "proscenium_sfu_send_dropped_total": Double(counted.sendDropped),
+                "proscenium_sfu_tcp_connections": Double(counted.streams),
+                "proscenium_sfu_tcp_accepted_total": Double(counted.streamsAccepted),
+                "proscenium_sfu_tcp_refused_total": Double(counted.streamsRefused),
             ]
             for (reason, count) in counted.drops {
                 values["proscenium_sfu_dropped_\(reason.map { $0.isLetter ? String($0) : "_" }.joined())_total"] =
