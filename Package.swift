@@ -116,15 +116,23 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Demo", dependencies: ["Media", "RTCClient", "PacketIO", "Web"] + http + keys, swiftSettings: hot),
+        .target(
+            name: "Load",
+            dependencies: [
+                "Media", "RTC", "PacketIO", "Control", "Web", "CPacketIO", "COpenSSL",
+                product("AsyncHTTPClient", "async-http-client"),
+            ] + http,
+            swiftSettings: hot),
         .executableTarget(
             name: "proscenium",
             dependencies: [
-                "Media", "Control", "Web", "Studio", "SFU", "Compositor", "Output", "Demo", "CProcess",
+                "Media", "Control", "Web", "Studio", "SFU", "Compositor", "Output", "Demo", "Load", "CProcess",
                 product("ArgumentParser", "swift-argument-parser"), product("Yams", "Yams"),
             ] + http,
             swiftSettings: strict),
 
         .testTarget(name: "DemoTests", dependencies: ["Demo", "Media", "Compositor"], swiftSettings: strict),
+        .testTarget(name: "LoadTests", dependencies: ["Load", "Media", "RTC", "SFU"], swiftSettings: strict),
         .testTarget(name: "MediaTests", dependencies: ["Media"], swiftSettings: strict),
         .testTarget(
             name: "RTCTests", dependencies: ["RTC", "COpenSSL", "CSRTP"],

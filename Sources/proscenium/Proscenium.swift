@@ -9,6 +9,6 @@ struct Proscenium: AsyncParsableCommand {
         commandName: "proscenium", abstract: "A virtual-event production studio.",
         subcommands: [
             Serve.self, Token.self, Layouts.self, Studio.self, SFU.self, Compositor.self, Output.self, Decode.self,
-            Roll.self, Demo.self, Sandbox.self, BenchCompositor.self,
+            Roll.self, Demo.self, Load.self, Sandbox.self, BenchCompositor.self,
         ])
 }

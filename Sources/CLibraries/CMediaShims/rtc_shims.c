@@ -149,7 +149,7 @@ static int make_certificate(proscenium_dtls_identity *identity) {
         && X509_sign(certificate, identity->key, EVP_sha256()) > 0;
 }
 
-proscenium_dtls_identity *proscenium_dtls_identity_new(void) {
+proscenium_dtls_identity *proscenium_dtls_identity_new(const char *srtp_profiles) {
     proscenium_dtls_identity *identity = calloc(1, sizeof *identity);
     if (!identity) return NULL;
     int index = BIO_get_new_index();
@@ -170,7 +170,7 @@ proscenium_dtls_identity *proscenium_dtls_identity_new(void) {
         || SSL_CTX_use_certificate(settings, identity->certificate) != 1 || SSL_CTX_use_PrivateKey(settings, identity->key) != 1
         || !SSL_CTX_set_cipher_list(settings, "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:"
                                               "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-SHA")
-        || SSL_CTX_set_tlsext_use_srtp(settings, "SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80") != 0)
+        || SSL_CTX_set_tlsext_use_srtp(settings, srtp_profiles) != 0)
         goto failed;
     return identity;
 failed:

@@ -46,8 +46,11 @@ public final class DTLSIdentity {
     public let fingerprint: DTLSFingerprint
 
     /// Makes a key and a certificate; nil when OpenSSL can't.
-    public init?() {
-        guard let handle = proscenium_dtls_identity_new() else { return nil }
+    ///
+    /// - Parameter profiles: the SRTP profiles that its endpoints agree to, best first.
+    public init?(profiles: [SRTPProfile] = [.aeadAES128GCM, .aes128CMHMACSHA1]) {
+        let names = profiles.map { $0 == .aeadAES128GCM ? "SRTP_AEAD_AES_128_GCM" : "SRTP_AES128_CM_SHA1_80" }
+        guard let handle = proscenium_dtls_identity_new(names.joined(separator: ":")) else { return nil }
         self.handle = handle
         var hash = [UInt8](repeating: 0, count: 32)
         proscenium_dtls_identity_fingerprint(handle, &hash)

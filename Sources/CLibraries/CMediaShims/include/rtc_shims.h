@@ -13,7 +13,7 @@ void proscenium_hmac_sign(const proscenium_hmac *hmac, const uint8_t *first, siz
 
 // A self-signed ECDSA P-256 certificate with its key, and the DTLS settings that go with it.
 typedef struct proscenium_dtls_identity proscenium_dtls_identity;
-proscenium_dtls_identity *proscenium_dtls_identity_new(void);
+proscenium_dtls_identity *proscenium_dtls_identity_new(const char *srtp_profiles);
 void proscenium_dtls_identity_free(proscenium_dtls_identity *identity);
 // Writes the SHA-256 of the certificate, 32 bytes; returns 1 on success.
 int proscenium_dtls_identity_fingerprint(const proscenium_dtls_identity *identity, uint8_t *sha256);
