@@ -59,6 +59,9 @@ final class Producer {
         if names.isEmpty { layers[0].ssrc = section.sources.first?.ssrc }
     }
 
+    /// What the answer has called its layers; none where there is one stream.
+    var layerNames: [String] { hasLayers ? layers.map { String(decoding: $0.name, as: UTF8.self) } : [] }
+
     /// Whether it comes in more than one layer.
     var hasLayers: Bool { layers.count > 1 }
 

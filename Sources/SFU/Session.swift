@@ -26,6 +26,9 @@ final class Session {
     var isConnected = false
     var producers: [Producer] = [], consumers: [Consumer] = []
     var sources: [Source] = []
+    /// What SSRCs carried whose track has ended: browsers name a layer in its packets only until its first report, and go on
+    /// with the same SSRC when the track is sent again.
+    private var remembered: [(ssrc: UInt32, mid: String, layer: [UInt8], isRTX: Bool)] = []
     /// What a subscriber has said that it shows, by track; the whole of what is not named.
     var sizes: [String: LayerSize] = [:]
     var addresses: [NetworkAddress] = []
@@ -63,6 +66,13 @@ final class Session {
         let byType = producers.filter {
             $0.payloadType == header.payloadType || $0.rtxPayloadType == header.payloadType
         }
+        if let known = remembered.first(where: { $0.ssrc == header.ssrc }),
+            let found = byType.first(where: { $0.mid == known.mid && $0.hasLayers }),
+            let layer = found.layers.first(where: { $0.name == known.layer }),
+            known.isRTX == (header.payloadType == found.rtxPayloadType)
+        {
+            return add(header.ssrc, found, layer, isRTX: known.isRTX)
+        }
         let named = byType.filter { has($0.midExtension, $0.mid.utf8) }
         guard let found = named.first ?? (byType.count == 1 ? byType.first : nil) else { return nil }
         let isRTX = header.payloadType == found.rtxPayloadType
@@ -71,14 +81,29 @@ final class Session {
         guard let layer = found.hasLayers ? found.layers.first(where: { has(id, $0.name) }) : found.layers[0] else {
             return nil
         }
+        return add(header.ssrc, found, layer, isRTX: isRTX)
+    }
+
+    private func add(_ ssrc: UInt32, _ producer: Producer, _ layer: Layer, isRTX: Bool) -> Source? {
         if !isRTX {
             // A second source in a running layer would tear its sequence numbers apart.
             guard layer.statistics.received == 0 else { return nil }
-            layer.ssrc = header.ssrc
+            layer.ssrc = ssrc
         }
-        let source = Source(ssrc: header.ssrc, producer: found, layer: layer, isRTX: isRTX)
+        let source = Source(ssrc: ssrc, producer: producer, layer: layer, isRTX: isRTX)
         sources.append(source)
         return source
+    }
+
+    /// Takes a track out; what its SSRCs carried is remembered.
+    func forget(_ producer: Producer) {
+        producers.removeAll { $0 === producer }
+        for source in sources where source.producer === producer && producer.hasLayers {
+            remembered.removeAll { $0.ssrc == source.ssrc }
+            if remembered.count == 64 { remembered.removeFirst() }
+            remembered.append((source.ssrc, producer.mid, source.layer.name, source.isRTX))
+        }
+        sources.removeAll { $0.producer === producer }
     }
 }
 

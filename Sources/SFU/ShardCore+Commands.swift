@@ -179,10 +179,11 @@ extension ShardCore {
         let current = Set(sending.map(\.mid))
         for producer in session.producers where !current.contains(producer.mid) { end(producer, now: now) }
         for section in sending {
-            // Another codec in the same section is another track: what was sent before does not go on.
+            // Another codec in the same section, or other layers, is another track: what was sent before does not go on.
             guard let known = session.producers.first(where: { $0.mid == section.mid }),
                 let media = section.acceptedCodecs().first,
                 known.codec != media.carried || known.payloadType != media.payloadType
+                    || known.layerNames != section.acceptedLayers
             else { continue }
             end(known, now: now)
         }
@@ -253,8 +254,7 @@ extension ShardCore {
 
     private func end(_ producer: Producer, now: MonotonicTime) {
         let session = producer.session
-        session.producers.removeAll { $0 === producer }
-        session.sources.removeAll { $0.producer === producer }
+        session.forget(producer)
         for consumer in producer.consumers { detach(consumer) }
         producer.consumers = []
         if producer.isAnnounced { onEvent(.unpublished(room: session.room.id, track: producer.track)) }
