@@ -124,6 +124,12 @@ actor SpeakerRooms {
         _ = try await send(.answer(session: session, answer: answer), event)
     }
 
+    /// Says in which size an own subscribing session shows each track, all at once; what is not named is shown whole.
+    func setSizes(_ session: String, _ caller: Principal, _ sizes: [String: LayerSize]) async throws {
+        let event = try own(session, caller)
+        _ = try await send(.setSizes(session: session, sizes: sizes), event)
+    }
+
     /// Holds back the own tracks of a source, or lets them go on.
     func setMuted(_ event: EventScope, _ caller: Principal, _ source: TrackSource, _ isMuted: Bool) async throws {
         for track in rooms[event.id]?.members[caller.id]?.tracks.values.filter({ $0.source == source }) ?? [] {
@@ -168,6 +174,14 @@ actor SpeakerRooms {
             throw Problem.notFound("There is no such session.")
         }
         _ = try await send(.answer(session: session, answer: answer), known.event)
+    }
+
+    /// Says in which size a session that `watch` opened shows each track, all at once.
+    func setSizes(watching session: String, _ sizes: [String: LayerSize]) async throws {
+        guard let known = sessions[session], known.participant == Self.compositorID else {
+            throw Problem.notFound("There is no such session.")
+        }
+        _ = try await send(.setSizes(session: session, sizes: sizes), known.event)
     }
 
     /// Publishes the program to the people in its room; it stands in no list, and each track goes only to its audience.

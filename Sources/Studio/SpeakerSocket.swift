@@ -17,6 +17,8 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
         }
         let id: Int64
         let publish: Publish?, subscribe: Bool?, answer: String?, mute: Mute?, leave: Bool?
+        /// In which size the page shows each track, by its id.
+        let layers: [String: LayerSize]?
     }
 
     /// What is read of a request that can't be read otherwise, so that its answer finds it.
@@ -166,6 +168,11 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
             try await speakers.answer(session, caller, answer)
         } else if let mute = request.mute {
             try await speakers.setMuted(event, caller, mute.source, mute.muted)
+        } else if let layers = request.layers {
+            guard let session = state.withLock({ $0.subscribed }) else {
+                throw Problem.conflict("not-subscribed", "Subscribe first.")
+            }
+            try await speakers.setSizes(session, caller, layers)
         } else if request.leave == true {
             let sessions = state.withLock { state in
                 defer { (state.published, state.subscribed) = (nil, nil) }
@@ -173,7 +180,7 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
             }
             for session in sessions { try await speakers.leave(session, caller) }
         } else {
-            throw Problem.invalid("Say publish, subscribe, answer, mute or leave.")
+            throw Problem.invalid("Say publish, subscribe, answer, mute, layers or leave.")
         }
         return Message(ok: true)
     }

@@ -1,6 +1,7 @@
 // TURN for speakers whose network lets no UDP through: coturn, with a configuration of ours.
 
 import ArgumentParser
+import Control
 import Foundation
 import Logging
 import Media
@@ -133,9 +134,8 @@ extension Settings {
             "cert=\(certificate.certificate.path)", "pkey=\(certificate.key.path)", "no-tlsv1", "no-tlsv1_1", "no-dtls",
             // Nobody gets anywhere but to us: neither behind our firewall nor to third parties.
             "denied-peer-ip=0.0.0.0-255.255.255.255",
-            "denied-peer-ip=::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "allowed-peer-ip=\(peer)",
-            "no-multicast-peers",
-            "no-tcp-relay",
+            "denied-peer-ip=::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+            "no-multicast-peers", "no-tcp-relay",
             // A page has two connections with a few relays each, by each address that it was told.
             "user-quota=24", "total-quota=4000", "max-bps=2500000", "stale-nonce=600", "relay-threads=1",
             "no-cli", "no-rfc5780", "no-stun-backward-compatibility", "no-software-attribute",
@@ -147,7 +147,8 @@ extension Settings {
         if bindAddress != "0.0.0.0", bindAddress != "::" {
             lines += ["listening-ip=\(bindAddress)", "relay-ip=\(bindAddress)"]
         }
-        if peer.hasPrefix("127.") || peer == "::1" { lines.append("allow-loopback-peers") }
+        lines += peers.map { "allowed-peer-ip=\($0)" }
+        if peers.contains(where: { $0.hasPrefix("127.") || $0 == "::1" }) { lines.append("allow-loopback-peers") }
         return lines.joined(separator: "\n") + "\n"
     }
 }

@@ -19,7 +19,7 @@ let test = null;
 let screen = null;
 let turner = null;
 let opening = Promise.resolve();
-const tiles = new Tiles($("tiles"), () => { $("hear").hidden = false; });
+const tiles = new Tiles($("tiles"), () => { $("hear").hidden = false; }, () => tellSizes());
 const sound = new ProgramSound();
 
 // What tests and curious people may look at.
@@ -279,8 +279,22 @@ function onChange() {
         }
     }
     tiles.show(wanted);
+    tellSizes();
     $("alone").hidden = others.length > 0 || room.state !== "joined";
 }
+
+/** Tells the studio how large each picture is shown: it sends the layer that fits. */
+function tellSizes() {
+    const kinds = { camera: "person", screen: "screen", program: "program" };
+    const shown = tiles.sizes, sizes = {};
+    for (const { participant, source, id } of room?.received ?? []) {
+        const size = shown.get(`${participant}/${kinds[source]}`);
+        if (size) sizes[id] = size;
+    }
+    room?.show(sizes);
+}
+// A window that moves to a finer screen shows more pixels in the same size.
+addEventListener("resize", tellSizes);
 
 /** Follows the mix that there is now, and says what the button would do. */
 function drawSound(mix) {

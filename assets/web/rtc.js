@@ -1,12 +1,12 @@
 // A page's way into a room: signalling, a connection that publishes, one that subscribes, and the way back to both.
 
 import { Problem, jitter, request } from "/assets/client.js";
+import { ShownSizes, encodingsOf } from "/assets/layers.js";
 import { REPLY_MS, Signalling } from "/assets/signalling.js";
 
 const CONNECT_MS = 15_000;
 /** A connection that says `disconnected` may still heal by itself; after this it is made anew. */
 const DISCONNECTED_MS = 4000;
-const BITRATES = { camera: 1_500_000, screen: 2_500_000 };
 
 /** What an offer's sections carry, by mid: `a=msid` names the participant and `SOURCE.SESSION.MID`. */
 export function tracksOf(sdp) {
@@ -52,6 +52,10 @@ export class Room {
     #event; #handlers; #codec; #signalling = null; #round = 0; #attempts = 0; #retry; #subscribedIn = 0;
     #sent = new Map(); #muted = new Set(); #transceivers = new Map();
     #publishing = Promise.resolve(); #answering = Promise.resolve();
+    #sizes = new ShownSizes(async (layers) => {
+        // Before that there is nobody to tell; joining tells them.
+        if (this.state === "joined") await this.#signalling.request({ layers });
+    });
     state = "joining"; joins = 0;
     me = null; participants = []; received = [];
     publishConnection = null; subscribeConnection = null;
@@ -95,10 +99,14 @@ export class Room {
         if (this.state === "joined") await this.#signalling.request({ mute: { source, muted } });
     }
 
+    /** Says in how many pixels of the screen each received track is shown: `{TRACK: {width, height}}`; the rest is shown whole. */
+    show(sizes) { this.#sizes.show(sizes); }
+
     isMuted(source) { return this.#muted.has(source); }
 
     leave() {
         this.#round++;
+        this.#sizes.stop();
         clearTimeout(this.#retry);
         // The reply has nothing to say to somebody who is gone.
         this.#signalling?.request({ leave: true }).catch(() => {});
@@ -131,6 +139,7 @@ export class Room {
             this.#attempts = 0;
             this.joins++;
             this.#setState("joined");
+            this.#sizes.reset();
             // What was unmuted meanwhile.
             for (const source of muted) if (!this.#muted.has(source)) this.mute(source, false).catch(() => {});
         } catch (problem) {
@@ -241,7 +250,7 @@ export class Room {
             if (isVideo) track.contentHint = source === "screen" ? "detail" : "motion";
             const transceiver = connection.addTransceiver(track, {
                 direction: "sendonly", streams: [new MediaStream([track])],
-                sendEncodings: isVideo ? [{ maxBitrate: BITRATES[source], maxFramerate: 30 }] : undefined,
+                sendEncodings: isVideo ? encodingsOf(source, track, this.#codec) : undefined,
             });
             if (isVideo) prefer(transceiver, this.#codec);
             this.#transceivers.set(source, transceiver);

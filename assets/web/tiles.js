@@ -1,5 +1,6 @@
 // Everybody's picture: a tile for each person, one for each shared screen, and one for the program as it goes out.
 
+import { pixelsOf } from "/assets/layers.js";
 import { element } from "/assets/polls.js";
 
 const initialsOf = (name) => name.split(/\s+/).filter(Boolean).slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");
@@ -60,12 +61,17 @@ class Tile {
 
 /** All tiles, kept in order: what stays is left alone, so that no picture blinks. */
 export class Tiles {
-    #container; #tiles = new Map(); #onBlocked;
+    #container; #tiles = new Map(); #onBlocked; #observer;
 
-    constructor(container, onBlocked) {
+    /** `onResize` when a picture is shown in another size. */
+    constructor(container, onBlocked, onResize) {
         this.#container = container;
         this.#onBlocked = onBlocked;
+        this.#observer = new ResizeObserver(() => onResize?.());
     }
+
+    /** In how many pixels of the screen each picture is shown, by `participant/kind`. */
+    get sizes() { return new Map([...this.#tiles].map(([key, { video }]) => [key, pixelsOf(video)])); }
 
     /** Shows exactly these: `[{participant, kind: "person" | "screen" | "program", isMine, label, ...}]`. */
     show(wanted) {
@@ -73,6 +79,7 @@ export class Tiles {
         for (const [key, tile] of this.#tiles) {
             if (keys.has(key)) continue;
             tile.video.srcObject = null;
+            this.#observer.unobserve(tile.video);
             tile.element.remove();
             this.#tiles.delete(key);
         }
@@ -82,6 +89,7 @@ export class Tiles {
                 const tile = new Tile(content.participant, content.kind, content.isMine);
                 this.#tiles.set(key, tile);
                 this.#container.append(tile.element);
+                this.#observer.observe(tile.video);
             }
             this.#tiles.get(key).update(content, this.#onBlocked);
         }

@@ -1,0 +1,167 @@
+"""Layers: a browser sends its camera in three sizes, and everybody gets the one that fits what they show."""
+
+import json
+from contextlib import ExitStack
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from harness.browser import chromium, screenshot, wait_script
+from harness.receiver import RoomReceiver
+from harness.speakers import Page, RoomSocket
+from harness.waiting import wait_until
+
+EVENT = "layers"
+JOINED = "window.proscenium.state === 'joined'"
+
+# What is sent of the camera, the smallest first.
+SENT = """
+const done = arguments[0];
+window.proscenium.publishConnection.getStats().then((reports) => {
+    const all = [...reports.values()];
+    const pair = all.find(({type, nominated}) => type === "candidate-pair" && nominated);
+    done({
+        available: pair?.availableOutgoingBitrate,
+        layers: all.filter(({type, kind}) => type === "outbound-rtp" && kind === "video").map((report) => ({
+            rid: report.rid, width: report.frameWidth ?? 0, height: report.frameHeight ?? 0, fps: report.framesPerSecond ?? 0,
+            active: report.active, target: report.targetBitrate, limit: report.qualityLimitationReason,
+            keyFrames: report.keyFramesEncoded, asked: report.pliCount,
+        })).sort((one, other) => one.height - other.height),
+    });
+});
+"""
+
+# In how many pixels of the screen a participant's picture is shown.
+SHOWN = """
+const video = document.querySelector(`[data-participant="${arguments[0]}"][data-kind="person"] video`);
+return [video.clientWidth * devicePixelRatio, video.clientHeight * devicePixelRatio];
+"""
+
+
+@pytest.fixture(scope="module")
+def admin(make_studio):
+    studio = make_studio("layers")
+    try:
+        admin = studio.admin()
+        admin.post("/v1/events", {"id": EVENT, "title": "Layers"}, expect=201)
+        yield admin
+    finally:
+        studio.stop()
+
+
+def invite(admin, name):
+    return admin.post(f"/v1/events/{EVENT}/invitations", {"role": "speaker", "name": name}, expect=201).json()
+
+
+@pytest.fixture(scope="module")
+def pair(admin, artefacts, tmp_path_factory):
+    """Clara, whose browser has a camera of 1280 x 720, and Willi, who watches in a small window."""
+    with ExitStack() as stack:
+        pages = []
+        for name, size, query in (("Clara", (700, 600), ""), ("Willi", (660, 560), "?media=canvas")):
+            driver = stack.enter_context(
+                chromium(tmp_path_factory.mktemp(name), artefacts / f"chromedriver-layers-{name}.log", size=size)
+            )
+            driver.get(f"{invite(admin, name)['url']}{query}")
+            wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
+            driver.find_element(By.ID, "join").click()
+            wait_script(driver, JOINED, 20, f"{name} is in the room")
+            pages.append(Page(driver))
+        yield pages
+
+
+def sent(page):
+    return page.driver.execute_async_script(SENT)
+
+
+def fitting(page, layers, participant):
+    """The height of the smallest layer that need not be enlarged, else of the largest."""
+    width, height = page.driver.execute_script(SHOWN, participant)
+    heights = [layer["height"] for layer in layers if layer["width"] >= width or layer["height"] >= height]
+    return heights[0] if heights else layers[-1]["height"]
+
+
+def wait_fitting(watcher, sender, seconds=60):
+    """Waits until what comes is what fits, of what is sent now; returns its height."""
+    participant = sender.participant
+
+    def fits():
+        layers = [layer for layer in sent(sender)["layers"] if layer["fps"] > 0]
+        height = watcher.received(participant, "camera").get("frameHeight")
+        return len(layers) > 1 and height == fitting(watcher, layers, participant) and height
+
+    return wait_until(
+        fits, seconds,
+        lambda: f"shown in {watcher.driver.execute_script(SHOWN, participant)}; sent {json.dumps(sent(sender))}; "
+        f"received {watcher.received(participant, 'camera')}", 0.5,
+    )  # fmt: skip
+
+
+def test_a_small_tile_gets_a_small_picture_and_a_large_one_a_large(pair, artefacts):
+    clara, willi = pair
+    settings = clara.value("window.proscenium.publishConnection.getSenders().find(({track}) => track?.kind === 'video').track.getSettings()")
+    assert (settings["width"], settings["height"]) == (1280, 720), settings
+    wait_until(lambda: len(sent(clara)["layers"]) == 3, 20, lambda: f"no three layers: {sent(clara)}", 0.5)
+    wait_until(
+        lambda: all(layer["fps"] > 0 for layer in sent(clara)["layers"]), 60, lambda: f"not all are sent: {sent(clara)}", 0.5
+    )
+    heights = []
+    for size in ((660, 560), (1100, 800), (2400, 1500), (660, 560)):
+        willi.driver.set_window_size(*size)
+        heights.append(wait_fitting(willi, clara))
+        print(f"window {size}: {willi.driver.execute_script(SHOWN, clara.participant)} shows {heights[-1]}; {sent(clara)}")
+        willi.wait_frames(clara.participant, 15)
+        screenshot(willi.driver, artefacts, f"layers-{size[0]}.png")
+    assert heights[0] < heights[1] < heights[2] and heights[3] == heights[0], heights
+    report = willi.received(clara.participant, "camera")
+    print(f"freezes {report.get('freezeCount')}, {report['framesDecoded']} frames, {report.get('pliCount')} requests")
+    assert willi.value("window.proscenium.joins") == clara.value("window.proscenium.joins") == 1
+
+
+def test_a_small_test_picture_is_sent_in_two_sizes_the_full_one_among_them(pair):
+    clara, willi = pair
+    wait_until(
+        lambda: [(layer["width"], layer["height"]) for layer in sent(willi)["layers"]][-1] == (640, 360)
+        or any(layer["limit"] == "cpu" for layer in sent(willi)["layers"]), 40, lambda: f"{sent(willi)}", 0.5,
+    )  # fmt: skip
+    print(f"of 640 x 360: {sent(willi)}")
+    assert [layer["rid"] for layer in sent(willi)["layers"]] == ["h", "f"]
+    clara.wait_frames(willi.participant, 15)
+
+
+def test_who_says_nothing_gets_the_whole_and_who_shows_nothing_gets_nothing(admin, pair):
+    clara, _ = pair
+    api = admin.studio.api()
+    api.sign_in(invitation=invite(admin, "Rudi")["token"])
+    receiver = RoomReceiver(api, EVENT)
+    try:
+        receiver.subscribe(clara.participant)
+        camera = receiver.tracks[(clara.participant, "camera")]
+        wait_until(lambda: len(camera.samples) > 20, 30, lambda: f"{len(camera.samples)} pictures")
+        track = next(
+            track["id"] for person in clara.value("window.proscenium.participants") if person["id"] == clara.participant
+            for track in person["tracks"] if track["source"] == "camera"
+        )  # fmt: skip
+        assert receiver.socket.ask({"layers": {track: {"width": 0, "height": 0}}})["ok"]
+        counted = []
+        # What was under way still comes.
+        wait_until(lambda: counted.append(len(camera.samples)) or len(counted) > 3 and counted[-3] == counted[-1], 20, "pictures come", 1)
+        assert receiver.socket.ask({"layers": {track: {"width": 320, "height": 180}}})["ok"]
+        wait_until(lambda: len(camera.samples) > counted[-1] + 10, 30, lambda: f"{len(camera.samples)} pictures, {counted}")
+    finally:
+        receiver.close()
+
+
+def test_sizes_that_make_no_sense_are_refused(admin):
+    api = admin.studio.api()
+    api.sign_in(invitation=invite(admin, "Nele")["token"])
+    with RoomSocket(api, EVENT) as room:
+        assert room.ask({"layers": {}})["error"]["status"] == 409
+        assert room.ask({"subscribe": True})["ok"]
+        for layers in (
+            {"t": {"width": -1, "height": 1}}, {"t": {"width": 1, "height": 16385}}, {"t": {"width": 1}},
+            {"t": {"width": 1, "height": 1, "depth": 1}}, {"t": 1}, [], {f"t{number}": {"width": 1, "height": 1} for number in range(200)},
+        ):  # fmt: skip
+            error = room.ask({"layers": layers})["error"]
+            assert error["status"] in (400, 422) and error["title"], error
+        assert room.ask({"layers": {"nobody's": {"width": 1, "height": 1}}})["ok"]
