@@ -107,12 +107,12 @@ class Ours(Server):
 
     name = "proscenium"
 
-    def __init__(self, folder, address, preload=None, **environment):
+    def __init__(self, folder, address, segments=True, preload=None, **environment):
         super().__init__(folder, address)
         self.control = free_port()
         self.start(
             [BINARY, "sfu", "--studio", f"http://127.0.0.1:{self.control}", "--bind-address", address, "--media-address", address,
-             "--media-port", str(free_port()), "--log-level", "warning"],
+             "--media-port", str(free_port()), "--log-level", "warning"] + ([] if segments else ["--segment-run", "0"]),
             preload, **environment,
         )  # fmt: skip
         # Whoever stands where Studio does looks at no token.
@@ -253,13 +253,18 @@ def measure(options, folder):
     """Runs everything, prints the tables, and returns what the last line says."""
     address, seconds = host_address(), options.seconds
     profiles = options.profiles.split(",")
-    makers = {"proscenium": lambda **more: Ours(folder, address, **more), "janus": lambda: Janus(folder, address)}
+    makers = {
+        # Like the limit and like Janus, one message for each datagram; then as it is run.
+        "proscenium": lambda: Ours(folder, address, segments=False),
+        "segmented": lambda **more: Ours(folder, address, **more),
+    }
     # Janus may have a thread for each peer, its default, or a few for all; what is better on one core counts.
     tried = {loops: once(lambda: Janus(folder, address, loops), seconds=3, subscribers=12) for loops in (0, 1)}
     loops = max(tried, key=lambda key: tried[key]["packetsPerCPUSecond"])
     makers["janus"] = lambda: Janus(folder, address, loops)
     print(f"janus: {'a thread for each peer' if loops == 0 else 'one event loop'} is better on one core")
-    sizes = {"proscenium": fitting(once(makers["proscenium"], seconds=3, subscribers=40)), "janus": fitting(tried[loops])}
+    sizes = {name: fitting(once(makers[name], seconds=3, subscribers=40)) for name in ("proscenium", "segmented")}
+    sizes["janus"] = fitting(tried[loops])
     print(f"subscribers: {sizes}", flush=True)
     found = {(name, profile): [] for name in makers for profile in profiles}
     limits = []
@@ -293,10 +298,10 @@ def measure(options, folder):
     print("\nat half of that load:")
     for name, seen in half.items():
         print(f"{name:<12}p50 {median(seen, 'latencyP50Ms'):.2f} ms, p99 {median(seen, 'latencyP99Ms'):.2f} ms, lost {median(seen, 'lossPercent'):.2f} %")
-    each, all_together = allocations(makers["proscenium"], folder, seconds)
+    each, all_together = allocations(makers["segmented"], folder, seconds)
     print(f"allocations: {each:.4f} with each packet; {all_together:.3f} for each packet with those that come with time")
     if options.scaling:
-        for name, counts in (("proscenium", (1, 10, 100, 300, 1000)), ("janus", (1, 10, 50, 100))):
+        for name, counts in (("segmented", (1, 10, 100, 300, 1000)), ("janus", (1, 10, 50, 100))):
             scaling(makers[name], name, counts, seconds)
         for name, make in makers.items():
             small = ("--width", "320", "--height", "180", "--bitrate", "100000")
@@ -308,9 +313,9 @@ def measure(options, folder):
         "packetsPerCPUSecond": round(median(ours, "packetsPerCPUSecond")),
         "janusPacketsPerCPUSecond": round(median(theirs, "packetsPerCPUSecond")),
         "limitPacketsPerCPUSecond": round(best),
-        "p99Ms": round(median(half["proscenium"], "latencyP99Ms"), 3),
+        "p99Ms": round(median(half["segmented"], "latencyP99Ms"), 3),
         "janusP99Ms": round(median(half["janus"], "latencyP99Ms"), 3),
-        "kBPerSubscriber": round(kilobytes["proscenium"]),
+        "kBPerSubscriber": round(kilobytes["segmented"]),
         "allocationsPerPacket": round(each, 4) + 0.0,
     }
 

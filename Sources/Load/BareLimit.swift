@@ -104,9 +104,12 @@ public struct BareLimit: Encodable, Sendable {
             packets &+= 1
             bytes &+= UInt64(headerLength + size + tagLength)
         }
+        var place = 0
         while SystemClock.threadNanoseconds() &- start < Int64(seconds) * 1_000_000_000 {
             if segmentRun == 0 {
-                for size in sizes.prefix(64) {
+                for _ in 0..<8 {
+                    let size = sizes[place]
+                    place = (place + 1) % sizes.count
                     for target in addresses.indices { seal(min(size, 1400), target) }
                 }
             } else {

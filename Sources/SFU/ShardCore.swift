@@ -145,6 +145,7 @@ final class ShardCore: PacketHandler {
         entry.payloadOffset = offset
         entry.payloadLength = length
         entry.arrival = now.nanoseconds
+        if producer.isVideo, !header.marker { entry.padding = EqualSizes.padding(of: length, behind: offset) }
         layer.lastPacket = now
         producer.table.note(layer.index, sequence: entry.sequence)
         if !source.isRTX {
@@ -225,11 +226,14 @@ final class ShardCore: PacketHandler {
         let index = asRTX ? consumer.takeRTXIndex() : packet.number
         let ssrc = asRTX ? consumer.rtxSSRC : consumer.ssrc
         let room = socket.reserve()
-        let header = RTPHeader(
+        var header = RTPHeader(
             payloadType: asRTX ? consumer.rtxPayloadType : consumer.payloadType,
             sequenceNumber: UInt16(truncatingIfNeeded: index),
             timestamp: entry.header.timestamp &+ packet.timestampDelta,
             ssrc: ssrc, marker: entry.header.marker)
+        // Also when the same number goes out again without RTX: the same nonce must have the same bytes.
+        let payload = asRTX ? store.payload(entry) : store.padded(entry)
+        header.hasPadding = !asRTX && entry.padding > 0
         let hasMid = consumer.midExtension != 0
         let stored = store.header(entry)
         let forwarded = ForwardedExtensions(
@@ -244,7 +248,6 @@ final class ShardCore: PacketHandler {
         }
         // What stands before the stored payload: the original number in a repeat, and a descriptor written anew.
         var prefix: UInt64 = 0
-        let payload = store.payload(entry)
         let total = withUnsafeMutableBytes(of: &prefix) { prefix in
             var count = 0, replaced = 0
             if asRTX {

@@ -54,16 +54,20 @@ extension Proscenium {
             abstract: "Runs an SFU worker: speakers' media.", discussion: "Its token is read from standard input.")
         @OptionGroup var flags: SettingFlags
         @Option(help: "The internal listener of Studio; by default this machine's.") var studio: String?
+        @Option(
+            help: .init("How many equal datagrams go as one message, 0 for never; for measuring.", visibility: .hidden))
+        var segmentRun = 4
 
         func run() async throws {
+            guard (0...48).contains(segmentRun) else { throw ValidationError("segment-run is 0 to 48.") }
             let settings = try flags.resolve()
             settings.startLogging()
             let token = try handedOverToken()
-            try await SFUServer.run(
-                SFUConfiguration(
-                    studio: try settings.studio(studio), token: token, place: settings.text("place"),
-                    addresses: try settings.mediaAddresses()),
-                logger: Logger(label: "sfu"))
+            var configuration = SFUConfiguration(
+                studio: try settings.studio(studio), token: token, place: settings.text("place"),
+                addresses: try settings.mediaAddresses())
+            configuration.segmentRun = segmentRun
+            try await SFUServer.run(configuration, logger: Logger(label: "sfu"))
         }
     }
 

@@ -1,8 +1,11 @@
 """The load tool against a real installation: everybody gets everything, and how long it took is known."""
 
 import json
+import os
 import subprocess
+from pathlib import Path
 
+from harness.ports import free_ports
 from harness.studio import BINARY, REPOSITORY
 
 SECONDS = 4
@@ -58,3 +61,37 @@ def test_the_load_says_that_nobody_is_let_in_without_an_invitation(studio, event
     )  # fmt: skip
     assert status != 0 and seen is None
     assert "The server answered 404 to POST" in errors, errors
+
+
+def test_forwarding_allocates_nothing(tmp_path):
+    """Reports, checks and heartbeats allocate with time; so the same people send little, then much."""
+    library = tmp_path / "allocations.so"
+    source = Path(__file__).parent / "harness/allocations.c"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(library), str(source)], check=True)
+    points = []
+    for bitrate in (300_000, 2_000_000):
+        counts = tmp_path / f"count-{bitrate}"
+        control, media = free_ports(2)
+        with open(tmp_path / "sfu.log", "ab") as log:
+            sfu = subprocess.Popen(
+                [str(BINARY), "sfu", "--studio", f"http://127.0.0.1:{control}", "--bind-address", "127.0.0.1", "--media-port", str(media)],
+                stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=REPOSITORY,
+                env=os.environ | {"LD_PRELOAD": str(library), "PROSCENIUM_ALLOCATIONS": str(counts)},
+            )  # fmt: skip
+        try:
+            sfu.stdin.write(b"token\n")
+            sfu.stdin.close()
+            status, seen, errors = load(
+                "--peer", "sfu", "--control-port", str(control), "--publishers", "2", "--subscribers", "16", "--seconds", str(SECONDS),
+                "--width", "640", "--height", "360", "--bitrate", str(bitrate), "--allocations", str(counts), "--pid", str(sfu.pid),
+            )  # fmt: skip
+        finally:
+            sfu.terminate()
+            sfu.wait(30)
+        assert status == 0, errors
+        points.append((seen["packetsReceived"], seen["allocations"]))
+    (few, less), (many, more) = points
+    assert many > 1.5 * few > 1000, points
+    # A hundredth of an allocation with each packet would be seen: each allocation for a forwarded packet counts a whole one.
+    assert (more - less) / (many - few) < 0.01, points
+    assert 0 < more < many / 5, points

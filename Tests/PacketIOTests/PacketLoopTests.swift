@@ -88,6 +88,32 @@ struct PacketLoopTests {
         echo.stop()
     }
 
+    @Test("datagrams for many that are queued in turn leave as runs for each, in their order", arguments: addresses)
+    func scattered(address: NetworkAddress) throws {
+        let sender = try UDPSocket(address, segmentRun: 4)
+        let receivers = try (0..<20).map { _ in try UDPSocket(address) }
+        // The last one is shorter, and another is for nobody else: neither ends a run of somebody else's.
+        let sizes = [900, 900, 900, 900, 500]
+        for (number, size) in sizes.enumerated() {
+            for receiver in receivers {
+                sender.send([UInt8](repeating: UInt8(number), count: size), to: receiver.address)
+            }
+            if number == 2 { sender.send([9], to: receivers[7].address) }
+        }
+        sender.flush()
+        #expect(sender.statistics.sent == 101 && sender.statistics.sendDropped == 0)
+        #expect(sender.statistics.segmented >= 19 * 5)
+        for (index, receiver) in receivers.enumerated() {
+            var got: [[UInt8]] = []
+            let deadline = soon()
+            while got.count < (index == 7 ? 6 : 5), SystemClock.monotonic() < deadline {
+                _ = receiver.receive { datagram, _ in got.append(Array(datagram)) }
+            }
+            if index == 7 { got.removeAll { $0 == [9] } }
+            #expect(got.map(\.count) == sizes && got.map { Int($0[0]) } == [0, 1, 2, 3, 4])
+        }
+    }
+
     @Test("messages arrive in order, the timer fires, and stop is told")
     func messages() throws {
         let seen = BoundedQueue<String>(capacity: 100)

@@ -200,6 +200,11 @@ struct PayloadTests {
         }
         #expect(store.entry(135) == nil)
         #expect(store.entry(136).map { Array(store.payload($0)) } == [136])
+        var padded = PacketStore.Entry()
+        (padded.sequence, padded.payloadOffset, padded.payloadLength, padded.padding) = (200, 1, 2, 3)
+        #expect([UInt8](arrayLiteral: 9, 7, 8, 0xFF, 0xFF).withUnsafeBytes { store.insert($0, padded) })
+        #expect(store.entry(200).map { Array(store.padded($0)) } == [7, 8, 0, 0, 3])
+        #expect(store.entry(200).map { Array(store.payload($0)) } == [7, 8])
         var late = PacketStore.Entry()
         late.sequence = 100
         #expect([UInt8(1)].withUnsafeBytes { !store.insert($0, late) })

@@ -17,7 +17,7 @@
 #define UDP_SEGMENT 103
 #endif
 
-enum { RECEIVE_BATCH = 64, SEND_BATCH = 64, SEGMENTS = 48, SEGMENT_BYTES = 60000 };
+enum { RECEIVE_BATCH = 64, SEND_BATCH = 64, SEGMENTS = 48, SEGMENT_BYTES = 60000, GROUP_LIMIT = 2048, GROUP_SLOTS = 8192 };
 
 int proscenium_eventfd(void) {
     return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -167,13 +167,39 @@ static int same_target(const proscenium_datagram *one, const proscenium_datagram
     return one->target.high == two->target.high && one->target.low == two->target.low && one->target.port == two->target.port;
 }
 
+// Orders datagrams so that those of one target are neighbours; each target's own order stays.
+static void group_by_target(const proscenium_datagram *datagrams, int count, uint16_t *order) {
+    uint16_t heads[GROUP_SLOTS], first[GROUP_LIMIT], last[GROUP_LIMIT], following[GROUP_LIMIT];
+    int groups = 0, place = 0;
+    memset(heads, 0xFF, sizeof heads);
+    for (int i = 0; i < count; i++) {
+        uint64_t key = (datagrams[i].target.low ^ datagrams[i].target.high) * 0x9E3779B97F4A7C15ULL
+                       ^ datagrams[i].target.port * 0xC2B2AE3D27D4EB4FULL;
+        uint32_t slot = (uint32_t)(key >> 40) & (GROUP_SLOTS - 1);
+        while (heads[slot] != 0xFFFF && !same_target(&datagrams[first[heads[slot]]], &datagrams[i]))
+            slot = (slot + 1) & (GROUP_SLOTS - 1);
+        following[i] = 0xFFFF;
+        if (heads[slot] == 0xFFFF) {
+            heads[slot] = (uint16_t)groups;
+            first[groups] = last[groups] = (uint16_t)i;
+            groups++;
+        } else {
+            uint16_t group = heads[slot];
+            following[last[group]] = (uint16_t)i;
+            last[group] = (uint16_t)i;
+        }
+    }
+    for (int group = 0; group < groups; group++)
+        for (uint16_t i = first[group]; i != 0xFFFF; i = following[i]) order[place++] = i;
+}
+
 // How many datagrams from `first` on can go as one segmented message: equal sizes, the last may be shorter.
-static int run_length(const proscenium_datagram *datagrams, int first, int count) {
+static int run_length(const proscenium_datagram *datagrams, const uint16_t *order, int first, int count) {
     int run = 1;
-    uint32_t size = datagrams[first].length, total = size;
+    uint32_t size = datagrams[order[first]].length, total = size;
     while (first + run < count && run < SEGMENTS) {
-        const proscenium_datagram *next = &datagrams[first + run];
-        if (next->length > size || total + next->length > SEGMENT_BYTES || !same_target(next, &datagrams[first])) break;
+        const proscenium_datagram *next = &datagrams[order[first + run]];
+        if (next->length > size || total + next->length > SEGMENT_BYTES || !same_target(next, &datagrams[order[first]])) break;
         total += next->length;
         run++;
         if (next->length < size) break;
@@ -181,8 +207,8 @@ static int run_length(const proscenium_datagram *datagrams, int first, int count
     return run;
 }
 
-void proscenium_udp_send(int descriptor, int ipv4, const uint8_t *arena, const proscenium_datagram *datagrams, int count,
-                         int *segment_run, proscenium_send_result *result) {
+static void send_in_order(int descriptor, int ipv4, const uint8_t *arena, const proscenium_datagram *datagrams, const uint16_t *order,
+                          int count, int *segment_run, proscenium_send_result *result) {
     struct mmsghdr messages[SEND_BATCH];
     struct iovec vectors[SEND_BATCH * 4];
     struct sockaddr_storage names[SEND_BATCH];
@@ -195,13 +221,13 @@ void proscenium_udp_send(int descriptor, int ipv4, const uint8_t *arena, const p
     while (next < count) {
         int batch = 0, vector = 0, start = next;
         while (next < count && batch < SEND_BATCH) {
-            int run = *segment_run > 0 ? run_length(datagrams, next, count) : 1;
+            int run = *segment_run > 0 ? run_length(datagrams, order, next, count) : 1;
             if (run < *segment_run) run = 1;
             if (vector + run > SEND_BATCH * 4) break;
             struct msghdr header = {.msg_name = &names[batch], .msg_iov = &vectors[vector], .msg_iovlen = (size_t)run};
-            header.msg_namelen = to_socket(datagrams[next].target, ipv4, &names[batch]);
+            header.msg_namelen = to_socket(datagrams[order[next]].target, ipv4, &names[batch]);
             for (int i = 0; i < run; i++)
-                vectors[vector++] = (struct iovec){(void *)(arena + datagrams[next + i].offset), datagrams[next + i].length};
+                vectors[vector++] = (struct iovec){(void *)(arena + datagrams[order[next + i]].offset), datagrams[order[next + i]].length};
             if (run > 1) {
                 memset(&controls[batch], 0, sizeof controls[batch]);
                 header.msg_control = controls[batch].bytes;
@@ -210,7 +236,7 @@ void proscenium_udp_send(int descriptor, int ipv4, const uint8_t *arena, const p
                 control->cmsg_level = SOL_UDP;
                 control->cmsg_type = UDP_SEGMENT;
                 control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-                uint16_t size = (uint16_t)datagrams[next].length;
+                uint16_t size = (uint16_t)datagrams[order[next]].length;
                 memcpy(CMSG_DATA(control), &size, sizeof size);
             }
             messages[batch] = (struct mmsghdr){.msg_hdr = header};
@@ -324,5 +350,18 @@ int proscenium_tcp_write(int descriptor, const uint8_t *first, int first_bytes, 
         ssize_t sent = sendmsg(descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent >= 0) return (int)sent;
         if (errno != EINTR) return -errno;
+    }
+}
+
+void proscenium_udp_send(int descriptor, int ipv4, const uint8_t *arena, const proscenium_datagram *datagrams, int count,
+                         int *segment_run, proscenium_send_result *result) {
+    uint16_t order[GROUP_LIMIT];
+    for (int start = 0; start < count; start += GROUP_LIMIT) {
+        int part = count - start < GROUP_LIMIT ? count - start : GROUP_LIMIT;
+        // Forwarding queues packet by packet; who is to get a run of them has it scattered over the queue.
+        if (*segment_run > 0 && part >= 2 * *segment_run) group_by_target(datagrams + start, part, order);
+        else
+            for (int i = 0; i < part; i++) order[i] = (uint16_t)i;
+        send_in_order(descriptor, ipv4, arena, datagrams + start, order, part, segment_run, result);
     }
 }

@@ -12,6 +12,8 @@ public final class PacketStore {
         public var header = RTPHeader(payloadType: 0, sequenceNumber: 0, timestamp: 0, ssrc: 0)
         /// Where the payload lies in the slot, padding taken off.
         public var payloadOffset = 0, payloadLength = 0
+        /// How many bytes of padding `padded` adds, the last of which counts them (RFC 3550 section 5.1); 0 for none.
+        public var padding: UInt8 = 0
         /// Whether a keyframe begins here.
         public var startsKeyframe = false
         /// The numbers of its VP8 descriptor.
@@ -53,6 +55,17 @@ public final class PacketStore {
         else { return false }
         (memory + slot * Self.slotSize).copyMemory(from: source, byteCount: packet.count)
         entries[slot] = entry
+        let end = entry.payloadOffset + entry.payloadLength, padding = Int(entry.padding)
+        if padding > 0 {
+            // What stood there is the publisher's own padding or tag, which nobody reads any more.
+            guard end + padding <= Self.slotSize else {
+                entries[slot].padding = 0
+                return true
+            }
+            let tail = memory + slot * Self.slotSize + end
+            tail.initializeMemory(as: UInt8.self, repeating: 0, count: padding)
+            tail.storeBytes(of: entry.padding, toByteOffset: padding - 1, as: UInt8.self)
+        }
         return true
     }
 
@@ -70,6 +83,14 @@ public final class PacketStore {
         UnsafeRawBufferPointer(
             start: memory + Int(entry.sequence & mask) * Self.slotSize + entry.payloadOffset, count: entry.payloadLength
         )
+    }
+
+    /// The payload of an entry with its padding behind it; valid until the ring comes round.
+    @inline(__always)
+    public func padded(_ entry: Entry) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(
+            start: memory + Int(entry.sequence & mask) * Self.slotSize + entry.payloadOffset,
+            count: entry.payloadLength + Int(entry.padding))
     }
 
     /// The bytes of an extension of an entry.

@@ -84,7 +84,7 @@ public struct RTPHeader: Sendable, Hashable {
     @inline(__always)
     public func write(to bytes: UnsafeMutableRawBufferPointer, hasExtension: Bool) -> Int? {
         guard bytes.count >= 12, let base = bytes.baseAddress else { return nil }
-        base.storeBytes(of: hasExtension ? 0x90 : 0x80, as: UInt8.self)
+        base.storeBytes(of: (hasExtension ? 0x90 : 0x80) | (hasPadding ? 0x20 : 0), as: UInt8.self)
         base.storeBytes(of: payloadType & 0x7F | (marker ? 0x80 : 0), toByteOffset: 1, as: UInt8.self)
         base.storeBytes(of: sequenceNumber.bigEndian, toByteOffset: 2, as: UInt16.self)
         base.storeBytes(of: timestamp.bigEndian, toByteOffset: 4, as: UInt32.self)

@@ -20,6 +20,8 @@ public struct SFUConfiguration: Sendable {
     public var place: String
     /// What is bound, and what peers are told.
     public var addresses: MediaAddresses
+    /// From how many equal datagrams to one peer on a run goes as one message; 0 for never.
+    public var segmentRun = 4
 
     /// Creates a configuration.
     public init(
@@ -40,9 +42,9 @@ public enum SFUServer {
     public static func run(_ configuration: SFUConfiguration, logger: Logger) async throws {
         let addresses = configuration.addresses, link = Link()
         for warning in addresses.warnings { logger.warning("\(warning)") }
-        let shard = try Shard(ShardConfiguration(bind: addresses.bind, announced: addresses.announced)) {
-            link.report(.sfu($0))
-        }
+        var settings = ShardConfiguration(bind: addresses.bind, announced: addresses.announced)
+        settings.segmentRun = configuration.segmentRun
+        let shard = try Shard(settings) { link.report(.sfu($0)) }
         if shard.receiveBufferBytes < 5 << 20 {
             logger.warning(
                 "the UDP receive buffer is small; bursts may be lost",

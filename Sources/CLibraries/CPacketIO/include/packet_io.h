@@ -42,8 +42,8 @@ typedef struct {
     uint64_t sent, dropped, system_calls, segmented;
 } proscenium_send_result;
 
-// Sends datagrams that lie in one arena. Runs of at least `segment_run` neighbours of one target and one size go as one
-// message with UDP_SEGMENT; 0 switches that off. What the kernel does not take is dropped. Clears *segment_run when the
+// Sends datagrams that lie in one arena, each target's in their order. Runs of at least `segment_run` of one target and one
+// size go as one message with UDP_SEGMENT; 0 switches that off. What the kernel does not take is dropped. Clears *segment_run when the
 // device can't segment.
 void proscenium_udp_send(int descriptor, int is_ipv4, const uint8_t *arena, const proscenium_datagram *datagrams, int count,
                          int *segment_run, proscenium_send_result *result);
