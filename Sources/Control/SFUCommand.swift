@@ -103,6 +103,9 @@ public enum SFUCommand: Sendable, Codable, Hashable {
     case setSizes(session: String, sizes: [String: LayerSize])
     /// Asks a publisher for a keyframe, throttled; → `.done`.
     case requestKeyframe(track: String)
+    /// Offers a subscriber other ICE credentials, with the same keys and no gap in its media; → `.done`. A publisher restarts by an
+    /// offer with other credentials.
+    case restart(session: String)
     /// → `.statistics`.
     case statistics
 }
@@ -136,8 +139,10 @@ public struct SFUError: Error, Sendable, Codable, Hashable, CustomStringConverti
 
 /// What happened on a shard.
 public enum SFUEvent: Sendable, Codable, Hashable {
-    /// A session's transport is up.
+    /// A session's transport is up, for the first time or again.
     case connected(room: String, participant: String, session: String)
+    /// A session's peer gives no sign of life any more; it is waited for.
+    case disconnected(room: String, participant: String, session: String)
     /// A track can be subscribed to.
     case published(room: String, track: TrackInfo)
     /// A track has ended.
@@ -164,6 +169,10 @@ public struct SFUStatistics: Sendable, Codable, Hashable {
     public var keyframeRequests: UInt64 = 0
     /// Datagrams that the kernel did not take.
     public var sendDropped: UInt64 = 0
+    /// Sessions whose peer has gone silent and is waited for.
+    public var sessionsAway = 0
+    /// How often media has gone over to another path of the sessions that there are.
+    public var pathMoves: UInt64 = 0
     /// TCP connections that are open now.
     public var streams = 0
     /// TCP connections that were taken, and that were refused or closed because nobody here knew them or they were damaged.

@@ -6,6 +6,7 @@ import RTC
 
 enum ClientMessage: Sendable {
     case offer([LocalTrack], stream: String, reply: @Sendable (Result<String, RTCClientError>) -> Void)
+    case restart(stream: String, reply: @Sendable (Result<String, RTCClientError>) -> Void)
     case acceptAnswer(String, reply: @Sendable (Result<Void, RTCClientError>) -> Void)
     case acceptOffer(String, reply: @Sendable (Result<String, RTCClientError>) -> Void)
     case send(track: String, layer: String, frame: EncodedFrame, signal: PictureSignal)
@@ -27,6 +28,8 @@ final class ClientCore: PacketHandler {
     private let reach: RTCClientReach
     private var outgoing: [OutgoingTrack] = [], incoming: [IncomingTrack] = []
     private var counters = RTCClientStatistics(), drops = DropCounters()
+    /// What the SFU calls its transport; another name is a restart of ICE.
+    private var remoteUfrag = ""
     private var hasRemote = false, isConnected = false, isClosed = false
     private var version: UInt64 = 0
     private var nextTick: MonotonicTime?, lastReports: MonotonicTime?
@@ -75,6 +78,9 @@ final class ClientCore: PacketHandler {
     func receive(_ message: ClientMessage, now: MonotonicTime) {
         switch message {
         case .offer(let tracks, let stream, let reply): reply(makeOffer(tracks, stream: stream))
+        case .restart(let stream, let reply):
+            transport.restart(now: now)
+            reply(makeOffer([], stream: stream))
         case .acceptAnswer(let text, let reply):
             reply(Self.run { () throws(SDPError) in try accept(answer: text, now: now) })
         case .acceptOffer(let text, let reply):
@@ -132,6 +138,7 @@ final class ClientCore: PacketHandler {
         for message in unread {
             switch message {
             case .offer(_, _, let reply): reply(.failure(error))
+            case .restart(_, let reply): reply(.failure(error))
             case .acceptAnswer(_, let reply): reply(.failure(error))
             case .acceptOffer(_, let reply): reply(.failure(error))
             case .statistics(let reply): reply(counters)
@@ -204,6 +211,7 @@ final class ClientCore: PacketHandler {
         let offer = try SessionDescription(parsing: text)
         let remote = try offer.remoteTransport()
         guard outgoing.isEmpty else { throw .unsupported("receiving on a connection that publishes") }
+        if hasRemote, remote.ufrag != remoteUfrag { transport.restart(now: now) }
         let local = transport.local(candidates: [])
         version += 1
         var answer = SessionDescription()
@@ -241,7 +249,9 @@ final class ClientCore: PacketHandler {
     }
 
     private func connect(_ remote: RemoteTransport, role: DTLSEndpoint.Role, now: MonotonicTime) {
-        guard !hasRemote else { return }
+        let isRestart = hasRemote && remote.ufrag != remoteUfrag
+        guard !hasRemote || isRestart else { return }
+        remoteUfrag = remote.ufrag
         hasRemote = true
         var remote = remote
         // A socket of IPv4 can't say an address of IPv6.
@@ -249,7 +259,11 @@ final class ClientCore: PacketHandler {
         remote.candidates.removeAll {
             !reach.includes($0.address.transport) || isFour && !$0.address.isIPv4 && $0.address.transport == .udp
         }
-        transport.connect(remote, role: role, now: now)
+        if isRestart {
+            transport.restarted(remote, now: now)
+        } else {
+            transport.connect(remote, role: role, now: now)
+        }
         settle(now: now)
     }
 

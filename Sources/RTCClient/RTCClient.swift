@@ -47,6 +47,13 @@ public final class RTCClient: Sendable {
         try await ask { .offer(tracks, stream: stream, reply: $0) }
     }
 
+    /// Makes an offer with other ICE credentials for the same tracks and keys; media goes on meanwhile.
+    ///
+    /// - Throws: `RTCClientError` on a client that receives: there the SFU offers.
+    public func restart(stream: String) async throws(RTCClientError) -> String {
+        try await ask { .restart(stream: stream, reply: $0) }
+    }
+
     /// Takes the SFU's answer and connects.
     ///
     /// - Throws: `RTCClientError` when the answer can't be used.

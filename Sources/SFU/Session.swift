@@ -24,6 +24,13 @@ final class Session {
     /// Since when its transport could have come up; nil while there is nothing to connect for.
     var waitsSince: MonotonicTime?
     var isConnected = false
+    /// Whether a path to the peer has consent; what is for one without is dropped.
+    var hasConsent = false
+    /// What the peer's transport was called last; another name on the same certificate is a restart of ICE.
+    var remote: (ufrag: String, fingerprint: DTLSFingerprint)?
+    /// Names of ours that are still answered for a moment.
+    var formerUfrags: [(ufrag: String, until: MonotonicTime)] = []
+    var pathVersion: UInt32 = 0
     var producers: [Producer] = [], consumers: [Consumer] = []
     var sources: [Source] = []
     /// What SSRCs carried whose track has ended: browsers name a layer in its packets only until its first report, and go on

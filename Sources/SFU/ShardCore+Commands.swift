@@ -66,6 +66,9 @@ extension ShardCore {
         case .setSizes(let id, let sizes):
             try setSizes(sizes, of: try session(id), now: now)
             return .done
+        case .restart(let id):
+            try restart(subscriber: try session(id), now: now)
+            return .done
         case .statistics: return .statistics(statistics())
         }
     }
@@ -78,6 +81,8 @@ extension ShardCore {
             result.producers += session.producers.count
             result.consumers += session.consumers.count
             result.consumersWithoutCodec += session.consumers.reduce(0) { $0 + ($1.lacksCodec ? 1 : 0) }
+            result.pathMoves += UInt64(session.transport.pathMoves)
+            if session.isConnected, !session.hasConsent { result.sessionsAway += 1 }
             result.packetsRecovered += session.producers.reduce(0) { $0 + $1.recovered }
         }
         result.sendDropped = socket.statistics.sendDropped
@@ -93,7 +98,7 @@ extension ShardCore {
         return room
     }
 
-    private func session(_ id: String) throws(SFUError) -> Session {
+    func session(_ id: String) throws(SFUError) -> Session {
         guard let session = sessions[id] else {
             throw SFUError(.notFound, "There is no session \(id.prefix(64)) here.")
         }
@@ -169,6 +174,7 @@ extension ShardCore {
         } else {
             session = try makeSession(room, participant: participant, id: id, isPublisher: true)
         }
+        try takeName(of: remote, session, now: now)
         let local = session.transport.local(candidates: candidates)
         session.version += 1
         var answer = SessionDescription()
@@ -306,7 +312,7 @@ extension ShardCore {
     }
 
     /// Sends a new offer, or notes that one is needed when the last is answered.
-    private func renew(_ session: Session) {
+    func renew(_ session: Session) {
         guard !session.sections.isEmpty else { return }
         guard !session.offerIsOpen else {
             session.offerIsStale = true
@@ -416,6 +422,7 @@ extension ShardCore {
         for consumer in session.consumers { consumer.producer.consumers.removeAll { $0 === consumer } }
         session.consumers = []
         byUfrag[session.transport.credentials.ufrag] = nil
+        forgetNames(of: session, until: nil)
         for address in session.addresses where byAddress[address] === session { byAddress[address] = nil }
         endStreams(of: session, but: [])
         session.room.sessions.removeAll { $0 === session }

@@ -96,8 +96,9 @@ final class ShardCore: PacketHandler {
     /// Follows a transport's state after STUN or DTLS.
     func settle(_ session: Session, now: MonotonicTime) {
         send(session)
-        let addresses = session.transport.validatedAddresses
-        if addresses != session.addresses {
+        if session.transport.pathVersion != session.pathVersion {
+            session.pathVersion = session.transport.pathVersion
+            let addresses = session.transport.validatedAddresses
             for address in session.addresses where byAddress[address] === session { byAddress[address] = nil }
             for address in addresses { byAddress[address] = session }
             endStreams(of: session, but: addresses)
@@ -106,10 +107,13 @@ final class ShardCore: PacketHandler {
         switch session.transport.state {
         case .connected where !session.isConnected:
             session.isConnected = true
+            session.hasConsent = session.transport.selected != nil
             onEvent(.connected(room: session.room.id, participant: session.participant, session: session.id))
             announce(session)
             for consumer in session.consumers where consumer.isAccepted { requestKeyframe(for: consumer, now: now) }
             send(session)
+        case .connected where session.hasConsent != (session.transport.selected != nil):
+            followConsent(of: session, now: now)
         case .closed: remove(session, reason: session.transport.closeReason, now: now)
         default: break
         }
@@ -182,6 +186,7 @@ final class ShardCore: PacketHandler {
     @inline(__always)
     private func forward(_ entry: PacketStore.Entry, _ layer: Layer, to consumer: Consumer, now: MonotonicTime) {
         guard consumer.session.isConnected else { return }
+        guard consumer.session.hasConsent else { return drops.count(.noConsent) }
         switch consumer.forwarder.forward(entry, of: layer.index, consumer.producer.table, now: now) {
         case .failure(let drop): drops.count(drop.reason)
         case .success(let out):
@@ -284,6 +289,7 @@ final class ShardCore: PacketHandler {
             source.producer.table.note(
                 layer.index, reportNanoseconds: theirs, timestamp: report.rtpTimestamp)
         case .receiverReport(let report):
+            noteLoss(session, report, now: now)
             for block in report.blocks {
                 guard let consumer = session.consumers.first(where: { $0.ssrc == block.ssrc }),
                     block.lastSenderReport != 0
@@ -363,6 +369,7 @@ final class ShardCore: PacketHandler {
         if reports { lastReports = now }
         for session in Array(sessions.values) {
             session.transport.handleTimeout(now: now)
+            if !session.formerUfrags.isEmpty { forgetNames(of: session, until: now) }
             // A subscriber alone in its room waits for nothing yet; from the first offer on it has to answer.
             if session.waitsSince == nil, session.hasRemote || session.offerIsOpen { session.waitsSince = now }
             if !session.isConnected, let since = session.waitsSince,

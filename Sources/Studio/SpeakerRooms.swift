@@ -307,6 +307,9 @@ actor SpeakerRooms {
         case .connected(let room, let participant, let session):
             rooms[room]?.members[participant]?.connected.insert(session)
             changed(room)
+        case .disconnected(let room, let participant, let session):
+            rooms[room]?.members[participant]?.connected.remove(session)
+            changed(room)
         case .published(let room, let track), .muted(let room, let track):
             rooms[room]?.members[track.participant]?.tracks[track.id] = track
             changed(room)

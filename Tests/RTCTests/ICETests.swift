@@ -36,7 +36,7 @@ struct ICETests {
         var agent = ICEServerAgent(local: local)
         let (result, reply) = try run(&agent, check(), from: near)
         #expect(result == .accepted && reply?.kind == .success && reply?.mappedAddress == near)
-        #expect(agent.isValidated(near) && !agent.isValidated(far))
+        #expect(agent.paths.isValidated(near) && !agent.paths.isValidated(far))
     }
 
     @Test("checks without or with wrong credentials get 400 and 401 and change nothing")
@@ -46,7 +46,7 @@ struct ICETests {
         #expect(try run(&agent, check(password: nil), from: near).1?.errorCode == 400)
         #expect(try run(&agent, check(password: "wrong"), from: near).1?.errorCode == 401)
         #expect(try run(&agent, check(user: "other:peer"), from: near).1?.errorCode == 401)
-        #expect(!agent.isValidated(near) && agent.selected == nil && agent.lastCheck == nil)
+        #expect(!agent.paths.isValidated(near) && agent.selected == nil && agent.paths.addresses.isEmpty)
     }
 
     @Test("a peer that thinks it is controlled gets 487")
@@ -73,10 +73,12 @@ struct ICETests {
     func bounds() throws {
         var agent = ICEServerAgent(local: local)
         for port in UInt16(1)...50 { _ = try run(&agent, check(), from: NetworkAddress(ipv4: 7, port: port)) }
-        #expect((UInt16(1)...50).filter { agent.isValidated(NetworkAddress(ipv4: 7, port: $0)) }.count == 8)
-        #expect(agent.isValidated(NetworkAddress(ipv4: 7, port: 1)), "the selected one stays")
-        #expect(!agent.isExpired(now: now.advanced(byMilliseconds: 29_999)))
-        #expect(agent.isExpired(now: now.advanced(byMilliseconds: 30_000)))
+        #expect((UInt16(1)...50).filter { agent.paths.isValidated(NetworkAddress(ipv4: 7, port: $0)) }.count == 8)
+        #expect(agent.paths.isValidated(NetworkAddress(ipv4: 7, port: 1)), "the selected one stays")
+        agent.expire(now: now.advanced(byMilliseconds: 29_999))
+        #expect(agent.selected != nil)
+        agent.expire(now: now.advanced(byMilliseconds: 30_000))
+        #expect(agent.selected == nil && agent.paths.addresses.isEmpty)
     }
 }
 
@@ -132,8 +134,8 @@ struct ICECandidateTests {
 /// Two transports and the line between them, in virtual time.
 final class PeerPair {
     let client: PeerTransport, server: PeerTransport
-    let clientAddress = NetworkAddress(ipv4: 0x0A00_0001, port: 1000),
-        serverAddress = NetworkAddress(ipv4: 0x0A00_0002, port: 7882)
+    var clientAddress = NetworkAddress(ipv4: 0x0A00_0001, port: 1000)
+    let serverAddress = NetworkAddress(ipv4: 0x0A00_0002, port: 7882)
     var now = MonotonicTime(milliseconds: 0)
     var received: [PeerInput] = [], payloads: [[UInt8]] = []
     var random: SeededGenerator, lossPercent: Int
@@ -230,14 +232,19 @@ struct PeerTransportTests {
         #expect(pair.client.state == .connected && pair.server.state == .connected)
     }
 
-    @Test("consent keeps both alive for an hour, and its end closes both within 35 s")
+    @Test("consent keeps both alive for an hour; without it nothing is sent after 30 s, and all is over after a minute")
     func consent() throws {
         let pair = try PeerPair()
         while pair.now.milliseconds < 3_600_000 { pair.step(500) }
         #expect(pair.client.state == .connected && pair.server.state == .connected)
         pair.lossPercent = 100
-        while pair.now.milliseconds < 3_640_000 { pair.step(500) }
-        #expect(pair.client.state == .closed && pair.server.state == .closed)
+        while pair.now.milliseconds < 3_636_000 { pair.step(500) }
+        #expect(pair.client.state == .closed && pair.server.state == .connected && pair.server.selected == nil)
+        pair.server.send([.pictureLoss(.init(sender: 1, media: 2))])
+        #expect(
+            pair.server.takeOutgoing().isEmpty, "nothing goes to somebody who has not said for 30 s that they want it")
+        while pair.now.milliseconds < 3_670_000 { pair.step(500) }
+        #expect(pair.server.state == .closed)
         #expect(pair.server.closeReason.contains("consent"))
     }
 

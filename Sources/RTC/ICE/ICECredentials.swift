@@ -34,6 +34,8 @@ public enum DropReason: String, Sendable, CaseIterable, Codable {
     case otherLayer, notWanted
     /// Behind a TCP reader that is too slow, and for a TCP connection that has gone.
     case streamFull, streamGone
+    /// For a peer that has given no sign of life for so long that nothing may be sent to it (RFC 7675).
+    case noConsent
 }
 
 /// One counter per reason.

@@ -4,30 +4,33 @@ public import Media
 
 /// An ICE-lite agent for one peer; the peer is always the controlling side.
 public struct ICEServerAgent: Sendable {
-    /// How many addresses of one peer are kept.
-    public static let maximumAddresses = 8
-    /// Without an authentic check for this long, consent has ended (RFC 7675 section 5.1).
-    public static let consentMs: Int64 = 30_000
+    /// For how long the credentials of the generation before are still answered.
+    public static let formerMs: Int64 = 3000
 
     /// Ours.
-    public let local: ICECredentials
-    /// The address that media goes to.
-    public private(set) var selected: NetworkAddress?
-    /// When the last authentic check arrived.
-    public private(set) var lastCheck: MonotonicTime?
-    /// The addresses that have passed an authentic check.
-    public private(set) var validated: [NetworkAddress] = []
-    private var lastMove: MonotonicTime?
+    public private(set) var local: ICECredentials
+    /// The paths that have passed an authentic check, and the one that media takes.
+    public private(set) var paths = PathGuard()
+    private var former: (credentials: ICECredentials, until: MonotonicTime)?
 
     /// Creates an agent that waits.
     public init(local: ICECredentials) { self.local = local }
 
-    /// Whether an address has passed an authentic check.
-    public func isValidated(_ address: NetworkAddress) -> Bool { validated.contains(address) }
+    /// The address that media goes to; nil while none has consent.
+    public var selected: NetworkAddress? { paths.selected }
 
-    /// Whether consent has ended.
-    public func isExpired(now: MonotonicTime) -> Bool {
-        lastCheck.map { now.milliseconds(since: $0) >= Self.consentMs } ?? false
+    /// Begins another generation (RFC 8445 section 9): the credentials of before hold for a moment, and so do the paths, until
+    /// their consent ends.
+    public mutating func restart(_ credentials: ICECredentials, now: MonotonicTime) {
+        former = (local, now.advanced(byMilliseconds: Self.formerMs))
+        local = credentials
+        paths.restart()
+    }
+
+    /// Forgets the paths whose consent has ended.
+    public mutating func expire(now: MonotonicTime) {
+        paths.expire(now: now)
+        if let former, now >= former.until { self.former = nil }
     }
 
     /// Answers one STUN datagram.
@@ -45,59 +48,52 @@ public struct ICEServerAgent: Sendable {
             return message.kind == .indication ? .accepted : .dropped(.malformedSTUN)
         }
         guard let username = message.username, message.hasIntegrity else {
-            reply = error(message, 400, "Bad Request", signed: false)
+            reply = error(message, 400, "Bad Request", password: nil)
             return .dropped(.unauthenticatedSTUN)
         }
-        guard username.starts(with: Array((local.ufrag + ":").utf8)),
-            message.isAuthentic(bytes, password: local.password)
-        else {
-            reply = error(message, 401, "Unauthenticated", signed: false)
+        let isFormer = former.map { now < $0.until && Self.names($0.credentials, username) } ?? false
+        let credentials = isFormer ? former?.credentials ?? local : local
+        guard Self.names(credentials, username), message.isAuthentic(bytes, password: credentials.password) else {
+            reply = error(message, 401, "Unauthenticated", password: nil)
             return .dropped(.unauthenticatedSTUN)
         }
         guard message.unknownRequired.isEmpty else {
             var builder = STUNBuilder(.error, transaction: message.transaction)
             builder.errorCode(420, "Unknown Attribute")
             builder.unknownAttributes(message.unknownRequired)
-            reply = builder.finish(password: local.password)
+            reply = builder.finish(password: credentials.password)
             return .dropped(.malformedSTUN)
         }
         if message.controlled != nil {
             // A lite agent can't control; the peer has to change its role (RFC 8445 section 7.3.1.1).
-            reply = error(message, 487, "Role Conflict", signed: true)
+            reply = error(message, 487, "Role Conflict", password: credentials.password)
             return .accepted
         }
         var builder = STUNBuilder(.success, transaction: message.transaction)
         builder.mappedAddress(source)
-        reply = builder.finish(password: local.password)
-        lastCheck = now
-        if !validated.contains(source) {
-            if validated.count >= Self.maximumAddresses {
-                let oldest = validated.firstIndex { $0 != selected } ?? 0
-                validated.remove(at: oldest)
-            }
-            validated.append(source)
-        }
-        if message.useCandidate || selected == nil { selected = source }
+        reply = builder.finish(password: credentials.password)
+        paths.noteCheck(from: source, nominates: message.useCandidate && !isFormer, now: now)
         return .accepted
     }
 
     /// Follows authentic media to another validated address: Firefox nominates several pairs and uses one of them.
     public mutating func noteMedia(from source: NetworkAddress, now: MonotonicTime) {
-        guard source != selected, validated.contains(source) else { return }
-        if let lastMove, now.milliseconds(since: lastMove) < 1000 { return }
-        lastMove = now
-        selected = source
+        paths.noteMedia(from: source, now: now)
     }
+
+    /// Takes note of what the peer says that it has lost, of 256; returns whether media takes another path now.
+    public mutating func noteLoss(_ fraction: UInt8, now: MonotonicTime) -> Bool { paths.noteLoss(fraction, now: now) }
 
     /// Forgets a path that is gone for certain, as a TCP connection that was closed.
-    public mutating func lost(_ address: NetworkAddress) {
-        validated.removeAll { $0 == address }
-        if selected == address { selected = validated.last }
+    public mutating func lost(_ address: NetworkAddress) { paths.lost(address) }
+
+    private static func names(_ credentials: ICECredentials, _ username: [UInt8]) -> Bool {
+        username.starts(with: Array((credentials.ufrag + ":").utf8))
     }
 
-    private func error(_ message: STUNMessage, _ code: Int, _ reason: String, signed: Bool) -> [UInt8] {
+    private func error(_ message: STUNMessage, _ code: Int, _ reason: String, password: String?) -> [UInt8] {
         var builder = STUNBuilder(.error, transaction: message.transaction)
         builder.errorCode(code, reason)
-        return builder.finish(password: signed ? local.password : nil)
+        return builder.finish(password: password)
     }
 }

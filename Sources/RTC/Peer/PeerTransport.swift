@@ -27,8 +27,13 @@ public final class PeerTransport {
         case waiting
     }
 
-    /// Ours.
-    public let credentials: ICECredentials
+    /// How long a connected peer without consent is waited for: it may come back with ICE restarted.
+    public static let absenceMs: Int64 = 30_000
+
+    /// Ours, of the generation that counts.
+    public private(set) var credentials: ICECredentials
+    /// Where media goes to; nil while no path has consent.
+    public private(set) var selected: NetworkAddress?
     /// Where the transport stands.
     public private(set) var state = State.new
     /// Why it is closed.
@@ -43,6 +48,7 @@ public final class PeerTransport {
     private var hasStartedDTLS = false
     private var outgoing: [(NetworkAddress, [UInt8])] = []
     private var lastDTLSSource: NetworkAddress?
+    private var absentSince: MonotonicTime?
     private var early: [(source: NetworkAddress, bytes: [UInt8])] = []
     /// A ClientHello with post-quantum keys has two or three datagrams.
     private static let maximumEarly = 4
@@ -91,19 +97,22 @@ public final class PeerTransport {
         advance(now: now)
     }
 
-    /// Where media goes to.
-    public var selected: NetworkAddress? {
-        switch agent {
-        case .server(let agent): agent.selected
-        case .client(let agent): agent.selected
-        case .waiting: nil
-        }
-    }
-
     /// The peer's addresses that have passed an authentic check, for servers.
     public var validatedAddresses: [NetworkAddress] {
-        if case .server(let agent) = agent { return agent.validated }
+        if case .server(let agent) = agent { return agent.paths.addresses }
         return []
+    }
+
+    /// Changes whenever `validatedAddresses` does.
+    public var pathVersion: UInt32 {
+        if case .server(let agent) = agent { return agent.paths.version }
+        return 0
+    }
+
+    /// How often media to the peer has gone over to another path.
+    public var pathMoves: Int {
+        if case .server(let agent) = agent { return agent.paths.moves }
+        return 0
     }
 
     /// The last round trip that ICE measured, for clients.
@@ -119,9 +128,8 @@ public final class PeerTransport {
         switch agent {
         case .client(let agent): deadline = [deadline, agent.deadline].compactMap { $0 }.min()
         case .server(let agent):
-            if let check = agent.lastCheck {
-                deadline = [deadline, check.advanced(byMilliseconds: ICEServerAgent.consentMs)].compactMap { $0 }.min()
-            }
+            let end = absentSince?.advanced(byMilliseconds: Self.absenceMs)
+            deadline = [deadline, agent.paths.deadline, end].compactMap { $0 }.min()
         case .waiting: break
         }
         return deadline
@@ -163,6 +171,59 @@ public final class PeerTransport {
         case .client(var client):
             client.lost(path, now: now)
             agent = .client(client)
+            if selected == path { selected = nil }
+        case .waiting: break
+        }
+        follow(now: now)
+    }
+
+    /// Begins another generation of ICE (RFC 8445 section 9): other credentials, the same keys, and media goes on meanwhile.
+    ///
+    /// A server answers the credentials of before for three seconds more. A client then takes the server's side with
+    /// `restarted`.
+    public func restart(now: MonotonicTime) {
+        credentials = .random()
+        if case .server(var server) = agent {
+            server.restart(credentials, now: now)
+            agent = .server(server)
+        }
+    }
+
+    /// Takes the server's side of another generation, for clients; media goes by the old path until a new one is proven.
+    public func restarted(_ remote: RemoteTransport, now: MonotonicTime) {
+        guard !isServer, dtls != nil, state != .closed else { return }
+        var client = ICEClientAgent(
+            local: credentials, remote: ICECredentials(ufrag: remote.ufrag, password: remote.password),
+            candidates: remote.candidates)
+        client.start(now: now)
+        agent = .client(client)
+        advance(now: now)
+    }
+
+    /// Takes note of what the peer says that it has lost, of 256, for servers; much of it may lead media by another path.
+    public func noteLoss(_ fraction: UInt8, now: MonotonicTime) {
+        guard case .server(var server) = agent, fraction > 0 || server.paths.isLossy else { return }
+        agent = .waiting
+        _ = server.noteLoss(fraction, now: now)
+        agent = .server(server)
+        follow(now: now)
+    }
+
+    /// Follows the agent's choice of a path, and whether there is one at all.
+    private func follow(now: MonotonicTime) {
+        switch agent {
+        case .server(let server):
+            let had = selected != nil
+            selected = server.selected
+            guard selected == nil else {
+                absentSince = nil
+                return
+            }
+            guard had else { return }
+            absentSince = now
+            // Without consent nothing is sent, not even a goodbye (RFC 7675 section 5.1).
+            lastDTLSSource = nil
+        case .client(let client): if let found = client.selected { selected = found }
         case .waiting: break
         }
     }
@@ -176,8 +237,14 @@ public final class PeerTransport {
             client.handleTimeout(now: now)
             agent = .client(client)
             if client.state == .failed { close("the server does not answer") }
-        case .server(let server):
-            if server.isExpired(now: now) { close("the peer is gone: no consent for 30 s") }
+        case .server(var server):
+            agent = .waiting
+            server.expire(now: now)
+            agent = .server(server)
+            follow(now: now)
+            if let absentSince, now.milliseconds(since: absentSince) >= Self.absenceMs {
+                close("the peer is gone: no path with consent for 30 s")
+            }
         case .waiting: break
         }
         advance(now: now)
@@ -264,16 +331,17 @@ public final class PeerTransport {
     }
 
     private func moved(to source: NetworkAddress, now: MonotonicTime) {
-        if case .server(var server) = agent, server.selected != source {
-            server.noteMedia(from: source, now: now)
-            agent = .server(server)
-        }
+        guard isServer, source != selected, case .server(var server) = agent else { return }
+        agent = .waiting
+        server.noteMedia(from: source, now: now)
+        agent = .server(server)
+        follow(now: now)
     }
 
     private func isKnown(_ source: NetworkAddress) -> Bool {
         switch agent {
-        case .server(let agent): agent.isValidated(source)
-        case .client(let agent): agent.selected == source
+        case .server(let agent): agent.paths.isValidated(source)
+        case .client(let agent): agent.selected == source || selected == source
         case .waiting: false
         }
     }
@@ -286,6 +354,7 @@ public final class PeerTransport {
 
     /// Moves on what can move on, and gathers what is to be sent.
     private func advance(now: MonotonicTime) {
+        follow(now: now)
         startDTLS(now: now)
         drain()
         guard let dtls, state == .new || state == .connected else { return }
