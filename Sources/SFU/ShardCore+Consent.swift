@@ -14,12 +14,12 @@ extension ShardCore {
         session.hasConsent = session.transport.selected != nil
         let room = session.room.id
         guard session.hasConsent else {
-            for consumer in session.consumers { consumer.awaitsStart = true }
+            for consumer in session.consumers { consumer.forwarder.hold() }
             onEvent(.disconnected(room: room, participant: session.participant, session: session.id))
             return
         }
         onEvent(.connected(room: room, participant: session.participant, session: session.id))
-        for consumer in session.consumers where consumer.isAccepted { requestKeyframe(consumer.producer, now: now) }
+        for consumer in session.consumers where consumer.isAccepted { requestKeyframe(for: consumer, now: now) }
         for producer in session.producers { requestKeyframe(producer, now: now) }
         send(session)
     }

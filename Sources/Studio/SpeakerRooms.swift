@@ -17,6 +17,12 @@ protocol RoomListener: AnyObject, Sendable {
     func mustRejoin(_ reason: String)
 }
 
+/// A listener whose sessions another of the same person may take over.
+protocol ResumableListener: RoomListener {
+    /// Gives its sessions up and ends its connection.
+    func surrender() -> ResumeTable.Sessions
+}
+
 /// A participant as others see it.
 struct SpeakerView: Encodable, Sendable, Hashable {
     struct Track: Encodable, Sendable, Hashable {
@@ -62,6 +68,8 @@ actor SpeakerRooms {
     private struct Session {
         let event: String, participant: String
         var receives = false
+        /// The offer that waits for its answer, for whoever comes back.
+        var offer: String?
         weak var listener: (any RoomListener)?
     }
 
@@ -72,6 +80,9 @@ actor SpeakerRooms {
     private let logger: Logger
     private var rooms: [String: Room] = [:]
     private var sessions: [String: Session] = [:]
+    private var resumes = ResumeTable()
+    /// Who stands behind the words that have been said.
+    private var standing: [String: any ResumableListener] = [:]
     private var listeners: [String: [ObjectIdentifier: any RoomListener]] = [:]
     /// Who is heard in each event's program.
     private var stages: [String: Set<String>] = [:]
@@ -114,13 +125,15 @@ actor SpeakerRooms {
         sessions[session]?.receives = true
         // The program comes back to those who receive, also while they are alone.
         changed(event.id)
-        if case .offer(let offer?) = reply { listener.offered(offer) }
+        if case .offer(let offer?) = reply { offered(offer, to: session) }
         return session
     }
 
     /// Takes the answer to the last offer of a subscribing session.
     func answer(_ session: String, _ caller: Principal, _ answer: String) async throws {
         let event = try own(session, caller)
+        // The next offer comes behind the answer, not before.
+        sessions[session]?.offer = nil
         _ = try await send(.answer(session: session, answer: answer), event)
     }
 
@@ -128,6 +141,12 @@ actor SpeakerRooms {
     func setSizes(_ session: String, _ caller: Principal, _ sizes: [String: LayerSize]) async throws {
         let event = try own(session, caller)
         _ = try await send(.setSizes(session: session, sizes: sizes), event)
+    }
+
+    /// Begins ICE anew for a subscribing session; the offer goes to its listener.
+    func restart(_ session: String, _ caller: Principal) async throws {
+        let event = try own(session, caller)
+        _ = try await send(.restart(session: session), event)
     }
 
     /// Holds back the own tracks of a source, or lets them go on.
@@ -236,10 +255,75 @@ actor SpeakerRooms {
         listener.participantsChanged(participants(event))
     }
 
-    /// Removes a listener and ends its sessions.
-    func quit(_ event: String, _ listener: any RoomListener, sessions: [String], _ caller: Principal) async {
+    // MARK: - Coming back
+
+    /// Takes note of the word by which a listener's sessions can be taken over.
+    func stand(_ word: String, _ event: EventScope, _ caller: Principal, _ listener: any ResumableListener) {
+        resumes.stand(word, Self.owner(event, caller))
+        standing[word] = listener
+    }
+
+    /// Removes a listener whose connection is gone, and keeps its sessions for a while.
+    func park(_ word: String, _ event: String, _ listener: any RoomListener, _ left: ResumeTable.Sessions) async {
         unlisten(event, listener)
-        for session in sessions { try? await leave(session, caller) }
+        standing[word] = nil
+        for sessions in resumes.park(word, left, now: SystemClock.monotonic()) { await end(sessions) }
+    }
+
+    /// Removes a listener that has said goodbye, and ends its sessions.
+    func quit(_ word: String, _ event: String, _ listener: any RoomListener, _ left: ResumeTable.Sessions) async {
+        unlisten(event, listener)
+        standing[word] = nil
+        resumes.forget(word)
+        await end(left)
+    }
+
+    /// Gives a listener the sessions of one that is gone, or that seems to stand and does not.
+    ///
+    /// - Throws: `Problem` 404 when there is nothing to come back to, or it is somebody else's.
+    func resume(
+        _ word: String, _ event: EventScope, _ caller: Principal, listener: any RoomListener
+    ) async throws -> ResumeTable.Sessions {
+        let left: ResumeTable.Sessions
+        switch resumes.claim(word, Self.owner(event, caller), now: SystemClock.monotonic()) {
+        case .parked(let sessions): left = sessions
+        case .standing: left = standing.removeValue(forKey: word)?.surrender() ?? .init()
+        case .refused: left = .init()
+        }
+        guard !left.all.isEmpty, left.all.allSatisfy({ (try? own($0, caller)) == event.id }) else {
+            await end(left)
+            throw Problem.notFound("There is nothing to come back to: join again.")
+        }
+        for session in left.all { sessions[session]?.listener = listener }
+        return left
+    }
+
+    /// Says the offer again that may have been lost on the way.
+    func offerAgain(_ session: String) {
+        guard let known = sessions[session], let offer = known.offer else { return }
+        known.listener?.offered(offer)
+    }
+
+    /// Ends the sessions that nobody has come back for; called each second.
+    func endParked() async {
+        for sessions in resumes.expire(now: SystemClock.monotonic()) { await end(sessions) }
+    }
+
+    private func end(_ left: ResumeTable.Sessions) async {
+        for session in left.all {
+            guard let known = sessions[session] else { continue }
+            forget(session)
+            _ = try? await send(.leave(session: session), known.event)
+        }
+    }
+
+    private static func owner(_ event: EventScope, _ caller: Principal) -> ResumeTable.Owner {
+        .init(participant: caller.id, org: caller.org, event: event.id)
+    }
+
+    private func offered(_ offer: String, to session: String) {
+        sessions[session]?.offer = offer
+        sessions[session]?.listener?.offered(offer)
     }
 
     /// Removes a listener that has no sessions of its own.
@@ -316,7 +400,7 @@ actor SpeakerRooms {
         case .unpublished(let room, let track):
             rooms[room]?.members[track.participant]?.tracks[track.id] = nil
             changed(room)
-        case .offer(let session, let offer): sessions[session]?.listener?.offered(offer)
+        case .offer(let session, let offer): offered(offer, to: session)
         case .left(_, _, let session, let reason):
             // One that left by itself is forgotten already.
             let listener = sessions[session]?.listener

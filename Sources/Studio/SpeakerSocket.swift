@@ -7,7 +7,7 @@ internal import Synchronization
 internal import Web
 
 /// One speaker's signalling connection.
-final class SpeakerSocket: WebSocketHandler, RoomListener {
+final class SpeakerSocket: WebSocketHandler, ResumableListener {
     private struct Request: Decodable {
         struct Publish: Decodable {
             let offer: String, sources: [String: TrackSource]?
@@ -19,6 +19,7 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
         let publish: Publish?, subscribe: Bool?, answer: String?, mute: Mute?, leave: Bool?
         /// In which size the page shows each track, by its id.
         let layers: [String: LayerSize]?
+        let restart: Bool?, resume: String?
     }
 
     /// What is read of a request that can't be read otherwise, so that its answer finds it.
@@ -29,6 +30,8 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
     private struct Message: Encodable {
         struct Hello: Encodable {
             let participant: String, name: String?, role: Role
+            /// The word with which another socket of this person takes this one's sessions over, and for how long it holds.
+            let resume: String, resumeMs: Int64
         }
         struct Rejoin: Encodable {
             let reason: String
@@ -48,9 +51,12 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
 
     private struct State {
         var peer: WebSocketPeer?
-        var published: String?
-        var subscribed: String?
-        var sessions: [String] { [published, subscribed].compactMap { $0 } }
+        var held = ResumeTable.Sessions()
+
+        mutating func take() -> ResumeTable.Sessions {
+            defer { held = .init() }
+            return held
+        }
     }
 
     private let speakers: SpeakerRooms
@@ -59,6 +65,7 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
     private let connections: OpenConnections
     private let lifetimeSeconds: Int64
     private let refuseRevoked: @Sendable () async throws -> Void
+    private let word = RandomToken.secret()
     private let state = Mutex(State())
     private let requests: AsyncStream<String>
     private let continuation: AsyncStream<String>.Continuation
@@ -95,11 +102,21 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
             } catch {
                 peer.close(WebSocketCloseCode.unauthorized, "the token was revoked")
             }
-            send(Message(hello: .init(participant: caller.id, name: caller.name, role: caller.role)))
+            await speakers.stand(word, event, caller, self)
+            send(
+                Message(
+                    hello: .init(
+                        participant: caller.id, name: caller.name, role: caller.role, resume: word,
+                        resumeMs: ResumeTable.windowMs)))
             await speakers.listen(event.id, self)
             for await text in requests { await answer(text) }
             connections.remove(jti: caller.claims.jti, id: registration)
-            await speakers.quit(event.id, self, sessions: state.withLock { $0.sessions }, caller)
+            let left = state.withLock { $0.take() }
+            if left.all.isEmpty || Self.isGoodbye(peer.receivedCloseCode) {
+                await speakers.quit(word, event.id, self, left)
+            } else {
+                await speakers.park(word, event.id, self, left)
+            }
         }
     }
 
@@ -109,6 +126,15 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
 
     func closed(_ peer: WebSocketPeer) { continuation.finish() }
 
+    /// Whether somebody has left, by a word of theirs or with the page; anything else may be the network's doing.
+    private static func isGoodbye(_ code: UInt16?) -> Bool { code == 1000 || code == 1001 }
+
+    func surrender() -> ResumeTable.Sessions {
+        let (left, peer) = state.withLock { ($0.take(), $0.peer) }
+        peer?.close(WebSocketCloseCode.policyViolation, "another connection has taken over")
+        return left
+    }
+
     // MARK: - What the room says
 
     func participantsChanged(_ participants: [SpeakerView]) { send(Message(participants: participants)) }
@@ -116,10 +142,7 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
     func offered(_ offer: String) { send(Message(offer: offer)) }
 
     func mustRejoin(_ reason: String) {
-        let sessions = state.withLock { state in
-            defer { (state.published, state.subscribed) = (nil, nil) }
-            return state.sessions
-        }
+        let sessions = state.withLock { $0.take().all }
         // One word is enough for both sessions.
         guard !sessions.isEmpty else { return }
         Task { for session in sessions { try? await speakers.leave(session, caller) } }
@@ -150,39 +173,46 @@ final class SpeakerSocket: WebSocketHandler, RoomListener {
     private func carryOut(_ request: Request) async throws -> Message {
         if let publish = request.publish {
             let (session, answer) = try await speakers.publish(
-                event, caller, session: state.withLock { $0.published }, offer: publish.offer,
+                event, caller, session: state.withLock { $0.held.published }, offer: publish.offer,
                 sources: publish.sources ?? [:], listener: self)
-            state.withLock { $0.published = session }
+            state.withLock { $0.held.published = session }
             return Message(answer: answer)
         }
         if request.subscribe == true {
-            guard state.withLock({ $0.subscribed == nil }) else {
+            guard state.withLock({ $0.held.subscribed == nil }) else {
                 throw Problem.conflict("subscribed", "This connection subscribes already.")
             }
             let session = try await speakers.subscribe(event, caller, listener: self)
-            state.withLock { $0.subscribed = session }
+            state.withLock { $0.held.subscribed = session }
         } else if let answer = request.answer {
-            guard let session = state.withLock({ $0.subscribed }) else {
-                throw Problem.conflict("not-subscribed", "Subscribe first.")
+            try await speakers.answer(try subscribed(), caller, answer)
+        } else if request.restart == true {
+            try await speakers.restart(try subscribed(), caller)
+        } else if let word = request.resume {
+            guard state.withLock({ $0.held.all.isEmpty }) else {
+                throw Problem.conflict("joined", "This connection has joined already.")
             }
-            try await speakers.answer(session, caller, answer)
+            let sessions = try await speakers.resume(word, event, caller, listener: self)
+            state.withLock { $0.held = sessions }
+            if let subscribed = sessions.subscribed { await speakers.offerAgain(subscribed) }
         } else if let mute = request.mute {
             try await speakers.setMuted(event, caller, mute.source, mute.muted)
         } else if let layers = request.layers {
-            guard let session = state.withLock({ $0.subscribed }) else {
-                throw Problem.conflict("not-subscribed", "Subscribe first.")
-            }
-            try await speakers.setSizes(session, caller, layers)
+            try await speakers.setSizes(try subscribed(), caller, layers)
         } else if request.leave == true {
-            let sessions = state.withLock { state in
-                defer { (state.published, state.subscribed) = (nil, nil) }
-                return state.sessions
-            }
+            let sessions = state.withLock { $0.take().all }
             for session in sessions { try await speakers.leave(session, caller) }
         } else {
-            throw Problem.invalid("Say publish, subscribe, answer, mute, layers or leave.")
+            throw Problem.invalid("Say publish, subscribe, answer, mute, layers, restart, resume or leave.")
         }
         return Message(ok: true)
+    }
+
+    private func subscribed() throws -> String {
+        guard let session = state.withLock({ $0.held.subscribed }) else {
+            throw Problem.conflict("not-subscribed", "Subscribe first.")
+        }
+        return session
     }
 
     private func send(_ message: Message) {

@@ -212,6 +212,7 @@ public struct Followers: Service {
                     while true {
                         try await Task.sleep(for: .seconds(1))
                         await speakers.endExpired(nowSeconds: nowSeconds())
+                        await speakers.endParked()
                     }
                 }
                 group.addTask {

@@ -37,6 +37,15 @@ public final class WebSocketPeer: Sendable {
     private let pendingLimitBytes: Int
     private let pendingBytes = Atomic<Int>(0)
     private let isClosing = Atomic<Bool>(false)
+    private let closeCode = Atomic<UInt16>(0)
+
+    /// The code with which the other end has closed the connection; nil while it has not, and where it gave none.
+    public var receivedCloseCode: UInt16? {
+        let code = closeCode.load(ordering: .relaxed)
+        return code == 0 ? nil : code
+    }
+
+    fileprivate func noteClose(_ code: UInt16) { closeCode.store(code, ordering: .relaxed) }
 
     /// Creates a peer.
     ///
@@ -169,6 +178,8 @@ private final class WebSocketConnection: ChannelInboundHandler {
             // Only the latest ping needs an answer (RFC 6455 §5.5.3), and one who does not read gets none.
             if context.channel.isWritable { send(.pong, frame.unmaskedData, context) }
         case .connectionClose:
+            var data = frame.unmaskedData
+            if let code = data.readInteger(as: UInt16.self) { peer.noteClose(code) }
             send(.connectionClose, frame.unmaskedData, context)
             context.close(promise: nil)
         default: break

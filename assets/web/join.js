@@ -33,6 +33,8 @@ window.proscenium = {
         }));
     },
     get joins() { return room?.joins ?? 0; },
+    get resumes() { return room?.resumes ?? 0; },
+    get restarts() { return room?.restarts ?? 0; },
     get hearsProgram() { return sound.isHeard; },
     get publishConnection() { return room?.publishConnection ?? null; },
     get subscribeConnection() { return room?.subscribeConnection ?? null; },

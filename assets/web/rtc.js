@@ -7,6 +7,11 @@ import { REPLY_MS, Signalling } from "/assets/signalling.js";
 const CONNECT_MS = 15_000;
 /** A connection that says `disconnected` may still heal by itself; after this it is made anew. */
 const DISCONNECTED_MS = 4000;
+/** How long a new path for an old connection is waited for, and for how long it is tried to take old sessions over. */
+const RESTART_MS = 6000;
+const RESUME_MS = 25_000;
+/** The socket is closed because the page leaves, not because something broke. */
+const GOODBYE = 1000;
 
 /** What an offer's sections carry, by mid: `a=msid` names the participant and `SOURCE.SESSION.MID`. */
 export function tracksOf(sdp) {
@@ -42,8 +47,9 @@ function prefer(transceiver, wanted) {
 }
 
 /**
- * Being in a room. It comes back by itself when the socket, a connection or the media server is lost: as the same
- * person, with new connections, after a short wait that differs from page to page.
+ * Being in a room. A socket that is lost is opened again for the same sessions, a connection whose path is lost looks for
+ * another with the same keys, and media goes on meanwhile. When that does not help, or the media server is lost, the page
+ * comes back by itself: as the same person, with new connections, after a short wait that differs from page to page.
  *
  * Handlers: `onState("joining" | "joined" | "rejoining" | "refused" | "left", problem?)`, `onChange()` when participants
  * or received tracks have changed.
@@ -51,12 +57,12 @@ function prefer(transceiver, wanted) {
 export class Room {
     #event; #handlers; #codec; #signalling = null; #round = 0; #attempts = 0; #retry; #subscribedIn = 0;
     #sent = new Map(); #muted = new Set(); #transceivers = new Map();
-    #publishing = Promise.resolve(); #answering = Promise.resolve();
+    #publishing = Promise.resolve(); #answering = Promise.resolve(); #word = null; #resuming = false; #healing = new Set();
     #sizes = new ShownSizes(async (layers) => {
         // Before that there is nobody to tell; joining tells them.
-        if (this.state === "joined") await this.#signalling.request({ layers });
+        if (this.state === "joined" && this.#signalling) await this.#signalling.request({ layers });
     });
-    state = "joining"; joins = 0;
+    state = "joining"; joins = 0; resumes = 0; restarts = 0;
     me = null; participants = []; received = [];
     publishConnection = null; subscribeConnection = null;
     #relays = [];
@@ -96,7 +102,8 @@ export class Room {
         else this.#muted.delete(source);
         const track = this.#sent.get(source);
         if (track) track.enabled = !muted;
-        if (this.state === "joined") await this.#signalling.request({ mute: { source, muted } });
+        // Without a socket it is told when there is one again.
+        if (this.state === "joined" && this.#signalling) await this.#signalling.request({ mute: { source, muted } });
     }
 
     /** Says in how many pixels of the screen each received track is shown: `{TRACK: {width, height}}`; the rest is shown whole. */
@@ -177,27 +184,93 @@ export class Room {
         address.protocol = address.protocol.replace("http", "ws");
         address.searchParams.set("ticket", ticket);
         await new Promise((resolve, reject) => {
+            let isOpen = false;
             const timer = setTimeout(() => signalling.close(), REPLY_MS);
             const signalling = this.#signalling = new Signalling(address, {
                 onMessage: (message) => {
                     if (signalling !== this.#signalling) return;
                     if (message.hello) {
                         clearTimeout(timer);
+                        isOpen = true;
                         this.me = message.hello;
+                        this.#word = message.hello.resume ?? null;
                         resolve();
                     } else this.#receive(message);
                 },
                 onClose: (code) => {
                     clearTimeout(timer);
-                    const isOurs = signalling === this.#signalling;
+                    const isOurs = signalling === this.#signalling, stood = isOurs && isOpen;
                     if (isOurs) this.#signalling = null;
                     if (code === 4401 || code === 4403) {
                         if (isOurs) this.#refuse(new Problem(401, { title: "You were asked to leave." }));
-                    } else if (isOurs && this.state !== "refused") this.#again();
+                    } else if (stood && this.state !== "refused") this.#lost();
                     reject(new Problem(0, { title: "The studio can't be reached." }));
                 },
             });
         });
+    }
+
+    /** The socket is gone. Media may well go on, so nothing is made anew before the studio has said that it must. */
+    #lost() {
+        if (this.#resuming) return; // who tries already will see it
+        const word = this.#word;
+        this.#word = null;
+        if (this.state !== "joined" || !word || !this.subscribeConnection && !this.publishConnection) this.#again();
+        else this.#resume(this.#round, word, performance.now() + RESUME_MS);
+    }
+
+    async #resume(round, word, end) {
+        this.#resuming = true;
+        try {
+            await this.#tryToResume(round, word, end);
+        } finally {
+            this.#resuming = false;
+        }
+    }
+
+    async #tryToResume(round, word, end) {
+        for (let attempt = 0; ; attempt++) {
+            // One that was cut by hand finds the studio at once; many that were cut together come one after the other.
+            await new Promise((done) => setTimeout(done, 100 + jitter(Math.min(3000, 300 * 2 ** attempt))));
+            if (round !== this.#round) return;
+            try {
+                await this.#open(round);
+                if (round !== this.#round) return;
+                await this.#signalling.request({ resume: word });
+                if (round !== this.#round) return;
+                this.resumes++;
+                this.#sizes.reset();
+                for (const source of this.#sent.keys()) {
+                    await this.#signalling?.request({ mute: { source, muted: this.isMuted(source) } });
+                }
+                return;
+            } catch (problem) {
+                if (round !== this.#round) return;
+                if (problem.status === 401 || problem.status === 403) return this.#refuse(problem);
+                const isFinal = problem.status >= 400 && problem.status < 500 && problem.status !== 429;
+                if (isFinal || performance.now() > end) return this.#again({ keepsSocket: isFinal && this.#signalling !== null });
+                // What stands now, if anything, has nothing to do with the sessions.
+                this.#closeSocket();
+            }
+        }
+    }
+
+    /** A path to the media server is lost: another may be found with the same keys and tracks. */
+    async #heal(round, connection) {
+        if (round !== this.#round || this.#healing.has(connection)) return;
+        const again = () => { if (round === this.#round) this.#again({ keepsSocket: true }); };
+        if (this.state !== "joined" || !this.#signalling) return again();
+        this.#healing.add(connection);
+        try {
+            if (connection === this.publishConnection) await this.#publish(round, { iceRestart: true });
+            else await this.#signalling.request({ restart: true });
+            await recovered(connection);
+            if (round === this.#round) this.restarts++;
+        } catch {
+            again();
+        } finally {
+            this.#healing.delete(connection);
+        }
     }
 
     #receive(message) {
@@ -209,21 +282,23 @@ export class Room {
         // An offer of the connection before has nobody any more who could answer it.
         if (message.offer && this.#subscribedIn === round) {
             this.#answering = this.#answering.then(() => this.#answer(round, message.offer)).catch(() => {
-                if (round === this.#round) this.#again({ keepsSocket: true });
+                // Without a socket nothing was wrong with it: it comes again with the next one.
+                if (round === this.#round && this.#signalling) this.#again({ keepsSocket: true });
             });
         }
         if (message.rejoin) this.#again({ keepsSocket: true });
     }
 
     /** Offers what is to be sent now; one negotiation after the other. */
-    #publish(round) {
+    #publish(round, options) {
         const turn = this.#publishing.then(async () => {
             if (round !== this.#round) return;
             const connection = this.publishConnection ??= this.#makeConnection(round);
             await this.#place(connection);
-            await connection.setLocalDescription(await connection.createOffer());
+            await connection.setLocalDescription(await connection.createOffer(options));
             const sources = {};
             for (const [source, transceiver] of this.#transceivers) if (this.#sent.has(source)) sources[transceiver.mid] = source;
+            if (!this.#signalling) throw new Problem(0, { title: "The studio can't be reached." });
             const { answer } = await this.#signalling.request({ publish: { offer: connection.localDescription.sdp, sources } });
             if (round !== this.#round) return;
             await connection.setRemoteDescription({ type: "answer", sdp: answer });
@@ -272,7 +347,7 @@ export class Room {
         this.received = connection.getTransceivers().filter(({ mid }) => tracks.has(mid))
             .map(({ mid, receiver }) => ({ ...tracks.get(mid), receiver, track: receiver.track, lacks: lacks(mid) }));
         this.#handlers.onChange?.();
-        await this.#signalling.request({ answer: connection.localDescription.sdp });
+        await this.#signalling?.request({ answer: connection.localDescription.sdp });
     }
 
     #makeConnection(round) {
@@ -282,10 +357,9 @@ export class Room {
             clearTimeout(timer);
             if (round !== this.#round) return;
             const { connectionState: state } = connection;
-            if (state === "failed" || state === "closed") this.#again({ keepsSocket: true });
-            if (state === "disconnected") {
-                timer = setTimeout(() => { if (round === this.#round) this.#again({ keepsSocket: true }); }, DISCONNECTED_MS);
-            }
+            if (state === "closed") this.#again({ keepsSocket: true });
+            if (state === "failed") this.#heal(round, connection);
+            if (state === "disconnected") timer = setTimeout(() => this.#heal(round, connection), DISCONNECTED_MS);
         };
         return connection;
     }
@@ -320,9 +394,27 @@ export class Room {
 
     #closeSocket() {
         const signalling = this.#signalling;
-        this.#signalling = null;
-        signalling?.close();
+        this.#signalling = this.#word = null;
+        signalling?.close(GOODBYE);
     }
+}
+
+/** Resolves when a connection whose ICE was started again stands. */
+function recovered(connection) {
+    return new Promise((resolve, reject) => {
+        const look = () => {
+            if (connection.connectionState === "connected") end(resolve);
+            else if (connection.connectionState === "closed") end(reject);
+        };
+        const end = (done) => {
+            clearTimeout(timer);
+            connection.removeEventListener("connectionstatechange", look);
+            done();
+        };
+        const timer = setTimeout(() => end(reject), RESTART_MS);
+        connection.addEventListener("connectionstatechange", look);
+        look();
+    });
 }
 
 /** Resolves when a connection stands. */

@@ -44,5 +44,6 @@ export class Signalling {
         });
     }
 
-    close() { this.#socket.close(); }
+    /** A code says that this is meant; without one the studio keeps for a while what belongs to the socket. */
+    close(code) { this.#socket.close(code); }
 }
