@@ -25,7 +25,7 @@ struct LayerForwarder: Sendable {
     /// How long a larger layer must have come before it is gone up to.
     static let stabilityMs: Int64 = 1000
     /// A key frame whose later packets came before it may begin a layer up to so many packets behind.
-    static let maximumLead: Int64 = 64
+    static let maximumLead: Int64 = 512
     /// A key frame that lies too far back in time is refused this often, before the clocks are taken to be wrong.
     static let maximumRefusals = 2
 

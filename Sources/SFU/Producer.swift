@@ -87,11 +87,12 @@ final class Producer {
         return true
     }
 
-    /// Notes the layers of which key frames are needed.
+    /// Notes the layers of which key frames are needed; while it is held back nobody needs one.
     func look(now: MonotonicTime) {
-        guard hasLayers, lastLook.map({ now.milliseconds(since: $0) >= Self.lookIntervalMs }) ?? true else { return }
+        guard isVideo, !track.isMuted, lastLook.map({ now.milliseconds(since: $0) >= Self.lookIntervalMs }) ?? true
+        else { return }
         lastLook = now
-        for layer in layers where !table.isActive(layer.index) { layer.wantsKeyframe = false }
+        for layer in layers where hasLayers && !table.isActive(layer.index) { layer.wantsKeyframe = false }
         for consumer in consumers where consumer.isAccepted && consumer.session.isConnected {
             if let layer = consumer.forwarder.wanted(table, now: now) { layers[layer].wantsKeyframe = true }
         }

@@ -95,4 +95,33 @@ struct LayerSourceTests {
         #expect(find(session, ssrc: 22, repaired: "")?.layer === after.layers[2])
         #expect(after.layers.map(\.ssrc) == [nil, 11, nil])
     }
+
+    @Test("a key frame is asked for as long as somebody waits for one, and not while the track is held back")
+    func asking() throws {
+        let session = try session(), producer = producer(session), watching = try self.session()
+        let consumer = Consumer(
+            producer: producer, session: watching, section: 0, wish: LayerSize(width: 200, height: 100))
+        producer.consumers = [consumer]
+        watching.isConnected = true
+        for (index, size) in [(320, 180), (640, 360)].enumerated() {
+            producer.table.note(index, now: MonotonicTime(milliseconds: 0))
+            producer.table.note(index, size: PictureSize(width: size.0, height: size.1))
+        }
+        func asked(at milliseconds: Int64) -> [Bool] {
+            for layer in producer.layers { layer.wantsKeyframe = false }
+            producer.look(now: MonotonicTime(milliseconds: milliseconds))
+            return producer.layers.map(\.wantsKeyframe)
+        }
+        #expect(asked(at: 0) == [false, false, false], "it has not answered yet")
+        consumer.isAccepted = true
+        #expect(asked(at: 50) == [false, false, false], "it is looked ten times a second")
+        #expect(asked(at: 100) == [true, false, false])
+        consumer.forwarder.setWish(.top)
+        #expect(asked(at: 200) == [false, true, false])
+        producer.track.isMuted = true
+        #expect(asked(at: 300) == [false, false, false])
+        producer.track.isMuted = false
+        consumer.forwarder.setWish(.nothing)
+        #expect(asked(at: 400) == [false, false, false])
+    }
 }

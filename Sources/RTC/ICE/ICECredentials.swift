@@ -26,7 +26,7 @@ public enum ICEInput: Sendable, Hashable {
 }
 
 /// Why a datagram or a packet went no further.
-public enum DropReason: String, Sendable, CaseIterable, Codable {
+public enum DropReason: Int, Sendable, CaseIterable {
     case noise, unknownPeer, malformedSTUN, unauthenticatedSTUN, earlyDTLS, earlyMedia, malformedRTP, malformedRTCP
     case replayed, notAuthentic, tooManySources, unknownSource, padding, late, muted, awaitingKeyframe, sendBufferFull
     case repeatLimit, notStored
@@ -41,19 +41,19 @@ public enum DropReason: String, Sendable, CaseIterable, Codable {
 /// One counter per reason.
 public struct DropCounters: Sendable {
     private var counts = [UInt64](repeating: 0, count: DropReason.allCases.count)
-    private static let positions = Dictionary(uniqueKeysWithValues: DropReason.allCases.enumerated().map { ($1, $0) })
 
     /// Starts at zero.
     public init() {}
 
     /// Counts one drop.
-    public mutating func count(_ reason: DropReason) { if let index = Self.positions[reason] { counts[index] &+= 1 } }
+    @inline(__always)
+    public mutating func count(_ reason: DropReason) { counts[reason.rawValue] &+= 1 }
 
     /// How often a reason was counted.
-    public subscript(_ reason: DropReason) -> UInt64 { Self.positions[reason].map { counts[$0] } ?? 0 }
+    public subscript(_ reason: DropReason) -> UInt64 { counts[reason.rawValue] }
 
     /// All that is not zero, by the reason's name.
     public var nonZero: [String: UInt64] {
-        Dictionary(uniqueKeysWithValues: DropReason.allCases.filter { self[$0] > 0 }.map { ($0.rawValue, self[$0]) })
+        Dictionary(uniqueKeysWithValues: DropReason.allCases.filter { self[$0] > 0 }.map { ("\($0)", self[$0]) })
     }
 }
