@@ -77,7 +77,10 @@ final class Producer {
 
     /// Asks the publisher for a keyframe of a layer, at once or as soon as the throttle allows; returns whether a request went out.
     func requestKeyframe(_ layer: Layer, now: MonotonicTime) -> Bool {
-        guard isVideo else { return false }
+        guard isVideo, !track.isMuted else {
+            layer.wantsKeyframe = false
+            return false
+        }
         layer.wantsKeyframe = true
         guard layer.mayRequestKeyframe(now: now), let ssrc = layer.ssrc, session.transport.state == .connected else {
             return false
@@ -93,7 +96,8 @@ final class Producer {
         else { return }
         lastLook = now
         for layer in layers where hasLayers && !table.isActive(layer.index) { layer.wantsKeyframe = false }
-        for consumer in consumers where consumer.isAccepted && consumer.session.isConnected {
+        for consumer in consumers
+        where consumer.isAccepted && consumer.session.isConnected && consumer.session.hasConsent {
             if let layer = consumer.forwarder.wanted(table, now: now) { layers[layer].wantsKeyframe = true }
         }
     }

@@ -100,7 +100,10 @@ final class ShardCore: PacketHandler {
             session.pathVersion = session.transport.pathVersion
             let addresses = session.transport.validatedAddresses
             for address in session.addresses where byAddress[address] === session { byAddress[address] = nil }
-            for address in addresses { byAddress[address] = session }
+            // Whose media goes there keeps it: a check can be sent in somebody else's name, by who has a session of their own.
+            for address in addresses where byAddress[address].map({ $0.transport.selected != address }) ?? true {
+                byAddress[address] = session
+            }
             endStreams(of: session, but: addresses)
             session.addresses = addresses
         }
@@ -332,7 +335,7 @@ final class ShardCore: PacketHandler {
     /// Asks for what one subscriber can go on with: the layer that it gets, else the one that it would get.
     func requestKeyframe(for consumer: Consumer, now: MonotonicTime) {
         let producer = consumer.producer, table = producer.table, forwarder = consumer.forwarder
-        guard forwarder.wish != .nothing else { return }
+        guard forwarder.wish != .nothing, consumer.session.hasConsent else { return }
         if !producer.hasLayers {
             requestKeyframe(producer, producer.layers[0], now: now)
         } else if let layer = forwarder.current.flatMap({ table.isActive($0) ? $0 : nil })

@@ -133,8 +133,15 @@ actor SpeakerRooms {
     func answer(_ session: String, _ caller: Principal, _ answer: String) async throws {
         let event = try own(session, caller)
         // The next offer comes behind the answer, not before.
+        let open = sessions[session]?.offer
         sessions[session]?.offer = nil
-        _ = try await send(.answer(session: session, answer: answer), event)
+        do {
+            _ = try await send(.answer(session: session, answer: answer), event)
+        } catch {
+            // Still open there, as far as is known: who comes back gets it again.
+            if sessions[session]?.offer == nil { sessions[session]?.offer = open }
+            throw error
+        }
     }
 
     /// Says in which size an own subscribing session shows each track, all at once; what is not named is shown whole.

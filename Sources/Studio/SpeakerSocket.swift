@@ -52,6 +52,8 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     private struct State {
         var peer: WebSocketPeer?
         var held = ResumeTable.Sessions()
+        /// Whether another socket has the sessions now, and whether we closed this one because nobody is let in by it any more.
+        var isSurrendered = false, isDismissed = false
 
         mutating func take() -> ResumeTable.Sessions {
             defer { held = .init() }
@@ -87,11 +89,13 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
 
     func opened(_ peer: WebSocketPeer) {
         state.withLock { $0.peer = peer }
-        let registration = connections.add(jti: caller.claims.jti) {
+        let registration = connections.add(jti: caller.claims.jti) { [self] in
+            state.withLock { $0.isDismissed = true }
             peer.close(WebSocketCloseCode.unauthorized, "the token was revoked")
         }
-        let expiry = Task { [lifetimeSeconds] in
+        let expiry = Task { [self] in
             try await Task.sleep(for: .seconds(min(lifetimeSeconds, 366 * 86_400)))
+            state.withLock { $0.isDismissed = true }
             peer.close(WebSocketCloseCode.unauthorized, "the token has expired")
         }
         Task { [self] in
@@ -100,6 +104,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
                 // Revoking writes the table first and closes connections then: one that registers between is seen here.
                 try await refuseRevoked()
             } catch {
+                state.withLock { $0.isDismissed = true }
                 peer.close(WebSocketCloseCode.unauthorized, "the token was revoked")
             }
             await speakers.stand(word, event, caller, self)
@@ -112,7 +117,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
             for await text in requests { await answer(text) }
             connections.remove(jti: caller.claims.jti, id: registration)
             let left = state.withLock { $0.take() }
-            if left.all.isEmpty || Self.isGoodbye(peer.receivedCloseCode) {
+            if left.all.isEmpty || Self.isGoodbye(peer.receivedCloseCode) || state.withLock({ $0.isDismissed }) {
                 await speakers.quit(word, event.id, self, left)
             } else {
                 await speakers.park(word, event.id, self, left)
@@ -130,7 +135,10 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     private static func isGoodbye(_ code: UInt16?) -> Bool { code == 1000 || code == 1001 }
 
     func surrender() -> ResumeTable.Sessions {
-        let (left, peer) = state.withLock { ($0.take(), $0.peer) }
+        let (left, peer) = state.withLock { state in
+            state.isSurrendered = true
+            return (state.take(), state.peer)
+        }
         peer?.close(WebSocketCloseCode.policyViolation, "another connection has taken over")
         return left
     }
@@ -172,10 +180,11 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
 
     private func carryOut(_ request: Request) async throws -> Message {
         if let publish = request.publish {
+            let known = state.withLock { $0.held.published }
             let (session, answer) = try await speakers.publish(
-                event, caller, session: state.withLock { $0.held.published }, offer: publish.offer,
-                sources: publish.sources ?? [:], listener: self)
-            state.withLock { $0.held.published = session }
+                event, caller, session: known, offer: publish.offer, sources: publish.sources ?? [:], listener: self)
+            // Another socket may have taken it over meanwhile; one that was opened only now is ended with this one.
+            state.withLock { if known == nil || !$0.isSurrendered { $0.held.published = session } }
             return Message(answer: answer)
         }
         if request.subscribe == true {

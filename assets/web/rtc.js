@@ -57,7 +57,7 @@ function prefer(transceiver, wanted) {
 export class Room {
     #event; #handlers; #codec; #signalling = null; #round = 0; #attempts = 0; #retry; #subscribedIn = 0;
     #sent = new Map(); #muted = new Set(); #transceivers = new Map();
-    #publishing = Promise.resolve(); #answering = Promise.resolve(); #word = null; #resuming = false; #healing = new Set();
+    #publishing = Promise.resolve(); #answering = Promise.resolve(); #word = null; #resuming = 0; #healing = new Set();
     #sizes = new ShownSizes(async (layers) => {
         // Before that there is nobody to tell; joining tells them.
         if (this.state === "joined" && this.#signalling) await this.#signalling.request({ layers });
@@ -212,7 +212,7 @@ export class Room {
 
     /** The socket is gone. Media may well go on, so nothing is made anew before the studio has said that it must. */
     #lost() {
-        if (this.#resuming) return; // who tries already will see it
+        if (this.#resuming === this.#round) return; // who tries already will see it
         const word = this.#word;
         this.#word = null;
         if (this.state !== "joined" || !word || !this.subscribeConnection && !this.publishConnection) this.#again();
@@ -220,11 +220,11 @@ export class Room {
     }
 
     async #resume(round, word, end) {
-        this.#resuming = true;
+        this.#resuming = round;
         try {
             await this.#tryToResume(round, word, end);
         } finally {
-            this.#resuming = false;
+            if (this.#resuming === round) this.#resuming = 0;
         }
     }
 
@@ -241,7 +241,9 @@ export class Room {
                 this.resumes++;
                 this.#sizes.reset();
                 for (const source of this.#sent.keys()) {
-                    await this.#signalling?.request({ mute: { source, muted: this.isMuted(source) } });
+                    // A refusal says something of the track, and nothing of the sessions.
+                    await this.#signalling?.request({ mute: { source, muted: this.isMuted(source) } })
+                        .catch((problem) => { if (problem.status === 0) throw problem; });
                 }
                 return;
             } catch (problem) {

@@ -217,11 +217,12 @@ static void send_in_order(int descriptor, int ipv4, const uint8_t *arena, const 
         struct cmsghdr align;
     } controls[SEND_BATCH];
     int runs[SEND_BATCH];
-    int next = 0;
+    // Up to here everything goes one by one: a run before it was refused.
+    int next = 0, single_until = 0;
     while (next < count) {
         int batch = 0, vector = 0, start = next;
         while (next < count && batch < SEND_BATCH) {
-            int run = *segment_run > 0 ? run_length(datagrams, order, next, count) : 1;
+            int run = *segment_run > 0 && next >= single_until ? run_length(datagrams, order, next, count) : 1;
             if (run < *segment_run) run = 1;
             if (vector + run > SEND_BATCH * 4) break;
             struct msghdr header = {.msg_name = &names[batch], .msg_iov = &vectors[vector], .msg_iovlen = (size_t)run};
@@ -256,11 +257,13 @@ static void send_in_order(int descriptor, int ipv4, const uint8_t *arena, const 
                 continue;
             }
             if (errno == EINTR) continue;
-            if (runs[done] > 1 && (errno == EIO || errno == EINVAL || errno == ENOPROTOOPT)) {
-                // No segmentation on this path: send the rest of the batch one by one.
-                *segment_run = 0;
+            if (runs[done] > 1 && (errno == EIO || errno == EINVAL || errno == EMSGSIZE || errno == ENOPROTOOPT)) {
+                // This machine has no segmentation, or the path to this peer takes only smaller datagrams, which the kernel then
+                // cuts itself: those of the run go one by one.
+                if (errno == EIO || errno == ENOPROTOOPT) *segment_run = 0;
                 next = start;
                 for (int i = 0; i < done; i++) next += runs[i];
+                single_until = next + runs[done];
                 break;
             }
             if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {

@@ -20,18 +20,14 @@ public struct SessionDescription: Sendable, Hashable {
         if !bundle.isEmpty { lines.append("a=group:BUNDLE " + bundle.joined(separator: " ")) }
         lines.append("a=msid-semantic: WMS *")
         if isLite { lines.append("a=ice-lite") }
-        // Those of the first section are the bundle's (RFC 9143 section 7.1.3): said once, however many sections there are.
-        let tagged = media.firstIndex { !$0.isRejected && bundle.contains($0.mid) }
-        for (index, section) in media.enumerated() {
-            let isTold = tagged == nil || index == tagged || !bundle.contains(section.mid)
-            section.write(to: &lines, candidates: isTold ? section.candidates : [], endsCandidates: isLite)
-        }
+        // In every section, although those of the first would be enough (RFC 9143 section 7.1.3): aiortc looks at the last one.
+        for section in media { section.write(to: &lines, endsCandidates: isLite) }
         return lines.joined(separator: "\r\n") + "\r\n"
     }
 }
 
 extension MediaSection {
-    func write(to lines: inout [String], candidates: [ICECandidate], endsCandidates: Bool) {
+    func write(to lines: inout [String], endsCandidates: Bool) {
         let types = codecs.isEmpty ? "0" : codecs.map { String($0.payloadType) }.joined(separator: " ")
         lines.append("m=\(kind.rawValue) \(isRejected ? 0 : 9) \(transport) \(types)")
         lines.append("c=IN IP4 0.0.0.0")
