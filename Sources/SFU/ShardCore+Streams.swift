@@ -29,7 +29,8 @@ extension ShardCore {
 
     /// Closes the connections that led to a session and do not any more.
     func endStreams(of session: Session, but kept: [NetworkAddress]) {
-        for address in session.addresses where address.transport == .tcp && !kept.contains(address) {
+        for address in session.addresses
+        where address.transport == .tcp && !kept.contains(address) && byAddress[address] == nil {
             socket.endStream(address)
         }
     }
@@ -40,7 +41,7 @@ extension ShardCore {
         result.streamsAccepted = streams.accepted
         result.streamsRefused = streams.refused &+ streams.unproven &+ streams.malformed
         let full = streams.videoDropped &+ streams.otherDropped
-        if full > 0 { result.drops[DropReason.streamFull.rawValue] = full }
-        if streams.goneDropped > 0 { result.drops[DropReason.streamGone.rawValue] = streams.goneDropped }
+        if full > 0 { result.drops[DropReason.streamFull.name] = full }
+        if streams.goneDropped > 0 { result.drops[DropReason.streamGone.name] = streams.goneDropped }
     }
 }

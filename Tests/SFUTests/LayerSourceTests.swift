@@ -115,13 +115,19 @@ struct LayerSourceTests {
         #expect(asked(at: 0) == [false, false, false], "it has not answered yet")
         consumer.isAccepted = true
         #expect(asked(at: 50) == [false, false, false], "it is looked ten times a second")
-        #expect(asked(at: 100) == [true, false, false])
+        #expect(asked(at: 100) == [false, false, false], "who is silent gets nothing, and needs nothing")
+        watching.hasConsent = true
+        #expect(asked(at: 150) == [false, false, false], "it is looked ten times a second")
+        #expect(asked(at: 200) == [true, false, false])
         consumer.forwarder.setWish(.top)
-        #expect(asked(at: 200) == [false, true, false])
+        #expect(asked(at: 300) == [false, true, false])
         producer.track.isMuted = true
-        #expect(asked(at: 300) == [false, false, false])
+        #expect(asked(at: 400) == [false, false, false])
+        producer.layers[1].wantsKeyframe = true
+        #expect(!producer.requestKeyframe(producer.layers[1], now: MonotonicTime(milliseconds: 450)))
+        #expect(!producer.layers[1].wantsKeyframe, "what was wanted before is wanted again when it goes on")
         producer.track.isMuted = false
         consumer.forwarder.setWish(.nothing)
-        #expect(asked(at: 400) == [false, false, false])
+        #expect(asked(at: 500) == [false, false, false])
     }
 }

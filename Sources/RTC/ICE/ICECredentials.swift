@@ -36,6 +36,9 @@ public enum DropReason: Int, Sendable, CaseIterable {
     case streamFull, streamGone
     /// For a peer that has given no sign of life for so long that nothing may be sent to it (RFC 7675).
     case noConsent
+
+    /// What metrics call it.
+    public var name: String { "\(self)" }
 }
 
 /// One counter per reason.
@@ -54,6 +57,6 @@ public struct DropCounters: Sendable {
 
     /// All that is not zero, by the reason's name.
     public var nonZero: [String: UInt64] {
-        Dictionary(uniqueKeysWithValues: DropReason.allCases.filter { self[$0] > 0 }.map { ("\($0)", self[$0]) })
+        Dictionary(uniqueKeysWithValues: DropReason.allCases.filter { self[$0] > 0 }.map { ($0.name, self[$0]) })
     }
 }
