@@ -146,12 +146,16 @@ struct PublishQueue {
         }
     }
 
-    /// Says that a new connection takes what follows.
+    /// Says that a new connection takes what follows: from an IDR of the last two seconds on, if there is one.
+    ///
+    /// What waited longer has its IDRs alone, and nobody who has just come wants to see those.
     ///
     /// - Parameter keepsFrames: false where there will be no other connection: then nothing is kept for it.
     mutating func restart(keepsFrames: Bool = true) {
         sent = nil
-        drops.reconnect &+= cut(toStartAfter: keepsFrames ? 0 : items.count)
+        let oldest = items.reduce(Int64.min) { max($0, $1.milliseconds) } &- longestMilliseconds
+        let first = items.firstIndex { $0.isStart && $0.milliseconds >= oldest }
+        drops.reconnect &+= cut(toStartAfter: keepsFrames ? first ?? items.count : items.count)
     }
 
     /// Takes the next frame with what must go before it, or nil when nothing waits.

@@ -139,6 +139,16 @@ struct PublishQueueTests {
             ])
     }
 
+    @Test("a new connection begins with an IDR of the last two seconds, however long the old one stood still")
+    func reconnectAfterStandstill() {
+        var queue = configured()
+        for index in Int64(0)..<290 { queue.push(picture(index)) }
+        queue.restart()
+        let pictures = all(&queue).filter { $0.hasPrefix("h264") }
+        #expect(pictures == (Int64(240)..<290).map { "h264 \($0)" })
+        #expect(queue.drops.overflow + queue.drops.reconnect == 240)
+    }
+
     @Test("sound that was encoded a little before the IDR that it belongs to stays with it")
     func earlySound() {
         var queue = configured()
