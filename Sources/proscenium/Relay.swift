@@ -141,7 +141,7 @@ extension Settings {
             "no-cli", "no-rfc5780", "no-stun-backward-compatibility", "no-software-attribute",
             "userdb=\(folder.appending(path: "turndb").path)",
             "pidfile=\(folder.appending(path: "turnserver.pid").path)",
-            // It has no levels: every relay would be a line. What it counts is in our metrics of the sessions that come through it.
+            // It has no levels: every relay would be a line, in a file that nobody bounds. That it has died, the supervisor says.
             "log-file=/dev/null", "no-stdout-log",
         ]
         if bindAddress != "0.0.0.0", bindAddress != "::" {
