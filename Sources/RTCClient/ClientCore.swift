@@ -214,14 +214,7 @@ final class ClientCore: PacketHandler {
         if hasRemote, remote.ufrag != remoteUfrag { transport.restart(now: now) }
         let local = transport.local(candidates: [])
         version += 1
-        var answer = SessionDescription()
-        answer.version = version
-        answer.media = offer.media.map { section in
-            var answer = section.answer(local, receives: true, takesAll: true)
-            if !answer.isRejected { answer.setup = remote.setup == .active ? .passive : .active }
-            return answer
-        }
-        answer.bundle = answer.media.filter { !$0.isRejected }.map(\.mid)
+        let answer = offer.answerReceiving(local, from: remote, version: version)
         follow(offer)
         connect(remote, role: remote.setup == .active ? .server : .client, now: now)
         return answer.text()

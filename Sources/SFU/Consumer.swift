@@ -29,7 +29,6 @@ final class Consumer {
     var mid: [UInt8] = []
     var packets: UInt32 = 0, bytes: UInt32 = 0
     var roundTripMs: Int64 = 100
-    var lastReport: MonotonicTime?
     var forwarder: LayerForwarder
     // Sequence numbers begin below 2^15, so that the rollover counter is 0 for both sides (RFC 3711 section 3.3.1).
     private var nextRTX = Int64(SecureRandom.u32() & 0x7FFF)

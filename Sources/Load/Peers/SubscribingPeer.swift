@@ -18,14 +18,7 @@ final class SubscribingPeer: LoadPeer {
         let remote = try offer.remoteTransport()
         let local = description
         version += 1
-        var answer = SessionDescription()
-        answer.version = version
-        answer.media = offer.media.map { section in
-            var answer = section.answer(local, receives: true, takesAll: true)
-            if !answer.isRejected { answer.setup = remote.setup == .active ? .passive : .active }
-            return answer
-        }
-        answer.bundle = answer.media.filter { !$0.isRejected }.map(\.mid)
+        let answer = offer.answerReceiving(local, from: remote, version: version)
         var current: Set<UInt32> = []
         for section in offer.media where !section.isRejected && section.direction.sends {
             guard let source = section.sources.first, source.ssrc != 0 else { continue }

@@ -61,6 +61,26 @@ extension SessionDescription {
             ufrag: first.ufrag, password: first.password, fingerprint: fingerprint, setup: first.setup,
             candidates: candidates)
     }
+
+    /// The answer of a client that receives all that this offer sends.
+    ///
+    /// - Parameters:
+    ///   - local: the client's transport.
+    ///   - remote: who offers.
+    ///   - version: the number of the answer.
+    public func answerReceiving(_ local: LocalTransport, from remote: RemoteTransport, version: UInt64)
+        -> SessionDescription
+    {
+        var answer = SessionDescription()
+        answer.version = version
+        answer.media = media.map { section in
+            var answer = section.answer(local, receives: true, takesAll: true)
+            if !answer.isRejected { answer.setup = remote.setup == .active ? .passive : .active }
+            return answer
+        }
+        answer.bundle = answer.media.filter { !$0.isRejected }.map(\.mid)
+        return answer
+    }
 }
 
 extension MediaSection {
