@@ -191,12 +191,14 @@ public struct CastMember: Sendable, Codable, Hashable {
     public var sources: Set<TrackSource>
     /// Those of them that they hide: a card stands in the camera's place.
     public var mutedSources: Set<TrackSource>
+    /// Those that come in several sizes, of which the compositor gets what it asks for.
+    public var layeredSources: Set<TrackSource>
 
     /// Creates a member.
     public init(
         id: String, name: String, title: String? = nil, isOnStage: Bool, fit: Layout.Fit? = nil, zoom: Double = 1,
         isMirrored: Bool = false, level: SceneAudio.Level = .init(), sources: Set<TrackSource> = [],
-        mutedSources: Set<TrackSource> = []
+        mutedSources: Set<TrackSource> = [], layeredSources: Set<TrackSource> = []
     ) {
         self.id = id
         self.name = name
@@ -208,6 +210,7 @@ public struct CastMember: Sendable, Codable, Hashable {
         self.level = level
         self.sources = sources
         self.mutedSources = mutedSources
+        self.layeredSources = layeredSources
     }
 }
 
@@ -215,6 +218,8 @@ public struct CastMember: Sendable, Codable, Hashable {
 public enum CompositorEvent: Sendable, Codable, Hashable {
     /// A connection to the SFU has ended: offer a new session, or ask for one.
     case connectionLost(session: String)
+    /// How large the pictures of a connection's tracks have to be, all at once; what is not named is needed whole.
+    case sizes(session: String, sizes: [String: LayerSize])
     /// A take that waited is shown from this program time on.
     case taken(id: String, programTime: ProgramTime)
     /// The program reaches the pipeline, or does not.

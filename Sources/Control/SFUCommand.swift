@@ -44,10 +44,13 @@ public struct TrackInfo: Sendable, Codable, Hashable {
     public var codec: Codec?
     /// Whether the shard holds it back.
     public var isMuted: Bool
+    /// In how many sizes it may come; nil for one.
+    public var layers: Int?
 
     /// Creates a description.
     public init(
-        id: String, participant: String, session: String, source: TrackSource, codec: Codec? = nil, isMuted: Bool
+        id: String, participant: String, session: String, source: TrackSource, codec: Codec? = nil, isMuted: Bool,
+        layers: Int? = nil
     ) {
         self.id = id
         self.participant = participant
@@ -55,6 +58,7 @@ public struct TrackInfo: Sendable, Codable, Hashable {
         self.source = source
         self.codec = codec
         self.isMuted = isMuted
+        self.layers = layers
     }
 }
 

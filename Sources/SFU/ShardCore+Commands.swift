@@ -218,7 +218,8 @@ extension ShardCore {
         let track = TrackInfo(
             id: "\(source.rawValue).\(session.id).\(section.mid)", participant: session.participant,
             session: session.id,
-            source: source, codec: media.carried, isMuted: false)
+            source: source, codec: media.carried, isMuted: false,
+            layers: section.acceptedLayers.count > 1 ? section.acceptedLayers.count : nil)
         let producer = Producer(
             track: track, audience: audience, section: section, media: media, rtx: codecs.count > 1 ? codecs[1] : nil,
             session: session)

@@ -244,6 +244,7 @@ actor CompositorConductor: ProgramControl {
     func follow(_ news: CompositorEvent, event: String) async {
         switch news {
         case .connectionLost(let session): await programs[event]?.link?.connectionLost(session)
+        case .sizes(let session, let sizes): await programs[event]?.link?.sizesChanged(session, sizes)
         case .taken(let id, _):
             guard let link = programs[event]?.link else { return }
             // It waits for its turn at the compositor; other reports do not.

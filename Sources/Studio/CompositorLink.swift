@@ -33,6 +33,8 @@ actor CompositorLink {
     private(set) var isEnded = false, isRunning = false
     private var newestVersion: Int64 = 0
     private var session: RoomSession?
+    /// The sizes that are being told to the room, or wait for it.
+    private var waitingSizes: [String: LayerSize]?
     private var work: Task<Void, Never>?
     private var castListener: CastListener?
     private var publishURL: String?
@@ -368,6 +370,31 @@ actor CompositorLink {
     func connectionLost(_ id: String) {
         if session?.id == id { session?.mustRejoin("the compositor has lost the connection") }
         returnFeed.connectionLost(id)
+    }
+
+    /// The compositor needs other sizes of the pictures that it gets.
+    func sizesChanged(_ id: String, _ sizes: [String: LayerSize]) {
+        guard session?.id == id else { return }
+        let isBeingTold = waitingSizes != nil
+        waitingSizes = sizes
+        guard !isBeingTold else { return }
+        Task { await self.tellSizes(id) }
+    }
+
+    /// Tells the newest until there is nothing newer.
+    private func tellSizes(_ id: String) async {
+        var told: [String: LayerSize]?
+        while let sizes = waitingSizes, sizes != told, session?.id == id {
+            do {
+                try await parts.speakers.setSizes(watching: id, sizes)
+            } catch {
+                // It gets larger pictures than it needs, or smaller ones, until it needs others or joins again.
+                parts.logger.notice(
+                    "a compositor's sizes could not be told", metadata: ["event": "\(event)", "error": "\(error)"])
+            }
+            told = sizes
+        }
+        waitingSizes = nil
     }
 
     /// Joins the room and answers its offers until the session ends.

@@ -26,7 +26,7 @@ protocol ResumableListener: RoomListener {
 /// A participant as others see it.
 struct SpeakerView: Encodable, Sendable, Hashable {
     struct Track: Encodable, Sendable, Hashable {
-        let id: String, kind: String, source: TrackSource, codec: Codec?, muted: Bool
+        let id: String, kind: String, source: TrackSource, codec: Codec?, muted: Bool, layers: Int?
     }
 
     struct Connection: Encodable, Sendable, Hashable {
@@ -39,6 +39,9 @@ struct SpeakerView: Encodable, Sendable, Hashable {
 
     /// The camera and the screen for which they have a track.
     var pictureSources: Set<TrackSource> { Set(tracks.map(\.source).filter(\.isVideo)) }
+
+    /// Those of them that come in several sizes.
+    var layeredSources: Set<TrackSource> { Set(tracks.filter { $0.layers ?? 1 > 1 }.map(\.source)) }
 
     /// Those of them of which they send nothing, because they hide all tracks.
     var mutedSources: Set<TrackSource> {
@@ -345,7 +348,7 @@ actor SpeakerRooms {
             let tracks = member.tracks.values.sorted { $0.id < $1.id }.map {
                 SpeakerView.Track(
                     id: $0.id, kind: $0.source.isVideo ? "video" : "audio", source: $0.source, codec: $0.codec,
-                    muted: $0.isMuted)
+                    muted: $0.isMuted, layers: $0.layers)
             }
             let state = member.connected.isEmpty ? "connecting" : "connected"
             return SpeakerView(

@@ -1,12 +1,14 @@
 """Layers: a browser sends its camera in three sizes, and everybody gets the one that fits what they show."""
 
 import json
+import time
 from contextlib import ExitStack
 
 import pytest
 from selenium.webdriver.common.by import By
 
 from harness.browser import chromium, screenshot, wait_script
+from harness.picture import decode_still
 from harness.receiver import RoomReceiver
 from harness.speakers import Page, RoomSocket
 from harness.waiting import wait_until
@@ -127,6 +129,93 @@ def test_a_small_test_picture_is_sent_in_two_sizes_the_full_one_among_them(pair)
     print(f"of 640 x 360: {sent(willi)}")
     assert [layer["rid"] for layer in sent(willi)["layers"]] == ["h", "f"]
     clara.wait_frames(willi.participant, 15)
+
+
+def detail(jpeg, width=1280, height=720):
+    """How much two pixels side by side differ at the sharpest edges: in a picture that was enlarged they differ little."""
+    green = decode_still(jpeg, width, height).data[1::3]
+    return sum(sorted((abs(one - other) for one, other in zip(green, green[1:])), reverse=True)[:1000]) / 1000
+
+
+class Composed:
+    """What the compositor decodes of a running event."""
+
+    def __init__(self, studio):
+        self.studio = studio
+
+    def counts(self):
+        found = {}
+        for line in self.studio.metrics().splitlines():
+            name = line.split("{")[0].split(" ")[0].removeprefix("proscenium_compositor_room_")
+            if name in ("frames_decoded_total", "pixels_decoded_total"):
+                found[name.split("_")[0]] = float(line.rsplit(" ", 1)[1])
+        return found
+
+    def pixels(self, frames=20):
+        """Pixels of a picture, in the mean of the next ones."""
+        first = wait_until(lambda: len(counts := self.counts()) == 2 and counts, 20, "no compositor counts")
+        last = {}
+
+        def enough():
+            last.update(self.counts())
+            return last.get("frames", 0) >= first["frames"] + frames
+
+        wait_until(enough, 30, lambda: f"{first}, then {last}")
+        return (last["pixels"] - first["pixels"]) / (last["frames"] - first["frames"])
+
+
+def test_the_compositor_gets_the_smallest_picture_that_fills_its_tile(admin, pair, artefacts):
+    clara, willi = pair
+    path, composed = f"/v1/events/{EVENT}", Composed(admin.studio)
+    admin.post(f"{path}/start", expect=202)
+    wait_until(lambda: admin.get(f"{path}/program.jpg").status_code == 200, 40, "no program")
+    layers = {layer["height"]: layer["width"] * layer["height"] for layer in sent(clara)["layers"]}
+    print(f"Clara sends {layers}")
+    assert len(layers) == 3
+    small, middle, large = (layers[height] for height in sorted(layers))
+
+    def wait_pixels(pixels, what):
+        seen = []
+        wait_until(
+            lambda: seen.append(composed.pixels()) or seen[-1] == pixels, 30,
+            lambda: f"{what}: {seen}, not {pixels}, of {sent(clara)}", 0.1,
+        )  # fmt: skip
+
+    # On stage, but without a place: the smallest.
+    admin.put(f"{path}/stage/{clara.participant}", {}, expect=(200, 204))
+    full = {"layout": "full", "slots": {"main": f"participant:{clara.participant}"}}
+    shown = admin.put(f"{path}/program", full, expect=200).json()
+    assert shown["ready"], shown
+    wait_pixels(large, "the whole canvas")
+    admin.put(f"{path}/program", {"layout": "holding"}, expect=200)
+    wait_pixels(small, "no place")
+    # What is shown waits for the larger picture: the first ones are as sharp as those that follow.
+    sharpness = []
+    for _ in range(2):
+        asked = time.monotonic()
+        shown = admin.put(f"{path}/program", full, expect=200).json()
+        waited = time.monotonic() - asked
+        assert shown["ready"], shown
+        first = detail(admin.get(f"{path}/program.jpg", expect=200).content)
+        wait_pixels(large, "the whole canvas again")
+        last = admin.get(f"{path}/program.jpg", expect=200).content
+        sharpness.append((first, detail(last), detail(last, 320, 180) / 4))
+        print(f"shown after {waited:.3f} s, detail {sharpness[-1]}")
+        admin.put(f"{path}/program", {"layout": "holding"}, expect=200)
+        wait_pixels(small, "no place again")
+    assert all(0.8 < first / last < 1.25 for first, last, _ in sharpness), sharpness
+    # Enlarged from 320 x 180 an edge is four pixels wide.
+    assert all(enlarged < 0.5 * last for _, last, enlarged in sharpness), sharpness
+    # A small place.
+    inset = {"layout": "pip", "slots": {"main": "none", "inset": f"participant:{clara.participant}"}}
+    admin.put(f"{path}/program", inset, expect=200)
+    wait_pixels(middle, "an inset of 420 x 264")
+    # A preview of the whole is as good as the program would be.
+    preview = admin.put(f"{path}/preview", full, expect=200)
+    assert preview.json()["layout"] == "full"
+    wait_until(lambda: admin.get(f"{path}/preview.jpg").status_code == 200, 20, "no preview")
+    wait_pixels(large, "a preview of the whole canvas")
+    wait_pixels(middle, "nobody looks at the preview any more")
 
 
 def test_who_says_nothing_gets_the_whole_and_who_shows_nothing_gets_nothing(admin, pair):

@@ -133,6 +133,57 @@ struct CompositorLinkTests {
         try fixture.end()
     }
 
+    @Test("what sizes a compositor needs is told to its room, and nothing of a session that is over")
+    func sizes() async throws {
+        let fixture = try await ConductorFixture()
+        let others = try await fixture.started()
+        let sfu = try await fixture.sfu(), compositor = try await fixture.compositor("e")
+        try await eventually("it is in the room") {
+            sfu.room.contains { if case .answer = $0 { true } else { false } }
+        }
+        let sessions = sfu.room.compactMap { if case .subscribe(_, _, let session) = $0 { session } else { nil } }
+        let session = try #require(sessions.last)
+        func told() -> [[String: LayerSize]] {
+            sfu.room.compactMap { if case .setSizes(session, let sizes) = $0 { sizes } else { nil } }
+        }
+        compositor.report(.compositor(event: "e", .sizes(session: "old", sizes: [:])))
+        for height in [180, 360, 720] {
+            compositor.report(
+                .compositor(
+                    event: "e",
+                    .sizes(session: session, sizes: ["camera.s.0": LayerSize(width: height * 16 / 9, height: height)])))
+        }
+        try await eventually("the newest is told") {
+            told().last == ["camera.s.0": LayerSize(width: 1280, height: 720)]
+        }
+        #expect(told().allSatisfy { $0.count == 1 })
+        for worker in others + [sfu, compositor] { worker.leave() }
+        try fixture.end()
+    }
+
+    @Test("whose camera comes in several sizes is told")
+    func layered() async throws {
+        let fixture = try await ConductorFixture()
+        let others = try await fixture.started()
+        let sfu = try await fixture.sfu(), compositor = try await fixture.compositor("e")
+        try await eventually("it runs") { await fixture.compositors.castChanged(event: "e") != nil }
+        let session = try await fixture.speakers.publish(
+            ConductorFixture.scope, ConductorFixture.principal("ada", name: "Ada"), session: nil, offer: "v=0",
+            sources: [:]
+        ).session
+        func publish(_ source: TrackSource, layers: Int?) {
+            let track = TrackInfo(
+                id: "\(source)-1", participant: "ada", session: session, source: source, isMuted: false, layers: layers)
+            sfu.report(.sfu(.published(room: "e", track: track)))
+        }
+        publish(.camera, layers: 3)
+        publish(.screen, layers: nil)
+        try await eventually("both are told") { compositor.casts.last?.first?.sources == [.camera, .screen] }
+        #expect(compositor.casts.last?.first?.layeredSources == [.camera])
+        for worker in others + [sfu, compositor] { worker.leave() }
+        try fixture.end()
+    }
+
     @Test("scenes and the stage at once, with the time from which they are seen; nothing where none runs")
     func changes() async throws {
         let fixture = try await ConductorFixture()

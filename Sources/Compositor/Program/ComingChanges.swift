@@ -24,17 +24,25 @@ struct AnnouncedCast: Sendable {
 
 /// Cameras, screens and rolls that will be seen soon, and music that will be heard.
 final class ComingChanges: Sendable {
+    private struct Needs {
+        let look: ProgramLook
+        let sources: Set<SceneSource>, rolls: Set<RollShelf.Key>, music: Set<MusicShelf.Key>
+
+        init(_ look: ProgramLook) {
+            self.look = look
+            (sources, rolls, music) = (look.wanted, look.rolls, look.music)
+        }
+    }
+
     private struct State {
-        var orders: [Int: (sources: Set<SceneSource>, rolls: Set<RollShelf.Key>, music: Set<MusicShelf.Key>)] = [:]
+        var orders: [Int: Needs] = [:]
         var last = 0, lastCast = 0
-        var preview: (sources: Set<SceneSource>, rolls: Set<RollShelf.Key>) = ([], [])
+        var preview: Needs?
         var seenAt: MonotonicTime?
 
         /// What a preview needs that was looked at lately.
-        func preview(at now: MonotonicTime) -> (sources: Set<SceneSource>, rolls: Set<RollShelf.Key>) {
-            guard let seenAt, now.milliseconds(since: seenAt) < ComingChanges.previewMs else {
-                return ([], [])
-            }
+        func preview(at now: MonotonicTime) -> Needs? {
+            guard let seenAt, now.milliseconds(since: seenAt) < ComingChanges.previewMs else { return nil }
             return preview
         }
     }
@@ -49,16 +57,23 @@ final class ComingChanges: Sendable {
 
     func sources(at now: MonotonicTime) -> Set<SceneSource> {
         state.withLock { state in
-            state.orders.values.reduce(into: state.preview(at: now).sources) { $0.formUnion($1.sources) }
+            state.orders.values.reduce(into: state.preview(at: now)?.sources ?? []) { $0.formUnion($1.sources) }
         }
     }
 
     /// The rolls of changes whose time has not come, and of a preview that was looked at within ten seconds.
     var rolls: Set<RollShelf.Key> {
         state.withLock { state in
-            state.orders.values.reduce(into: state.preview(at: SystemClock.monotonic()).rolls) {
+            state.orders.values.reduce(into: state.preview(at: SystemClock.monotonic())?.rolls ?? []) {
                 $0.formUnion($1.rolls)
             }
+        }
+    }
+
+    /// What changes look like whose time has not come, and a preview that was looked at within ten seconds.
+    var looks: [ProgramLook] {
+        state.withLock { state in
+            state.orders.values.map(\.look) + [state.preview(at: SystemClock.monotonic())?.look].compactMap { $0 }
         }
     }
 
@@ -71,7 +86,7 @@ final class ComingChanges: Sendable {
     func add(_ look: ProgramLook) -> Int {
         state.withLock { state in
             state.last += 1
-            state.orders[state.last] = (look.wanted, look.rolls, look.music)
+            state.orders[state.last] = Needs(look)
             return state.last
         }
     }
@@ -90,6 +105,6 @@ final class ComingChanges: Sendable {
 
     /// Somebody looks at a preview: what it shows is kept for a while, what the one before it showed is let go.
     func see(preview look: ProgramLook, at now: MonotonicTime = SystemClock.monotonic()) {
-        state.withLock { ($0.preview, $0.seenAt) = ((look.wanted, look.rolls), now) }
+        state.withLock { ($0.preview, $0.seenAt) = (Needs(look), now) }
     }
 }

@@ -12,7 +12,8 @@ extension EventProgram {
         SystemClock.monotonic().advanced(byMilliseconds: patience.pictureMs)
     }
 
-    /// Waits until there is a picture of each camera and screen that a look shows and that is sent.
+    /// Waits until there is a picture of each camera and screen that a look shows and that is sent, of cameras a large enough
+    /// one, as far as larger ones may come.
     ///
     /// Those are not waited for for which cards stand in on the program already: whoever brought them there has waited.
     ///
@@ -28,7 +29,9 @@ extension EventProgram {
         while SystemClock.monotonic() < deadline, !refill.isCancelled, isWanted() {
             let sources = video.newest.sources, look = look()
             let awaited = lacking(look, sources).intersection(look.sent).subtracting(others)
-            guard !awaited.isEmpty, !awaited.isSubset(of: lacking(board.look, sources)),
+            let isLacking = !awaited.isEmpty && !awaited.isSubset(of: lacking(board.look, sources))
+            let growing = layers.growing(look.cameraNeeds(sources, store, format.canvas)).subtracting(others)
+            guard isLacking || !growing.isEmpty,
                 (try? await Task.sleep(for: .milliseconds(10))) != nil
             else { return }
         }

@@ -23,7 +23,7 @@ public final class EventProgram: Sendable {
     private let room: StageRoom
     private let ingests: StageIngests
     /// The room and everything else that pictures and sound come from.
-    private let sources: StageSources
+    let sources: StageSources
     private let publisher: ProgramPublisher
     private let outputs: OutputBank
     let video: ProgramVideo
@@ -33,8 +33,10 @@ public final class EventProgram: Sendable {
     let refill: Task<Void, Never>
     private let report: @Sendable (CompositorEvent) -> Void
     /// What a change needs whose sources are still being brought.
-    private let coming: ComingChanges
+    let coming: ComingChanges
     let patience: SourcePatience
+    /// Which size is asked for of each camera.
+    let layers: LayerDesk
 
     /// Starts the program.
     ///
@@ -140,6 +142,10 @@ public final class EventProgram: Sendable {
                 onMissing: { shop.order($0) }, onConfiguration: { configurations.video($0) },
                 onFrame: onFrame, onPicture: { feed.show($0, number: $1, arrival: $2) }, onFailure: onFailure),
             logger: logger)
+        layers = LayerDesk(
+            room: room, newest: { [video] in video.newest.sources },
+            needs: Self.needs(board, coming, store, format.canvas)
+        ) { report(.sizes(session: $0, sizes: $1)) }
         // What could not be had at once, because Studio was away, is asked for again.
         refill = Task {
             while !Task.isCancelled {
@@ -162,6 +168,7 @@ public final class EventProgram: Sendable {
     /// Ends the program; waits for its threads, so not to be called from the cooperative pool.
     public func stop() {
         refill.cancel()
+        layers.stop()
         video.stop()
         board.close()
         audio.stop()
@@ -231,7 +238,7 @@ public final class EventProgram: Sendable {
         let isSeen = await rolls.wait(for: soon, atMost: patience.rollMs)
         let isComplete = await isHeard && isSeen && isLoaded
         // So it is with cameras, which are there in time when they are sent at all.
-        sources.setVisible(board.wanted.union(coming.sources))
+        callSources()
         let later = look.sent.subtracting(board.wanted)
         await bring(later, until: pictureDeadline) { look }
         let isDrawn = await prepare(look, apartFrom: later)
@@ -246,7 +253,7 @@ public final class EventProgram: Sendable {
         let order = coming.add(look)
         rolls.keep(board.rolls.union(coming.rolls))
         music.keep(board.music.union(coming.music))
-        sources.setVisible(board.wanted.union(coming.sources))
+        callSources()
         return AnnouncedChange(
             number: number, transition: change.transition, look: look, shown: board.look, order: order)
     }
@@ -261,7 +268,7 @@ public final class EventProgram: Sendable {
             coming.remove(change.order)
             rolls.keep(board.rolls.union(coming.rolls))
             music.keep(board.music.union(coming.music))
-            sources.setVisible(board.wanted.union(coming.sources))
+            callSources()
             library.hold(board.look)
         }
         // What was shown before has been waited for, and what others have announced is waited for by them.
@@ -286,7 +293,7 @@ public final class EventProgram: Sendable {
     func announce(_ cast: [CastMember]) -> AnnouncedCast {
         // Others who say meanwhile who is visible leave those alone who are about to be.
         let order = coming.add(cast: board.look.with(cast))
-        sources.setVisible(board.wanted.union(coming.sources))
+        callSources()
         return AnnouncedCast(cast: cast, order: order)
     }
 
@@ -298,7 +305,7 @@ public final class EventProgram: Sendable {
         let cast = announced.cast
         defer {
             coming.remove(announced.order)
-            sources.setVisible(board.wanted.union(coming.sources))
+            callSources()
         }
         await bring(until: pictureDeadline, while: { coming.isNewest(cast: announced.order) }) {
             self.board.look.with(cast)
@@ -359,7 +366,7 @@ public final class EventProgram: Sendable {
         // What the preview names is loaded now, and stays for as long as somebody looks at it.
         coming.see(preview: look)
         rolls.keep(board.rolls.union(coming.rolls))
-        sources.setVisible(board.wanted.union(coming.sources))
+        callSources()
         let deadline = pictureDeadline
         library.hold(board.look)
         _ = await library.load(look, keeping: board.look, waitingAtMost: 1000)

@@ -138,21 +138,20 @@ public final class ProgramBoard: Sendable {
     public var version: Int64 { contents.withLock { $0.changes.version } }
 
     /// The cameras and screens that may be seen: now, in what waits, and in what a transition leaves behind.
-    var wanted: Set<SceneSource> {
+    var wanted: Set<SceneSource> { looks.reduce(into: []) { $0.formUnion($1.wanted) } }
+
+    /// What may be seen: now, in what waits, and in what a transition leaves behind.
+    var looks: [ProgramLook] {
         contents.withLock { contents in
-            var sources = contents.look.wanted
-            if let from = contents.transition?.from { sources.formUnion(from.wanted) }
-            if let cast = contents.castWaiting?.cast {
-                var look = contents.look
-                look.cast = cast
-                sources.formUnion(look.wanted)
-            }
-            if let ahead = contents.ahead(withinMs: Self.aheadMs) { sources.formUnion(ahead.wanted) }
+            var looks = [contents.look]
+            if let from = contents.transition?.from { looks.append(from) }
+            if let cast = contents.castWaiting?.cast { looks.append(contents.look.with(cast)) }
+            if let ahead = contents.ahead(withinMs: Self.aheadMs) { looks.append(ahead) }
             for waiting in contents.waiting {
                 let scene = contents.changes.scene(showing: waiting.number)
-                if let look = contents.look(scene, contents.look.cast) { sources.formUnion(look.wanted) }
+                if let look = contents.look(scene, contents.look.cast) { looks.append(look) }
             }
-            return sources
+            return looks
         }
     }
 

@@ -217,6 +217,15 @@ final class RoomConnection: Sendable {
         }
     }
 
+    /// The people's cameras, by the names of their tracks.
+    var cameras: [String: SceneSource] {
+        state.withLock { state in
+            state.entries.reduce(into: [:]) { cameras, entry in
+                if entry.track.source == TrackSource.camera.rawValue { cameras[entry.track.id] = Self.key(entry.track) }
+            }
+        }
+    }
+
     /// Whether nothing of it is to be seen or heard any more.
     var isOver: Bool { state.withLock { $0.isRetired && $0.entries.isEmpty } }
 

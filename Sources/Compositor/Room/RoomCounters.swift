@@ -11,6 +11,7 @@ enum RoomCounterName: String, CounterName {
     case packetsAbandoned = "packets_dropped_after_gap"
     case framesReceived = "frames_received"
     case framesDecoded = "frames_decoded"
+    case pixelsDecoded = "pixels_decoded"
     case framesCorrupt = "frames_dropped_corrupt"
     case framesTooLarge = "frames_dropped_too_large"
     case framesNoMemory = "frames_dropped_no_free_picture"

@@ -133,6 +133,11 @@ public final class StageRoom: Sendable {
         for connection in connections { connection.setVisible(sources) }
     }
 
+    /// The session of the connection, and its tracks that are people's cameras, by the names that the media server knows.
+    var cameras: (session: String, tracks: [String: SceneSource])? {
+        state.withLock { $0.current }.map { ($0.session, $0.cameras) }
+    }
+
     /// The newest picture of each camera and screen that is due at a moment, for the program's thread.
     ///
     /// The last picture stays while no newer one can be shown, and goes with its track.

@@ -190,6 +190,7 @@ final class VideoTrack: DecodeWork {
                 return .success(nil)
             }
             counters.add(.framesDecoded)
+            counters.add(.pixelsDecoded, UInt64(picture.width * picture.height))
             picture.rotation = frame.signal.rotation
             // What the sender tells goes before what the codec stands for; a browser reads it in the same order.
             picture.color = frame.signal.color.description(otherwise: picture.color)

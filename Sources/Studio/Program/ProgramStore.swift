@@ -138,7 +138,7 @@ public struct ProgramStore: Sendable {
                 id: person.id, name: said.name ?? person.name ?? "", title: said.title, isOnStage: place != nil,
                 fit: place?.fit, zoom: place?.zoom ?? 1, isMirrored: place?.mirror ?? false,
                 level: .init(volume: said.volume, muted: said.isMuted), sources: person.pictureSources,
-                mutedSources: person.mutedSources)
+                mutedSources: person.mutedSources, layeredSources: person.layeredSources)
         }
     }
 
