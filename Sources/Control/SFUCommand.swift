@@ -96,7 +96,8 @@ public enum SFUCommand: Sendable, Codable, Hashable {
         room: String, participant: String, session: String, offer: String, sources: [String: TrackSource],
         audiences: [String: TrackAudience] = [:])
     /// Opens a session that gets the tracks of all other participants that are for it; → `.offer`, nil while there are none.
-    case subscribe(room: String, participant: String, session: String)
+    /// Of the voices it gets the loudest, unless it hears everybody.
+    case subscribe(room: String, participant: String, session: String, hearsEverybody: Bool = false)
     /// Takes a subscriber's answer to the last offer; → `.done`.
     case answer(session: String, answer: String)
     /// Ends a session; → `.done`.
@@ -153,6 +154,8 @@ public enum SFUEvent: Sendable, Codable, Hashable {
     case unpublished(room: String, track: TrackInfo)
     /// A track was muted or unmuted here.
     case muted(room: String, track: TrackInfo)
+    /// Somebody else has the floor, or nobody has it any more.
+    case speaking(room: String, participant: String?)
     /// A subscriber must answer a new offer.
     case offer(session: String, offer: String)
     /// A session has ended.

@@ -9,7 +9,7 @@ enum ClientMessage: Sendable {
     case restart(stream: String, reply: @Sendable (Result<String, RTCClientError>) -> Void)
     case acceptAnswer(String, reply: @Sendable (Result<Void, RTCClientError>) -> Void)
     case acceptOffer(String, reply: @Sendable (Result<String, RTCClientError>) -> Void)
-    case send(track: String, layer: String, frame: EncodedFrame, signal: PictureSignal)
+    case send(track: String, layer: String, frame: EncodedFrame, signal: PictureSignal, level: UInt8?)
     case requestKeyframe(track: String)
     case statistics(@Sendable (RTCClientStatistics) -> Void)
     case close
@@ -85,7 +85,8 @@ final class ClientCore: PacketHandler {
             reply(Self.run { () throws(SDPError) in try accept(answer: text, now: now) })
         case .acceptOffer(let text, let reply):
             reply(Self.run { () throws(SDPError) in try accept(offer: text, now: now) })
-        case .send(let name, let layer, let frame, let signal): send(name, layer, frame, signal, now: now)
+        case .send(let name, let layer, let frame, let signal, let level):
+            send(name, layer, frame, signal, level, now: now)
         case .requestKeyframe(let id):
             guard let track = incoming.first(where: { $0.track.id == id }) else { return }
             transport.send([.pictureLoss(.init(sender: 1, media: track.ssrc))])
@@ -287,7 +288,8 @@ final class ClientCore: PacketHandler {
     }
 
     private func send(
-        _ name: String, _ layer: String, _ frame: EncodedFrame, _ signal: PictureSignal, now: MonotonicTime
+        _ name: String, _ layer: String, _ frame: EncodedFrame, _ signal: PictureSignal, _ level: UInt8?,
+        now: MonotonicTime
     ) {
         guard isConnected, !isClosed, let sender = transport.sender, let target = transport.selected,
             let track = outgoing.first(where: { $0.track.name == name && $0.layer == layer })
@@ -297,7 +299,7 @@ final class ClientCore: PacketHandler {
         }
         counters.framesSent &+= 1
         let isVideo = frame.codec != .opus
-        track.send(frame, signal, sender: sender) { self.emit(target, isVideo: isVideo, $0) }
+        track.send(frame, signal, level: level, sender: sender) { self.emit(target, isVideo: isVideo, $0) }
     }
 
     private func emit(_ target: NetworkAddress, isVideo: Bool, _ seal: (UnsafeMutableRawBufferPointer) -> Int?) {

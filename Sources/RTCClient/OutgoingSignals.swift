@@ -8,7 +8,7 @@ import RTC
 /// Both go on the last packet of each key frame and of a frame from which on they are others, and an orientation that is
 /// not upright on every frame (3GPP TS 26.114, clause 7.4.5, and what libwebrtc's receivers ask for).
 struct OutgoingSignals {
-    private var orientationID: UInt8 = 0, colorID: UInt8 = 0
+    private var orientationID: UInt8 = 0, colorID: UInt8 = 0, levelID: UInt8 = 0
     private var last = PictureSignal()
 
     /// Tells nothing.
@@ -18,6 +18,7 @@ struct OutgoingSignals {
     init(_ section: MediaSection) {
         orientationID = section.extensionID(RTPExtensionURI.videoOrientation) ?? 0
         colorID = section.extensionID(RTPExtensionURI.colorSpace) ?? 0
+        levelID = section.extensionID(RTPExtensionURI.audioLevel) ?? 0
     }
 
     /// The elements that a frame's last packet carries, each an id, a length and so many bytes.
@@ -33,6 +34,12 @@ struct OutgoingSignals {
             elements += [colorID, UInt8(element.count)] + element
         }
         return elements
+    }
+
+    /// The element that tells how loud a frame of sound is (RFC 6464): decibels below the loudest, 0 to 127.
+    func elements(level: UInt8?) -> [UInt8] {
+        guard let level, levelID != 0 else { return [] }
+        return [levelID, 1, min(level, 127) | (level < 127 ? 0x80 : 0)]
     }
 
     /// Writes such elements into a packet.

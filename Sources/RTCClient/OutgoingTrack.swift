@@ -40,14 +40,16 @@ final class OutgoingTrack {
 
     /// Cuts a frame, encrypts its packets and hands each to `emit` with room to write into.
     func send(
-        _ frame: EncodedFrame, _ signal: PictureSignal, sender: SRTPSender,
+        _ frame: EncodedFrame, _ signal: PictureSignal, level: UInt8?, sender: SRTPSender,
         write: ((UnsafeMutableRawBufferPointer) -> Int?) -> Void
     ) {
         guard isAccepted, frame.timescale > 0, frame.codec == track.codec else { return }
         let scaled = frame.pts.multipliedFullWidth(by: clockRate)
         let (ticks, _) = Int64(frame.timescale).dividingFullWidthClamped(scaled)
         let payloads = frame.payload.withBytes { packetizer.packetize($0) }
-        let told = track.codec.isVideo ? signals.elements(signal, isKeyframe: frame.isKeyframe) : []
+        let told =
+            track.codec.isVideo
+            ? signals.elements(signal, isKeyframe: frame.isKeyframe) : signals.elements(level: level)
         for (index, payload) in payloads.enumerated() {
             let sequence = next
             next += 1

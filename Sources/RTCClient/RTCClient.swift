@@ -77,12 +77,14 @@ public final class RTCClient: Sendable {
     ///   - track: the name of its track.
     ///   - layer: the name of its layer, where the track has some.
     ///   - signal: how a picture is to be turned and read; told where the other side has agreed to be told.
+    ///   - level: how loud a frame of sound is, in decibels below the loudest (RFC 6464); nil tells nothing.
     /// - Returns: false when the client can't take it; frames before `.connected` are dropped and counted.
     @discardableResult
     public func send(
-        _ frame: EncodedFrame, on track: String, layer: String = "", signal: PictureSignal = PictureSignal()
+        _ frame: EncodedFrame, on track: String, layer: String = "", signal: PictureSignal = PictureSignal(),
+        level: UInt8? = nil
     ) -> Bool {
-        loop.post(.send(track: track, layer: layer, frame: frame, signal: signal))
+        loop.post(.send(track: track, layer: layer, frame: frame, signal: signal, level: level))
     }
 
     /// Asks the SFU for a keyframe of a received track.

@@ -26,6 +26,8 @@ final class Producer {
     let layers: [Layer]
     var table: LayerTable
     unowned let session: Session
+    /// What it says, where it is a microphone whose packets tell their level.
+    let voice: Voice?
     var isAnnounced = false
     var consumers: [Consumer] = []
     private var lastLook: MonotonicTime?
@@ -48,6 +50,8 @@ final class Producer {
         ridExtension = section.extensionID(RTPExtensionURI.rid)
         repairedRidExtension = section.extensionID(RTPExtensionURI.repairedRid)
         extensions = ExtensionIDs(section)
+        voice =
+            track.source == .microphone && extensions.level != 0 ? Voice(participant: track.participant) : nil
         clockRate = media.clockRate
         cname = section.sources.first?.cname ?? ""
         let names = section.acceptedLayers

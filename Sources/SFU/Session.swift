@@ -36,6 +36,8 @@ final class Session {
     /// What SSRCs carried whose track has ended: browsers name a layer in its packets only until its first report, and go on
     /// with the same SSRC when the track is sent again.
     private var remembered: [(ssrc: UInt32, mid: String, layer: [UInt8], isRTX: Bool)] = []
+    /// Whether a subscriber gets every voice, and not only the loudest.
+    var hearsEverybody = false
     /// What a subscriber has said that it shows, by track; the whole of what is not named.
     var sizes: [String: LayerSize] = [:]
     var addresses: [NetworkAddress] = []
@@ -118,5 +120,12 @@ final class Session {
 final class Room {
     let id: String
     var sessions: [Session] = []
-    init(id: String) { self.id = id }
+    var voices: LoudestVoices
+    var dominant = DominantSpeaker()
+
+    /// - Parameter loudest: how many voices are sent to who does not hear everybody; 0 for all.
+    init(id: String, loudest: Int = 0) {
+        self.id = id
+        voices = LoudestVoices(limit: loudest)
+    }
 }

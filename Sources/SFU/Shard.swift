@@ -21,6 +21,8 @@ public struct ShardConfiguration: Sendable {
     public var connectTimeoutMs: Int64 = 30_000
     /// What a publisher is told that it may send, in bits per second: enough for 720p in three layers beside a shared screen.
     public var maximumPublisherBitrate = 6_000_000
+    /// How many voices of a room its speakers get: the loudest; 0 for all.
+    public var loudestSpeakers = 6
     /// The TCP connections on the same port (RFC 6544).
     public var streams = StreamOptions(listens: true)
     /// From how many equal datagrams to one peer on a run goes as one message; 0 for never.

@@ -21,7 +21,7 @@ extension ShardCore {
             guard rooms[id] != nil || rooms.count < configuration.maximumRooms else {
                 throw SFUError(.full, "This media server carries \(rooms.count) rooms and takes no more.")
             }
-            if rooms[id] == nil { rooms[id] = Room(id: id) }
+            if rooms[id] == nil { rooms[id] = Room(id: id, loudest: configuration.loudestSpeakers) }
             return .done
         case .closeRoom(let id):
             let room = try room(id)
@@ -39,9 +39,10 @@ extension ShardCore {
                 try publish(
                     self.room(room), participant: participant, id: session, offer: offer, sources: sources,
                     audiences: audiences, now: now))
-        case .subscribe(let room, let participant, let id):
+        case .subscribe(let room, let participant, let id, let hearsEverybody):
             let session = try makeSession(
                 self.room(room), participant: participant, id: id, isPublisher: false)
+            session.hearsEverybody = hearsEverybody
             for other in session.room.sessions where other.isPublisher {
                 subscribe(session, to: other.producers.filter(\.isAnnounced))
             }
@@ -56,6 +57,10 @@ extension ShardCore {
             let producer = try producer(id)
             guard producer.track.isMuted != muted else { return .done }
             producer.track.isMuted = muted
+            if let voice = producer.voice {
+                producer.session.room.voices.yield(voice)
+                voice.reset()
+            }
             for consumer in producer.consumers { consumer.forwarder.hold() }
             if !muted { requestKeyframe(producer, now: now) }
             onEvent(.muted(room: producer.session.room.id, track: producer.track))
@@ -224,6 +229,7 @@ extension ShardCore {
             track: track, audience: audience, section: section, media: media, rtx: codecs.count > 1 ? codecs[1] : nil,
             session: session)
         session.producers.append(producer)
+        if let voice = producer.voice { session.room.voices.add(voice) }
         if let first = section.sources.first, !producer.hasLayers {
             let layer = producer.layers[0]
             session.sources.append(.init(ssrc: first.ssrc, producer: producer, layer: layer, isRTX: false))
@@ -262,6 +268,7 @@ extension ShardCore {
     private func end(_ producer: Producer, now: MonotonicTime) {
         let session = producer.session
         session.forget(producer)
+        if let voice = producer.voice { session.room.voices.remove(voice) }
         for consumer in producer.consumers { detach(consumer) }
         producer.consumers = []
         if producer.isAnnounced { onEvent(.unpublished(room: session.room.id, track: producer.track)) }

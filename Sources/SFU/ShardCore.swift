@@ -173,7 +173,13 @@ final class ShardCore: PacketHandler {
         guard layer.store.insert(packet, entry) else { return drops.count(.replayed) }
         if entry.startsKeyframe { layer.wantsKeyframe = false }
         guard !producer.track.isMuted else { return drops.count(.muted) }
-        for consumer in producer.consumers where consumer.isAccepted { forward(entry, layer, to: consumer, now: now) }
+        if let voice = producer.voice {
+            forward(voice: voice, entry, layer, producer, packet, now: now)
+        } else {
+            for consumer in producer.consumers where consumer.isAccepted {
+                forward(entry, layer, to: consumer, now: now)
+            }
+        }
         send(session)
     }
 
@@ -187,7 +193,7 @@ final class ShardCore: PacketHandler {
     }
 
     @inline(__always)
-    private func forward(_ entry: PacketStore.Entry, _ layer: Layer, to consumer: Consumer, now: MonotonicTime) {
+    func forward(_ entry: PacketStore.Entry, _ layer: Layer, to consumer: Consumer, now: MonotonicTime) {
         guard consumer.session.isConnected else { return }
         guard consumer.session.hasConsent else { return drops.count(.noConsent) }
         switch consumer.forwarder.forward(entry, of: layer.index, consumer.producer.table, now: now) {
@@ -370,6 +376,7 @@ final class ShardCore: PacketHandler {
         nextTick = next
         let reports = lastReports.map { now.milliseconds(since: $0) >= 1000 } ?? true
         if reports { lastReports = now }
+        decideSpeakers(now: now)
         for session in Array(sessions.values) {
             session.transport.handleTimeout(now: now)
             if !session.formerUfrags.isEmpty { forgetNames(of: session, until: now) }

@@ -11,10 +11,16 @@ internal import Web
 protocol RoomListener: AnyObject, Sendable {
     /// The participants have changed.
     func participantsChanged(_ participants: [SpeakerView])
+    /// Somebody else has the floor; nil when nobody has it any more.
+    func speakerChanged(_ participant: String?)
     /// The own subscribing session must answer an offer.
     func offered(_ offer: String)
     /// The own sessions are gone: join again.
     func mustRejoin(_ reason: String)
+}
+
+extension RoomListener {
+    func speakerChanged(_ participant: String?) {}
 }
 
 /// A listener whose sessions another of the same person may take over.
@@ -89,6 +95,8 @@ actor SpeakerRooms {
     private var listeners: [String: [ObjectIdentifier: any RoomListener]] = [:]
     /// Who is heard in each event's program.
     private var stages: [String: Set<String>] = [:]
+    /// Who has the floor in each event's room.
+    private var dominant: [String: String] = [:]
     private var notifying: Set<String> = []
 
     init(registry: WorkerRegistry, logger: Logger) {
@@ -193,7 +201,8 @@ actor SpeakerRooms {
         rooms[event]?.hidden.insert(session)
         sessions[session] = Session(event: event, participant: Self.compositorID, listener: listener)
         let reply = try await send(
-            .subscribe(room: event, participant: Self.compositorID, session: session), event, opening: session)
+            .subscribe(room: event, participant: Self.compositorID, session: session, hearsEverybody: true), event,
+            opening: session)
         if case .offer(let offer?) = reply { listener.offered(offer) }
     }
 
@@ -263,6 +272,16 @@ actor SpeakerRooms {
     func listen(_ event: String, _ listener: any RoomListener) {
         listeners[event, default: [:]][ObjectIdentifier(listener)] = listener
         listener.participantsChanged(participants(event))
+        if let dominant = dominant[event] { listener.speakerChanged(dominant) }
+    }
+
+    /// Who has the floor.
+    func dominantSpeaker(_ event: String) -> String? { dominant[event] }
+
+    private func setDominant(_ participant: String?, _ event: String) {
+        guard dominant[event] != participant else { return }
+        dominant[event] = participant
+        for listener in listeners[event]?.values.map({ $0 }) ?? [] { listener.speakerChanged(participant) }
     }
 
     // MARK: - Coming back
@@ -410,6 +429,8 @@ actor SpeakerRooms {
         case .unpublished(let room, let track):
             rooms[room]?.members[track.participant]?.tracks[track.id] = nil
             changed(room)
+        case .speaking(let room, let participant):
+            if rooms[room] != nil { setDominant(participant, room) }
         case .offer(let session, let offer): offered(offer, to: session)
         case .left(_, _, let session, let reason):
             // One that left by itself is forgotten already.
@@ -438,6 +459,7 @@ actor SpeakerRooms {
         let watching = room.hidden.compactMap { sessions[$0]?.listener }
         for session in room.sessions { sessions[session] = nil }
         rooms[event] = nil
+        setDominant(nil, event)
         for listener in watching + (listeners[event]?.values.map { $0 } ?? []) { listener.mustRejoin(reason) }
     }
 
@@ -491,6 +513,7 @@ actor SpeakerRooms {
             member.connected.remove(session)
             member.tracks = member.tracks.filter { $0.value.session != session }
             rooms[known.event]?.members[known.participant] = member.sessions.isEmpty ? nil : member
+            if member.sessions.isEmpty, dominant[known.event] == known.participant { setDominant(nil, known.event) }
         }
         changed(known.event)
     }

@@ -33,6 +33,9 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
             /// The word with which another socket of this person takes this one's sessions over, and for how long it holds.
             let resume: String, resumeMs: Int64
         }
+        struct Speaker: Encodable {
+            let participant: String?
+        }
         struct Rejoin: Encodable {
             let reason: String
         }
@@ -42,6 +45,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
         var id: Int64?
         var hello: Hello?
         var participants: [SpeakerView]?
+        var speaker: Speaker?
         var offer: String?
         var rejoin: Rejoin?
         var answer: String?
@@ -146,6 +150,8 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     // MARK: - What the room says
 
     func participantsChanged(_ participants: [SpeakerView]) { send(Message(participants: participants)) }
+
+    func speakerChanged(_ participant: String?) { send(Message(speaker: .init(participant: participant))) }
 
     func offered(_ offer: String) { send(Message(offer: offer)) }
 

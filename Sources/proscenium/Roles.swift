@@ -67,6 +67,7 @@ extension Proscenium {
                 studio: try settings.studio(studio), token: token, place: settings.text("place"),
                 addresses: try settings.mediaAddresses())
             configuration.segmentRun = segmentRun
+            configuration.loudestSpeakers = settings.number("loudest-speakers")
             try await SFUServer.run(configuration, logger: Logger(label: "sfu"))
         }
     }

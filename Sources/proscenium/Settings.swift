@@ -39,6 +39,9 @@ struct Setting: Sendable {
             name: "media-bind-address", standard: "",
             reason: "what the media port is bound to; empty means bind-address, or :: where IPv6 is announced"),
         .init(
+            name: "loudest-speakers", standard: "6",
+            reason: "how many voices of a room its speakers get, the loudest, from 1 to 64; 0 for all"),
+        .init(
             name: "turn-server", standard: "turnserver",
             reason: "the program of coturn, by name or path; where there is none, or it is empty, none is started"),
         .init(name: "turn-port", standard: "3478", reason: "TURN by UDP and TCP"),
@@ -124,6 +127,9 @@ struct Settings: Sendable {
         guard let limit = Int(text("video-limit-megabytes")), (1...8000).contains(limit) else {
             throw ValidationError("video-limit-megabytes is a number from 1 to 8000.")
         }
+        guard let loudest = Int(text("loudest-speakers")), (0...64).contains(loudest) else {
+            throw ValidationError("loudest-speakers is a number from 0 to 64.")
+        }
         for name in ["preset", "program-preset"]
         where !["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"].contains(text(name)) {
             throw ValidationError("\(name) is ultrafast, superfast, veryfast, faster, fast or medium.")
@@ -185,6 +191,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: "Port of speakers' media, UDP and TCP.") var mediaPort: String?
     @Option(help: "IP addresses that speakers are told, separated by commas.") var mediaAddress: String?
     @Option(help: "IP address that the media port is bound to.") var mediaBindAddress: String?
+    @Option(help: "How many voices of a room its speakers get; 0 for all.") var loudestSpeakers: String?
     @Option(help: "Program of coturn.") var turnServer: String?
     @Option(help: "Port of TURN by UDP and TCP.") var turnPort: String?
     @Option(help: "Port of TURN by TLS.") var turnsPort: String?
@@ -213,7 +220,7 @@ struct SettingFlags: ParsableArguments {
             "https-port": httpsPort, "hls-port": hlsPort, "rtmps-port": rtmpsPort, "internal-port": internalPort,
             "media-port": mediaPort, "media-address": mediaAddress,
             "media-bind-address": mediaBindAddress,
-            "turn-server": turnServer,
+            "loudest-speakers": loudestSpeakers, "turn-server": turnServer,
             "turn-port": turnPort, "turns-port": turnsPort, "turn-urls": turnUrls, "turn-secret-file": turnSecretFile,
             "certificate-file": certificateFile, "key-file": keyFile, "preset": preset, "program-preset": programPreset,
             "place": place,

@@ -98,7 +98,8 @@ final class Harness: Sendable {
     }
 
     func subscriber(
-        _ participant: String, without codec: String? = nil, loss: LossModel = LossModel(seed: 0),
+        _ participant: String, without codec: String? = nil, hearsEverybody: Bool = false,
+        loss: LossModel = LossModel(seed: 0),
         reach: RTCClientReach = .any, from address: NetworkAddress = loopback,
         editing: (String) -> String = { $0 }
     ) async throws -> (RTCClient, ClientLog) {
@@ -107,7 +108,8 @@ final class Harness: Sendable {
             log.events.push($0)
         }
         subscribers.withLock { $0[session] = (client, codec) }
-        let reply = try await shard.send(.subscribe(room: "room", participant: participant, session: session))
+        let reply = try await shard.send(
+            .subscribe(room: "room", participant: participant, session: session, hearsEverybody: hearsEverybody))
         guard case .offer(let offer) = reply else { throw RTCTestError() }
         if let offer {
             let answer = editing(try await client.accept(offer: Self.strip(codec, offer)))

@@ -42,7 +42,9 @@ struct CompositorLinkTests {
         }
         let session = try #require(compositor.offers.first)
         #expect(
-            sfu.room.contains(.subscribe(room: "e", participant: "proscenium-compositor", session: session)))
+            sfu.room.contains(
+                .subscribe(
+                    room: "e", participant: "proscenium-compositor", session: session, hearsEverybody: true)))
         #expect(sfu.room.contains(.answer(session: session, answer: ConductorFixture.compositorAnswer)))
         #expect(await fixture.speakers.participants("e").isEmpty)
         // A later offer comes by itself.

@@ -32,6 +32,7 @@ window.proscenium = {
             mid, participant, source, id, trackId: track.id, lacks,
         }));
     },
+    get speaker() { return room?.speaker ?? null; },
     get joins() { return room?.joins ?? 0; },
     get resumes() { return room?.resumes ?? 0; },
     get restarts() { return room?.restarts ?? 0; },
@@ -253,7 +254,7 @@ function onChange() {
     }
     wanted.push({
         participant: mine, kind: "person", isMine: true, label: `${session.name} (you)`, picture: trackOf("camera"),
-        isDark: room.isMuted("camera"), isMuted: room.isMuted("microphone"), isMirrored: !test,
+        isDark: room.isMuted("camera"), isMuted: room.isMuted("microphone"), isMirrored: !test, hasFloor: room.speaker === mine,
     });
     if (screen) {
         wanted.push({
@@ -271,6 +272,7 @@ function onChange() {
         wanted.push({
             participant: id, kind: "person", isMine: false, isSilent, label: name || "Speaker", picture: shown("camera"), lacks: received("camera")?.lacks,
             audio: received("microphone"), isDark: isMuted("camera"), isMuted: isMuted("microphone"), isMirrored: false,
+            hasFloor: room.speaker === id,
         });
         if (tracks.some(({ source }) => source === "screen")) {
             wanted.push({

@@ -50,8 +50,9 @@ class Person {
         this.name.textContent = this.label;
         const words = { camera: "camera", microphone: "microphone", screen: "screen", screenAudio: "screen sound" };
         const sent = (person.tracks ?? []).map(({ source, muted }) => `${words[source] ?? source}${muted ? " (off)" : ""}`);
-        this.sends.textContent = [person.title, sent.join(", ") || "sends nothing"].filter(Boolean).join(" · ");
+        this.sends.textContent = [person.dominant ? "speaks" : "", person.title, sent.join(", ") || "sends nothing"].filter(Boolean).join(" · ");
         this.element.toggleAttribute("data-on-stage", Boolean(person.onStage));
+        this.element.toggleAttribute("data-dominant", Boolean(person.dominant));
         // Labels say what a button will do, and whom it is about.
         this.stage.textContent = person.onStage ? "Take off stage" : "Put on stage";
         this.stage.className = person.onStage ? "" : "primary";

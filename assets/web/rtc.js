@@ -63,7 +63,7 @@ export class Room {
         if (this.state === "joined" && this.#signalling) await this.#signalling.request({ layers });
     });
     state = "joining"; joins = 0; resumes = 0; restarts = 0;
-    me = null; participants = []; received = [];
+    me = null; participants = []; received = []; speaker = null;
     publishConnection = null; subscribeConnection = null;
     #relays = [];
 
@@ -278,6 +278,10 @@ export class Room {
     #receive(message) {
         if (message.participants) {
             this.participants = message.participants;
+            this.#handlers.onChange?.();
+        }
+        if (message.speaker) {
+            this.speaker = message.speaker.participant ?? null;
             this.#handlers.onChange?.();
         }
         const round = this.#round;

@@ -5,9 +5,12 @@ import { element } from "/assets/polls.js";
 
 const initialsOf = (name) => name.split(/\s+/).filter(Boolean).slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");
 
+/** How long a level counts. */
+const FRESH_MS = 1000;
+
 /** One tile; its stream holds what is seen and heard of one person, one screen or the program. */
 class Tile {
-    #stream = new MediaStream(); #receiver = null;
+    #stream = new MediaStream(); #receiver = null; #stamp; #heardAt = 0;
 
     constructor(participant, kind, isMine) {
         this.participant = participant;
@@ -25,7 +28,7 @@ class Tile {
     }
 
     /** Draws the tile anew; `audio` is a track with its receiver, where there is one; `isSilent` when it is heard elsewhere. */
-    update({ label, picture, lacks, audio, isMine, isSilent = false, isDark, isMuted, isMirrored, note = "" }, onBlocked) {
+    update({ label, picture, lacks, audio, isMine, isSilent = false, hasFloor = false, isDark, isMuted, isMirrored, note = "" }, onBlocked) {
         this.name.textContent = label;
         this.video.setAttribute("aria-label", label);
         this.initials.firstChild.textContent = initialsOf(label);
@@ -34,6 +37,7 @@ class Tile {
         this.note.textContent = lacks ? `This browser can't show ${lacks.toUpperCase()}` : note;
         this.note.hidden = !this.note.textContent;
         this.video.muted = isMine || isSilent;
+        this.element.toggleAttribute("data-dominant", hasFloor);
         this.element.toggleAttribute("data-mirror", isMirrored);
         this.element.toggleAttribute("data-dark", isDark || !picture);
         this.#receiver = this.kind === "program" ? null : audio?.receiver ?? null;
@@ -54,7 +58,11 @@ class Tile {
 
     /** Outlines who speaks, by the level that the last packets carried. */
     showLevel() {
-        const level = this.#receiver?.getSynchronizationSources?.()[0]?.audioLevel ?? 0;
+        const heard = this.#receiver?.getSynchronizationSources?.()[0];
+        // A voice that the studio leaves out for a while is not heard, whatever its last packet said.
+        if (heard?.rtpTimestamp !== this.#stamp) [this.#stamp, this.#heardAt] = [heard?.rtpTimestamp, performance.now()];
+        const isFresh = performance.now() - this.#heardAt < FRESH_MS;
+        const level = isFresh ? heard?.audioLevel ?? 0 : 0;
         this.element.toggleAttribute("data-speaking", level > 0.02 && this.badge.hidden);
     }
 }

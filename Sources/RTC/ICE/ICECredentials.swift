@@ -32,6 +32,8 @@ public enum DropReason: Int, Sendable, CaseIterable {
     case repeatLimit, notStored
     /// Nobody's loss: the subscriber gets another layer of the track, or does not show it.
     case otherLayer, notWanted
+    /// Nobody's loss either: a voice that is not among the loudest of its room.
+    case notLoudest
     /// Behind a TCP reader that is too slow, and for a TCP connection that has gone.
     case streamFull, streamGone
     /// For a peer that has given no sign of life for so long that nothing may be sent to it (RFC 7675).

@@ -22,6 +22,8 @@ public struct SFUConfiguration: Sendable {
     public var addresses: MediaAddresses
     /// From how many equal datagrams to one peer on a run goes as one message; 0 for never.
     public var segmentRun = 4
+    /// How many voices of a room its speakers get: the loudest; 0 for all.
+    public var loudestSpeakers = 6
 
     /// Creates a configuration.
     public init(
@@ -44,6 +46,7 @@ public enum SFUServer {
         for warning in addresses.warnings { logger.warning("\(warning)") }
         var settings = ShardConfiguration(bind: addresses.bind, announced: addresses.announced)
         settings.segmentRun = configuration.segmentRun
+        settings.loudestSpeakers = configuration.loudestSpeakers
         let shard = try Shard(settings) { link.report(.sfu($0)) }
         if shard.receiveBufferBytes < 5 << 20 {
             logger.warning(

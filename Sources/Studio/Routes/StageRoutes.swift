@@ -29,14 +29,17 @@ struct StageRoutes: Sendable {
     /// A participant as the studio sees them.
     struct ParticipantView: Encodable {
         let id: String, name: String?, title: String?, role: Role, onStage: Bool, muted: Bool, volume: Double
+        /// Whether they have the floor in the room.
+        let dominant: Bool
         let tracks: [SpeakerView.Track], connection: SpeakerView.Connection
 
-        init(_ person: SpeakerView, _ said: ParticipantSettings?, onStage: Bool) {
+        init(_ person: SpeakerView, _ said: ParticipantSettings?, onStage: Bool, dominant: String?) {
             id = person.id
             name = said?.name ?? person.name
             title = said?.title
             role = person.role
             self.onStage = onStage
+            self.dominant = person.id == dominant
             muted = said?.isMuted ?? false
             volume = said?.volume ?? 1
             tracks = person.tracks
@@ -49,7 +52,10 @@ struct StageRoutes: Sendable {
             let event = try context.requireEvent().id
             let people = await speakers.participants(event), settings = try await programs.settings(of: event)
             let stage = Set(try await programs.state(of: event).stage.map(\.participant))
-            let views = people.map { ParticipantView($0, settings[$0.id], onStage: stage.contains($0.id)) }
+            let dominant = await speakers.dominantSpeaker(event)
+            let views = people.map {
+                ParticipantView($0, settings[$0.id], onStage: stage.contains($0.id), dominant: dominant)
+            }
             return try .json(Page(items: views, next: nil))
         }
         book.add(.patch, "/v1/events/{event}/participants/{participant}", .permission(.controlProgram)) {
@@ -83,7 +89,9 @@ struct StageRoutes: Sendable {
         }
         let shown = await control.castChanged(event: event)
         let isOnStage = try await programs.state(of: event).stage.contains { $0.participant == id }
-        return try .json(Shown(ParticipantView(person, said, onStage: isOnStage), shown))
+        let dominant = await speakers.dominantSpeaker(event)
+        return try .json(
+            Shown(ParticipantView(person, said, onStage: isOnStage, dominant: dominant), shown))
     }
 
     private func put(_ request: Request, _ context: WebContext) async throws -> Response {

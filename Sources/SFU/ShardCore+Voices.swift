@@ -1,0 +1,57 @@
+// Sound on its way through the shard: who is heard, and who has the floor.
+
+import Control
+import Media
+import RTC
+
+extension ShardCore {
+    /// So many packets from before its loud one go out with a voice that is heard anew: words begin quietly.
+    static let leadIn: Int64 = 3
+    /// No older than this, in nanoseconds.
+    static let leadInAge: Int64 = 100_000_000
+
+    /// Forwards a packet of a voice to who hears everybody, and to the others while it is among the loudest.
+    @inline(__always)
+    func forward(
+        voice: Voice, _ entry: PacketStore.Entry, _ layer: Layer, _ producer: Producer,
+        _ packet: UnsafeRawBufferPointer, now: MonotonicTime
+    ) {
+        voice.open(entry.sequence)
+        var loudness: UInt8?
+        if let range = entry.header.range(ofExtension: producer.extensions.level, in: packet) {
+            loudness = 127 &- packet[range.lowerBound] & 127
+        }
+        let isHeard = producer.session.room.voices.admits(voice, loudness, now: now)
+        for consumer in producer.consumers where consumer.isAccepted {
+            guard isHeard || consumer.session.hearsEverybody else {
+                // What comes next for it begins anew, without a hole in its numbers.
+                if consumer.forwarder.current != nil { consumer.forwarder.hold() }
+                drops.count(.notLoudest)
+                continue
+            }
+            if consumer.forwarder.current == nil { leadIn(voice, entry, layer, consumer, now: now) }
+            forward(entry, layer, to: consumer, now: now)
+        }
+    }
+
+    private func leadIn(
+        _ voice: Voice, _ entry: PacketStore.Entry, _ layer: Layer, _ consumer: Consumer, now: MonotonicTime
+    ) {
+        let first = max(voice.opened ?? entry.sequence, entry.sequence - Self.leadIn)
+        guard first < entry.sequence else { return }
+        for sequence in first..<entry.sequence {
+            guard let stored = layer.store.entry(sequence), stored.payloadLength > 0,
+                entry.arrival - stored.arrival < Self.leadInAge
+            else { continue }
+            forward(stored, layer, to: consumer, now: now)
+        }
+    }
+
+    /// Decides who has the floor in each room, and tells when that is somebody else.
+    func decideSpeakers(now: MonotonicTime) {
+        for room in rooms.values where !room.voices.all.isEmpty || room.dominant.current != nil {
+            guard room.dominant.decide(among: room.voices.all, now: now) else { continue }
+            onEvent(.speaking(room: room.id, participant: room.dominant.current?.participant))
+        }
+    }
+}

@@ -1,0 +1,67 @@
+// One microphone in a room: how loud it is now, and what it said in the last second.
+
+import Media
+
+/// A microphone whose packets tell their level; confined to its shard's thread.
+final class Voice {
+    /// A pause between words does not make a voice quieter; after it loudness falls by 1 dB in so many milliseconds.
+    static let holdMs: Int64 = 500, fallMs: Int64 = 10
+    /// Nobody hears a voice below this.
+    static let audible: UInt8 = 40
+    /// Who has not been audible for so long makes a pause.
+    static let pauseMs: Int64 = 50
+
+    let participant: String
+    var activity = SpeechActivity()
+    /// Whether those who do not hear everybody hear it.
+    var isForwarded = false
+    /// Whether it has ever told its level: who does not is heard always.
+    private(set) var hasLevel = false
+    /// From which packet on it may be heard; what came while it was muted never is.
+    private(set) var opened: Int64?
+    private var peak = 0, peakAt: MonotonicTime?
+    /// When it was audible last, and whether that was the beginning of something.
+    private(set) var audibleAt: MonotonicTime?, isOnset = false
+
+    init(participant: String) { self.participant = participant }
+
+    /// Takes note of a packet's loudness, 0 to 127.
+    @inline(__always)
+    func note(_ loudness: UInt8, now: MonotonicTime) {
+        hasLevel = true
+        activity.note(loudness: loudness, now: now)
+        if loudness >= Self.audible {
+            isOnset = audibleAt.map { now.milliseconds(since: $0) > Self.holdMs } ?? true
+            audibleAt = now
+        }
+        guard Int(loudness) >= self.loudness(now) else { return }
+        peak = Int(loudness)
+        peakAt = now
+    }
+
+    /// How loud it is, as its last words were.
+    @inline(__always)
+    func loudness(_ now: MonotonicTime) -> Int {
+        guard let peakAt else { return 0 }
+        return max(0, peak - Int(max(0, now.milliseconds(since: peakAt) - Self.holdMs) / Self.fallMs))
+    }
+
+    /// Whether it says nothing just now.
+    @inline(__always)
+    func pauses(_ now: MonotonicTime) -> Bool {
+        audibleAt.map { now.milliseconds(since: $0) > Self.pauseMs } ?? true
+    }
+
+    /// Takes note that a packet may be heard.
+    @inline(__always)
+    func open(_ sequence: Int64) { if opened == nil { opened = sequence } }
+
+    /// Forgets what it said, as one that is muted.
+    func reset() {
+        opened = nil
+        activity.reset()
+        peak = 0
+        peakAt = nil
+        audibleAt = nil
+    }
+}
