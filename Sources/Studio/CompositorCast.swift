@@ -106,6 +106,7 @@ final class CastListener: RoomListener {
     init(_ changed: @escaping @Sendable () -> Void) { self.changed = changed }
 
     func participantsChanged(_ participants: [SpeakerView]) { changed() }
+    func roomChanged() { changed() }
     func offered(_ offer: String) {}
     func mustRejoin(_ reason: String) {}
 }

@@ -9,8 +9,14 @@ internal import Web
 
 /// Who is told what happens in a room.
 protocol RoomListener: AnyObject, Sendable {
-    /// The participants have changed.
+    /// Whether it is told of those too whom others do not see.
+    var seesHidden: Bool { get }
+    /// Who is there when it begins to listen.
     func participantsChanged(_ participants: [SpeakerView])
+    /// What is different since it was told last.
+    func participantsChanged(_ change: RosterChange)
+    /// Something is different, be it nothing that participants are told.
+    func roomChanged()
     /// Somebody else has the floor; nil when nobody has it any more.
     func speakerChanged(_ participant: String?)
     /// The own subscribing session must answer an offer.
@@ -20,6 +26,9 @@ protocol RoomListener: AnyObject, Sendable {
 }
 
 extension RoomListener {
+    var seesHidden: Bool { false }
+    func participantsChanged(_ change: RosterChange) {}
+    func roomChanged() {}
     func speakerChanged(_ participant: String?) {}
 }
 
@@ -42,6 +51,8 @@ struct SpeakerView: Encodable, Sendable, Hashable {
     let id: String, name: String?, role: Role, tracks: [Track], connection: Connection
     /// Whether the program's own sound has theirs; nobody's while no compositor runs.
     var onStage = false
+    /// True for those whom only producers see; missing for everybody else.
+    var hidden: Bool?
 
     /// The camera and the screen for which they have a track.
     var pictureSources: Set<TrackSource> { Set(tracks.map(\.source).filter(\.isVideo)) }
@@ -65,6 +76,8 @@ actor SpeakerRooms {
         var sessions: Set<String> = []
         var connected: Set<String> = []
         var tracks: [String: TrackInfo] = [:]
+        /// Who is hidden sees and hears, and sends nothing.
+        var isHidden: Bool { SpeakerRooms.isHidden(principal) }
     }
 
     private struct Room {
@@ -95,6 +108,10 @@ actor SpeakerRooms {
     private var listeners: [String: [ObjectIdentifier: any RoomListener]] = [:]
     /// Who is heard in each event's program.
     private var stages: [String: Set<String>] = [:]
+    /// What the listeners of each event's room were told last.
+    private var rosters: [String: Roster] = [:]
+    /// Who may come back into a room that is locked.
+    private var locks: [String: Set<String>] = [:]
     /// Who has the floor in each event's room.
     private var dominant: [String: String] = [:]
     private var notifying: Set<String> = []
@@ -116,6 +133,7 @@ actor SpeakerRooms {
         _ event: EventScope, _ caller: Principal, session known: String?, offer: String,
         sources: [String: TrackSource], listener: (any RoomListener)? = nil
     ) async throws -> (session: String, answer: String) {
+        guard !Self.isHidden(caller) else { throw Problem.forbidden("Who is hidden sends nothing.") }
         guard sources.values.allSatisfy(\.isOfPeople) else {
             throw Problem.invalid("A participant sends a camera, a screen, a microphone or a screen's sound.")
         }
@@ -271,8 +289,48 @@ actor SpeakerRooms {
     /// Adds a listener and tells it who is there.
     func listen(_ event: String, _ listener: any RoomListener) {
         listeners[event, default: [:]][ObjectIdentifier(listener)] = listener
-        listener.participantsChanged(participants(event))
+        // The list that the others have: what is new since then reaches everybody with the next change.
+        let roster = rosters[event] ?? Roster(participants(event, withHidden: true))
+        rosters[event] = roster
+        listener.participantsChanged(roster.all(withHidden: listener.seesHidden))
         if let dominant = dominant[event] { listener.speakerChanged(dominant) }
+    }
+
+    // MARK: - Who is let in
+
+    /// Whether somebody is in a room without being seen there.
+    static func isHidden(_ caller: Principal) -> Bool { caller.can.contains("hidden") }
+
+    /// Who may come back into a locked room; nil for one that is open.
+    func lock(of event: String) -> Set<String>? { locks[event] }
+
+    /// Locks a room, so that only those come in who are in it now, and producers; or opens it.
+    ///
+    /// - Returns: who may come back.
+    @discardableResult
+    func setLocked(_ event: String, _ isLocked: Bool) -> Set<String>? {
+        // Locked again it stays as it is: who was there is still let in, also when they are away for a moment.
+        if isLocked {
+            locks[event] = locks[event] ?? Set((rooms[event]?.members ?? [:]).keys)
+        } else {
+            locks[event] = nil
+        }
+        return locks[event]
+    }
+
+    /// Takes over the locks that an earlier Studio has left.
+    func restore(locks known: [String: Set<String>]) { locks.merge(known) { mine, _ in mine } }
+
+    /// Whether somebody may come in.
+    func letsIn(_ event: String, _ caller: Principal) -> Bool {
+        locks[event]?.contains(caller.id) ?? true || caller.role == .admin || caller.role == .producer
+    }
+
+    private func checkLock(_ event: String, _ caller: Principal) throws {
+        guard !letsIn(event, caller) else { return }
+        throw Problem(
+            .forbidden, "room-locked", "The room is locked",
+            detail: "The room is locked: ask the producer to let you in.")
     }
 
     /// Who has the floor.
@@ -358,12 +416,18 @@ actor SpeakerRooms {
     /// Removes a listener that has no sessions of its own.
     func unlisten(_ event: String, _ listener: any RoomListener) {
         listeners[event]?[ObjectIdentifier(listener)] = nil
-        if listeners[event]?.isEmpty == true { listeners[event] = nil }
+        if listeners[event]?.isEmpty == true {
+            listeners[event] = nil
+            rosters[event] = nil
+        }
     }
 
     /// The participants of an event, by id.
-    func participants(_ event: String) -> [SpeakerView] {
-        (rooms[event]?.members ?? [:]).sorted { $0.key < $1.key }.map { id, member in
+    ///
+    /// - Parameter withHidden: whether those are among them whom only producers see.
+    func participants(_ event: String, withHidden: Bool = false) -> [SpeakerView] {
+        let members = (rooms[event]?.members ?? [:]).filter { withHidden || !$0.value.isHidden }
+        return members.sorted { $0.key < $1.key }.map { id, member in
             let tracks = member.tracks.values.sorted { $0.id < $1.id }.map {
                 SpeakerView.Track(
                     id: $0.id, kind: $0.source.isVideo ? "video" : "audio", source: $0.source, codec: $0.codec,
@@ -372,7 +436,8 @@ actor SpeakerRooms {
             let state = member.connected.isEmpty ? "connecting" : "connected"
             return SpeakerView(
                 id: id, name: member.principal.name, role: member.principal.role, tracks: tracks,
-                connection: .init(state: state), onStage: stages[event]?.contains(id) == true)
+                connection: .init(state: state), onStage: stages[event]?.contains(id) == true,
+                hidden: member.isHidden ? true : nil)
         }
     }
 
@@ -407,6 +472,7 @@ actor SpeakerRooms {
     /// Ends an event's room.
     func close(_ event: String) async {
         stages[event] = nil
+        locks[event] = nil
         guard let room = rooms[event] else { return }
         drop(event, room, "the event was deleted")
         _ = try? await registry.send(.sfu(.closeRoom(room: event)), to: room.sfu)
@@ -485,7 +551,10 @@ actor SpeakerRooms {
         guard caller.id != Self.compositorID else {
             throw Problem.forbidden("The name \(Self.compositorID) is taken by the program itself.")
         }
+        try checkLock(event.id, caller)
         try await makeRoom(event.id, org: event.org)
+        // It may have been locked meanwhile.
+        try checkLock(event.id, caller)
         let count = rooms[event.id]?.members[caller.id]?.sessions.count ?? 0
         guard count < Self.sessionLimit else {
             throw Problem.tooMany("A participant has at most \(Self.sessionLimit) connections.", retryAfterMs: 5000)
@@ -532,7 +601,7 @@ actor SpeakerRooms {
         }
     }
 
-    /// Tells the listeners, at most four times a second.
+    /// Tells the listeners what has changed, at most four times a second.
     private func changed(_ event: String) {
         guard notifying.insert(event).inserted else { return }
         Task {
@@ -543,8 +612,12 @@ actor SpeakerRooms {
 
     private func notify(_ event: String) {
         notifying.remove(event)
-        let list = participants(event)
-        for listener in listeners[event]?.values.map({ $0 }) ?? [] { listener.participantsChanged(list) }
+        let change = rosters[event]?.change(to: participants(event, withHidden: true))
+        let all = change?.all.parts ?? [], visible = change?.visible.parts ?? []
+        for listener in listeners[event]?.values.map({ $0 }) ?? [] {
+            for part in listener.seesHidden ? all : visible { listener.participantsChanged(part) }
+            listener.roomChanged()
+        }
     }
 
     private static var unexpected: Problem {

@@ -45,6 +45,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
         var id: Int64?
         var hello: Hello?
         var participants: [SpeakerView]?
+        var changes: RosterChange?
         var speaker: Speaker?
         var offer: String?
         var rejoin: Rejoin?
@@ -117,7 +118,8 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
                     hello: .init(
                         participant: caller.id, name: caller.name, role: caller.role, resume: word,
                         resumeMs: ResumeTable.windowMs)))
-            await speakers.listen(event.id, self)
+            // Who is not let in learns no more than that, when they ask to come in.
+            if await speakers.letsIn(event.id, caller) { await speakers.listen(event.id, self) }
             for await text in requests { await answer(text) }
             connections.remove(jti: caller.claims.jti, id: registration)
             let left = state.withLock { $0.take() }
@@ -149,7 +151,11 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
 
     // MARK: - What the room says
 
+    var seesHidden: Bool { SpeakerRoutes.seesHidden(caller) }
+
     func participantsChanged(_ participants: [SpeakerView]) { send(Message(participants: participants)) }
+
+    func participantsChanged(_ change: RosterChange) { send(Message(changes: change)) }
 
     func speakerChanged(_ participant: String?) { send(Message(speaker: .init(participant: participant))) }
 

@@ -65,6 +65,8 @@ public struct StudioApplication {
             await timelines.deliver($0)
         }
         let speakers = SpeakerRooms(registry: registry, logger: logger)
+        let locks = RoomLocks(database: database)
+        await speakers.restore(locks: try await locks.all())
         let builtIn = try BuiltInLayouts(folder: configuration.layouts, logger: logger)
         let themes = ThemeFolder(folder: configuration.themes, logger: logger)
         let programs = ProgramStore(database: database, builtIn: builtIn, themes: themes)
@@ -118,6 +120,7 @@ public struct StudioApplication {
         ).add(to: book)
         MeterRoutes(events: events, control: control).add(to: book)
         StageRoutes(programs: programs, speakers: speakers, control: control).add(to: book)
+        RoomRoutes(speakers: speakers, locks: locks).add(to: book)
         RollRoutes(programs: programs, control: control).add(to: book)
         LayoutRoutes(programs: programs, control: control).add(to: book)
         PresetRoutes(programs: programs).add(to: book)

@@ -84,6 +84,14 @@ public enum StudioSchema {
                         id TEXT NOT NULL, take TEXT NOT NULL, at INTEGER NOT NULL);
                     """)
         }
+        migrator.registerMigration("studio-room-locks") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE roomLock (
+                        event TEXT PRIMARY KEY REFERENCES event (id) ON DELETE CASCADE, org TEXT NOT NULL,
+                        people TEXT NOT NULL);
+                    """)
+        }
         migrator.registerMigration("studio-videos") { database in
             try database.execute(sql: "ALTER TABLE asset ADD COLUMN durationMs INTEGER")
         }

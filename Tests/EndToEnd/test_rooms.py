@@ -6,7 +6,7 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from harness.browser import chromium, screenshot, wait_script
-from harness.speakers import Page
+from harness.speakers import Page, RoomSocket
 from harness.waiting import wait_until
 
 EVENT = "manners"
@@ -81,3 +81,81 @@ def test_the_floor_goes_to_and_fro_with_two_who_speak_in_turn(room, pair, artefa
     # Who falls silent keeps the floor; who leaves has it no more.
     speak(pair, None)
     assert pair["Anna"].value("window.proscenium.speaker") == pair["Ben"].participant
+
+
+def bearer(studio, invitation):
+    accepted = studio.api().post(f"/v1/invitations/{invitation['token']}/accept", {}, expect=(200, 201)).json()
+    return studio.api(accepted["token"])
+
+
+def test_who_is_hidden_gets_everything_and_is_seen_by_producers_only(studio, room, pair):
+    guest = bearer(studio, invite(room, name="Greta", can=["hidden"]))
+    with RoomSocket(guest, EVENT) as socket:
+        me = socket.receive(lambda message: "hello" in message)["hello"]["participant"]
+        offered = socket.ask({"publish": {"offer": "v=0"}})
+        assert offered["error"]["status"] == 403, offered
+        assert socket.ask({"subscribe": True})["ok"]
+        offer = socket.receive(lambda message: "offer" in message)["offer"]
+        for page in pair.values():
+            assert f"a=msid:{page.participant} camera." in offer, "she is offered what everybody sends"
+        listed = wait_until(lambda: people(room).get("Greta"), 10, lambda: f"{people(room)}")
+        assert listed["hidden"] is True and listed["id"] == me
+        for page in pair.values():
+            assert me not in page.value("window.proscenium.participants.map(({id}) => id)")
+        assert me not in [person["id"] for person in guest.get(f"/v1/events/{EVENT}/participants", expect=200).json()["items"]]
+        wait_until(lambda: room.get(f"/v1/events/{EVENT}/room", expect=200).json()["participants"] == 3, 10, "three are there")
+    # Nobody has heard that she is gone either.
+    wait_until(lambda: "Greta" not in people(room), 60, lambda: f"{people(room)}")
+
+
+def test_into_a_locked_room_comes_who_was_there_and_nobody_else(studio, room, pair, artefacts):
+    anna, ben = pair["Anna"], pair["Ben"]
+    path = f"/v1/events/{EVENT}/room"
+    assert room.patch(path, {"locked": True}, expect=200).json()["locked"] is True
+    late = bearer(studio, invite(room, name="Late"))
+    with RoomSocket(late, EVENT) as socket:
+        for body in ({"subscribe": True}, {"publish": {"offer": "v=0"}}):
+            error = socket.ask(body)["error"]
+            assert error["status"] == 403 and error["type"].endswith("room-locked"), error
+        assert not any("participants" in message for message in socket._passed), socket._passed
+    # Who was there reloads the page, and is in again as the same person.
+    who, before = ben.participant, people(room)
+    ben.driver.refresh()
+    wait_script(ben.driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
+    ben.driver.find_element(By.ID, "join").click()
+    wait_script(ben.driver, JOINED, 20, "Ben is in the room again")
+    assert ben.participant == who
+    assert set(people(room)) == set(before)
+    anna.wait_frames(who, 20)
+    # Somebody new is told why they stand outside, and comes in when the door is open.
+    ben.driver.find_element(By.ID, "leave").click()
+    ben.driver.get(f"{invite(room, name='Nora')['url']}?media=canvas")
+    wait_script(ben.driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
+    ben.driver.find_element(By.ID, "join").click()
+    wait_script(ben.driver, "window.proscenium.state === 'refused'", 15, "Nora is not let in")
+    assert "locked" in ben.driver.find_element(By.ID, "outside-text").text
+    screenshot(ben.driver, artefacts, "rooms-locked.png")
+    assert room.patch(path, {"locked": False}, expect=200).json()["locked"] is False
+    ben.driver.find_element(By.ID, "back").click()
+    wait_script(ben.driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
+    ben.driver.find_element(By.ID, "join").click()
+    wait_script(ben.driver, JOINED, 20, "Nora is in the room")
+
+
+def test_the_producers_page_shows_who_is_hidden_and_has_the_door(studio, room, pair, artefacts, tmp_path_factory):
+    guest = bearer(studio, invite(room, name="Greta", can=["hidden"]))
+    profile, log = tmp_path_factory.mktemp("petra"), artefacts / "chromedriver-rooms-petra.log"
+    with RoomSocket(guest, EVENT) as socket, chromium(profile, log, size=(1440, 900)) as page:
+        assert socket.ask({"subscribe": True})["ok"]
+        page.get(f"{studio.origin}/produce/{EVENT}#{studio.token('producer', EVENT, 'Petra')}")
+        rows = "[...document.querySelectorAll('#people > li')].map(({textContent}) => textContent)"
+        wait_script(page, f"{rows}.length === 3", 30, "three people in the list")
+        wait_script(page, f"{rows}.some((row) => row.includes('Greta') && row.includes('hidden'))", 5, "Greta is hidden")
+        shown = "document.querySelector('#locked').checkVisibility()"
+        for is_locked in (True, False):
+            page.find_element(By.ID, "lock").click()
+            wait_script(page, f"{shown} === {str(is_locked).lower()}", 10, "the door is as it was asked to be")
+            assert room.get(f"/v1/events/{EVENT}/room", expect=200).json()["locked"] is is_locked
+            if is_locked:
+                page.execute_script("document.querySelector('#lock').scrollIntoView({block: 'center'})")
+                screenshot(page, artefacts, "rooms-producer.png")

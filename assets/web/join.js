@@ -199,8 +199,13 @@ function enter() {
     show("room");
     beginSlides();
     room = new Room(session.event, { onState, onChange }, new URLSearchParams(location.search).get("codec") ?? "vp8");
-    room.start({ camera: trackOf("camera"), microphone: trackOf("microphone") });
+    const isHidden = hides();
+    for (const id of ["microphone", "camera", "screen"]) $(id).hidden = isHidden || $(id).hidden;
+    room.start(isHidden ? {} : { camera: trackOf("camera"), microphone: trackOf("microphone") });
 }
+
+/** Whether nobody sees that we are here: then we send nothing. */
+const hides = () => (session.can ?? []).includes("hidden");
 
 function trackOf(source) {
     if (source === "screen") return screen?.getVideoTracks()[0];
@@ -233,7 +238,7 @@ function onState(state, problem) {
     }[state];
     if (state === "joined") announce(room.joins > 1 ? "You are back in the room." : "You are in the room.");
     if (state === "rejoining") announce("The connection was lost. Joining again.");
-    if (state === "refused") leaveFor("refused", "You are not in the room any more", problem.message);
+    if (state === "refused") leaveFor("refused", room?.joins ? "You are not in the room any more" : "You can't come in", problem.message);
     if (state === "left") leaveFor("left", "You have left", "Your camera and your microphone are off.");
     if (room) onChange();
 }
@@ -252,7 +257,7 @@ function onChange() {
             audio: mix, isDark: false, isMuted: false, isMirrored: false, note: mix ? "You are on stage" : "",
         });
     }
-    wanted.push({
+    if (!hides()) wanted.push({
         participant: mine, kind: "person", isMine: true, label: `${session.name} (you)`, picture: trackOf("camera"),
         isDark: room.isMuted("camera"), isMuted: room.isMuted("microphone"), isMirrored: !test, hasFloor: room.speaker === mine,
     });

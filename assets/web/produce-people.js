@@ -50,9 +50,10 @@ class Person {
         this.name.textContent = this.label;
         const words = { camera: "camera", microphone: "microphone", screen: "screen", screenAudio: "screen sound" };
         const sent = (person.tracks ?? []).map(({ source, muted }) => `${words[source] ?? source}${muted ? " (off)" : ""}`);
-        this.sends.textContent = [person.dominant ? "speaks" : "", person.title, sent.join(", ") || "sends nothing"].filter(Boolean).join(" · ");
+        this.sends.textContent = [person.hidden ? "hidden" : "", person.dominant ? "speaks" : "", person.title, sent.join(", ") || "sends nothing"].filter(Boolean).join(" · ");
         this.element.toggleAttribute("data-on-stage", Boolean(person.onStage));
         this.element.toggleAttribute("data-dominant", Boolean(person.dominant));
+        for (const button of [this.stage, this.mute, this.lower]) button.hidden = Boolean(person.hidden);
         // Labels say what a button will do, and whom it is about.
         this.stage.textContent = person.onStage ? "Take off stage" : "Put on stage";
         this.stage.className = person.onStage ? "" : "primary";
@@ -79,7 +80,23 @@ export async function refreshPeople() {
         rows.get(person.id).draw(person);
     }
     $("nobody").hidden = items.length > 0;
+    drawLock(await request("GET", `${base}/room`));
 }
+
+// The door
+
+let isLocked = false;
+
+function drawLock({ locked }) {
+    isLocked = locked;
+    $("lock").textContent = locked ? "Let people in" : "Lock the room";
+    $("locked").hidden = !locked;
+}
+
+$("lock").onclick = () => attempt($("lock-error"), async () => {
+    drawLock(await request("PATCH", `${base}/room`, { locked: !isLocked }));
+    announce(isLocked ? "The room is locked." : "The room is open.");
+}, $("lock"));
 
 // Links for those to come
 
@@ -88,11 +105,13 @@ const invite = new Form({
     rows: [
         [{ name: "name", id: "invite-name", label: "Name", attributes: { maxlength: 100, placeholder: "Who has none chooses one" } }],
         [{ name: "slides", label: "May turn the slides", kind: "check" }],
+        [{ name: "hidden", label: "Hidden: sees and hears, is not seen", kind: "check" }],
     ],
     onsubmit: async (values) => {
         const body = { role: "speaker" };
         if (values.name) body.name = values.name;
-        if (values.slides) body.can = ["slides"];
+        const can = ["slides", "hidden"].filter((word) => values[word]);
+        if (can.length) body.can = can;
         const { url } = await request("POST", `${base}/invitations`, body);
         const isDone = invite.resetAfter(values);
         link.value = url;

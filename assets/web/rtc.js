@@ -280,6 +280,13 @@ export class Room {
             this.participants = message.participants;
             this.#handlers.onChange?.();
         }
+        if (message.changes) {
+            const known = new Map(this.participants.map((person) => [person.id, person]));
+            for (const id of message.changes.left) known.delete(id);
+            for (const person of message.changes.participants) known.set(person.id, person);
+            this.participants = [...known.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+            this.#handlers.onChange?.();
+        }
         if (message.speaker) {
             this.speaker = message.speaker.participant ?? null;
             this.#handlers.onChange?.();

@@ -127,8 +127,8 @@ struct InvitationRoutes: Sendable {
         }
         try Self.check(name: body.name)
         let can = body.can ?? (body.role == .viewer ? ["watch"] : [])
-        guard can.allSatisfy({ ["slides", "watch"].contains($0) }) else {
-            throw Problem.invalid("can holds slides or watch.", pointer: "/can")
+        guard can.allSatisfy({ ["slides", "watch", "hidden"].contains($0) }) else {
+            throw Problem.invalid("can holds slides, watch or hidden.", pointer: "/can")
         }
         let token = RandomToken.secret()
         let invitation = Invitation(

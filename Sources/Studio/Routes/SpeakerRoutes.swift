@@ -74,6 +74,9 @@ struct SpeakerRoutes: Sendable {
         }
     }
 
+    /// Whether somebody is told of participants whom others do not see.
+    static func seesHidden(_ caller: Principal) -> Bool { caller.role == .admin || caller.role == .producer }
+
     /// The entrance of the pages' signalling.
     static func socket(
         speakers: SpeakerRooms, connections: OpenConnections, tickets: TicketOffice, authenticator: Authenticator,

@@ -31,6 +31,8 @@ struct StageRoutes: Sendable {
         let id: String, name: String?, title: String?, role: Role, onStage: Bool, muted: Bool, volume: Double
         /// Whether they have the floor in the room.
         let dominant: Bool
+        /// True for whom only producers see.
+        let hidden: Bool?
         let tracks: [SpeakerView.Track], connection: SpeakerView.Connection
 
         init(_ person: SpeakerView, _ said: ParticipantSettings?, onStage: Bool, dominant: String?) {
@@ -40,6 +42,7 @@ struct StageRoutes: Sendable {
             role = person.role
             self.onStage = onStage
             self.dominant = person.id == dominant
+            hidden = person.hidden
             muted = said?.isMuted ?? false
             volume = said?.volume ?? 1
             tracks = person.tracks
@@ -50,7 +53,9 @@ struct StageRoutes: Sendable {
     func add(to book: RouteBook) {
         book.add(.get, "/v1/events/{event}/participants", .permission(.seeBackstage)) { _, context in
             let event = try context.requireEvent().id
-            let people = await speakers.participants(event), settings = try await programs.settings(of: event)
+            let seesHidden = SpeakerRoutes.seesHidden(try context.requirePrincipal())
+            let people = await speakers.participants(event, withHidden: seesHidden)
+            let settings = try await programs.settings(of: event)
             let stage = Set(try await programs.state(of: event).stage.map(\.participant))
             let dominant = await speakers.dominantSpeaker(event)
             let views = people.map {
