@@ -113,6 +113,8 @@ public enum SFUCommand: Sendable, Codable, Hashable {
     case restart(session: String)
     /// → `.statistics`.
     case statistics
+    /// How the connections of a room are: of everybody in short, or of one participant with their tracks; → `.connections`.
+    case connections(room: String, participant: String?)
 }
 
 /// The answer to a command.
@@ -121,6 +123,7 @@ public enum SFUReply: Sendable, Codable, Hashable {
     case answer(String)
     case offer(String?)
     case statistics(SFUStatistics)
+    case connections([ConnectionReport])
 }
 
 /// Why a command was refused.
@@ -184,6 +187,8 @@ public struct SFUStatistics: Sendable, Codable, Hashable {
     public var streams = 0
     /// TCP connections that were taken, and that were refused or closed because nobody here knew them or they were damaged.
     public var streamsAccepted: UInt64 = 0, streamsRefused: UInt64 = 0
+    /// Forwarded packets by how long they were in the shard, one number for each bucket, and all of those times, in nanoseconds.
+    public var latencyCounts: [UInt64] = [], latencyNanoseconds: UInt64 = 0
     /// Drops by reason.
     public var drops: [String: UInt64] = [:]
 

@@ -22,11 +22,15 @@ public protocol PacketHandler: AnyObject, SendableMetatype {
     func accepts(stream: NetworkAddress) -> Bool
     /// Is told that a TCP connection has ended by itself.
     func lost(stream: NetworkAddress, now: MonotonicTime)
+    /// Is told that what it queued while it took a batch of packets has been handed to the kernel.
+    func flushed()
     /// Is told, last of all, that the loop ends, with the messages that nobody answered.
     func stop(_ unread: [Message])
 }
 
 extension PacketHandler {
+    /// Nothing is to be done who does not count.
+    public func flushed() {}
     /// Nobody is known who carries no TCP.
     public func accepts(stream: NetworkAddress) -> Bool { false }
     /// Nothing is to be done who carries no TCP.
@@ -137,6 +141,7 @@ public final class PacketLoop<Message: Sendable>: Sendable {
                         let now = SystemClock.monotonic()
                         let read = socket.receive { handler.receive($0, from: $1, now: now) }
                         socket.flush()
+                        handler.flushed()
                         if read < UDPSocket.batch { break }
                     }
                 } else if let streams, descriptor == streams.listener {
@@ -148,6 +153,7 @@ public final class PacketLoop<Message: Sendable>: Sendable {
                         descriptor, take: { handler.receive($0, from: $1, now: now) },
                         accepts: { handler.accepts(stream: $0) })
                     socket.flush()
+                    handler.flushed()
                 }
             }
             if let streams {

@@ -28,7 +28,9 @@ final class Consumer {
     var extensions = ExtensionIDs()
     var mid: [UInt8] = []
     var packets: UInt32 = 0, bytes: UInt32 = 0
-    var roundTripMs: Int64 = 100
+    /// The round trip that repeats reckon with, and the last that was measured.
+    var roundTripMs: Int64 = 100, measuredRoundTripMs: Int64?
+    var measured = Measured()
     var forwarder: LayerForwarder
     // Sequence numbers begin below 2^15, so that the rollover counter is 0 for both sides (RFC 3711 section 3.3.1).
     private var nextRTX = Int64(SecureRandom.u32() & 0x7FFF)
@@ -50,6 +52,7 @@ final class Consumer {
         sent.note(packet)
         packets &+= 1
         bytes &+= UInt32(truncatingIfNeeded: packet.entry.payloadLength)
+        measured.bytes &+= UInt64(packet.entry.payloadLength)
     }
 
     /// Finds what a NACK asks for; counts the repeat.

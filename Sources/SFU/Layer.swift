@@ -20,6 +20,7 @@ final class Layer {
     var lastPacket: MonotonicTime?
     var lastKeyframeRequest: MonotonicTime?
     var wantsKeyframe = false
+    var measured = Measured()
 
     init(name: String, index: Int, isVideo: Bool, clockRate: Int) {
         self.name = Array(name.utf8)

@@ -75,6 +75,7 @@ extension ShardCore {
             try restart(subscriber: try session(id), now: now)
             return .done
         case .statistics: return .statistics(statistics())
+        case .connections(let id, let participant): return .connections(connections(try room(id), of: participant))
         }
     }
 
@@ -92,6 +93,8 @@ extension ShardCore {
         }
         result.sendDropped = socket.statistics.sendDropped
         result.drops = drops.nonZero
+        result.latencyCounts = latency.counts
+        result.latencyNanoseconds = latency.nanoseconds
         addStreams(to: &result)
         return result
     }

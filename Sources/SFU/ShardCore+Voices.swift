@@ -22,14 +22,18 @@ extension ShardCore {
             loudness = 127 &- packet[range.lowerBound] & 127
         }
         let isHeard = producer.session.room.voices.admits(voice, loudness, now: now)
-        for consumer in producer.consumers where consumer.isAccepted {
-            guard isHeard || consumer.session.hearsEverybody else {
+        for consumer in producer.consumers {
+            guard isHeard || consumer.session.hearsEverybody || !consumer.isAccepted else {
                 // What comes next for it begins anew, without a hole in its numbers.
                 if consumer.forwarder.current != nil { consumer.forwarder.hold() }
                 drops.count(.notLoudest)
                 continue
             }
-            if consumer.forwarder.current == nil { leadIn(voice, entry, layer, consumer, now: now) }
+            if consumer.forwarder.current == nil, consumer.isAccepted, consumer.session.isConnected,
+                consumer.session.hasConsent
+            {
+                leadIn(voice, entry, layer, consumer, now: now)
+            }
             forward(entry, layer, to: consumer, now: now)
         }
     }
@@ -43,7 +47,9 @@ extension ShardCore {
             guard let stored = layer.store.entry(sequence), stored.payloadLength > 0,
                 entry.arrival - stored.arrival < Self.leadInAge
             else { continue }
-            forward(stored, layer, to: consumer, now: now)
+            // What went out before is refused, and what did not has been counted then.
+            let result = consumer.forwarder.forward(stored, of: layer.index, consumer.producer.table, now: now)
+            if case .success(let out) = result { forward(stored, layer, to: consumer, as: out) }
         }
     }
 

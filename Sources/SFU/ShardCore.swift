@@ -25,6 +25,8 @@ final class ShardCore: PacketHandler {
     var byUfrag: [String: Session] = [:], byAddress: [NetworkAddress: Session] = [:]
     var drops = DropCounters()
     var counters = SFUStatistics()
+    /// How long packets are here; counted when their batch has left.
+    var latency = ForwardingLatency(), receivedAt: MonotonicTime?, toldForwarded: UInt64 = 0
     private let wallNanoseconds: Int64, startedAt: MonotonicTime
     private var nextTick: MonotonicTime?, lastReports: MonotonicTime?
 
@@ -46,6 +48,7 @@ final class ShardCore: PacketHandler {
 
     func receive(_ datagram: UnsafeMutableRawBufferPointer, from source: NetworkAddress, now: MonotonicTime) {
         counters.packetsIn &+= 1
+        receivedAt = now
         let view = UnsafeRawBufferPointer(datagram)
         guard let session = session(for: view, from: source) else { return }
         switch session.transport.receive(datagram, from: source, now: now) {
@@ -54,6 +57,7 @@ final class ShardCore: PacketHandler {
             guard session.isPublisher else { return drops.count(.unknownSource) }
             media(session, UnsafeRawBufferPointer(rebasing: view[..<length]), header, now: now)
         case .rtcp(let packets):
+            if packets.isEmpty { drops.count(.unknownRTCP) }
             for packet in packets { control(session, packet, now: now) }
             send(session)
         case .dropped(let reason):
@@ -91,6 +95,8 @@ final class ShardCore: PacketHandler {
     /// Sends what a session's transport has queued.
     func send(_ session: Session) {
         for (target, bytes) in session.transport.takeOutgoing() { socket.send(bytes, to: target) }
+        let unsent = session.transport.takeUnsent()
+        if unsent > 0 { drops.count(.queueFull, unsent) }
     }
 
     /// Follows a transport's state after STUN or DTLS.
@@ -154,6 +160,7 @@ final class ShardCore: PacketHandler {
         entry.arrival = now.nanoseconds
         if producer.isVideo, !header.marker { entry.padding = EqualSizes.padding(of: length, behind: offset) }
         layer.lastPacket = now
+        layer.measured.bytes &+= UInt64(length)
         producer.table.note(layer.index, sequence: entry.sequence)
         if !source.isRTX {
             layer.statistics.note(sequence: entry.sequence, timestamp: header.timestamp, now: now)
@@ -173,12 +180,12 @@ final class ShardCore: PacketHandler {
         guard layer.store.insert(packet, entry) else { return drops.count(.replayed) }
         if entry.startsKeyframe { layer.wantsKeyframe = false }
         guard !producer.track.isMuted else { return drops.count(.muted) }
-        if let voice = producer.voice {
+        if producer.consumers.isEmpty {
+            drops.count(.noSubscriber)
+        } else if let voice = producer.voice {
             forward(voice: voice, entry, layer, producer, packet, now: now)
         } else {
-            for consumer in producer.consumers where consumer.isAccepted {
-                forward(entry, layer, to: consumer, now: now)
-            }
+            for consumer in producer.consumers { forward(entry, layer, to: consumer, now: now) }
         }
         send(session)
     }
@@ -194,7 +201,8 @@ final class ShardCore: PacketHandler {
 
     @inline(__always)
     func forward(_ entry: PacketStore.Entry, _ layer: Layer, to consumer: Consumer, now: MonotonicTime) {
-        guard consumer.session.isConnected else { return }
+        guard consumer.isAccepted else { return drops.count(consumer.lacksCodec ? .lacksCodec : .unanswered) }
+        guard consumer.session.isConnected else { return drops.count(.notConnected) }
         guard consumer.session.hasConsent else { return drops.count(.noConsent) }
         switch consumer.forwarder.forward(entry, of: layer.index, consumer.producer.table, now: now) {
         case .failure(let drop): drops.count(drop.reason)
@@ -205,7 +213,7 @@ final class ShardCore: PacketHandler {
     }
 
     @inline(__always)
-    private func forward(
+    func forward(
         _ entry: PacketStore.Entry, _ layer: Layer, to consumer: Consumer, as out: LayerForwarder.Outgoing
     ) {
         let packet = Consumer.Packet(
@@ -225,8 +233,10 @@ final class ShardCore: PacketHandler {
                 consumer.forwarder.skip(sequence, of: layer.index)
                 continue
             }
-            let result = consumer.forwarder.forward(entry, of: layer.index, consumer.producer.table, now: now)
-            if case .success(let out) = result { forward(entry, layer, to: consumer, as: out) }
+            switch consumer.forwarder.forward(entry, of: layer.index, consumer.producer.table, now: now) {
+            case .failure(let drop): drops.count(drop.reason)
+            case .success(let out): forward(entry, layer, to: consumer, as: out)
+            }
         }
     }
 
@@ -299,6 +309,7 @@ final class ShardCore: PacketHandler {
                 layer.index, reportNanoseconds: theirs, timestamp: report.rtpTimestamp)
         case .receiverReport(let report):
             noteLoss(session, report, now: now)
+            note(report, of: session)
             for block in report.blocks {
                 guard let consumer = session.consumers.first(where: { $0.ssrc == block.ssrc }),
                     block.lastSenderReport != 0
@@ -308,12 +319,17 @@ final class ShardCore: PacketHandler {
                 let middle = NTPTime.middle(NTPTime.from(unixNanoseconds: unixNanoseconds(now)))
                 let trip = middle &- block.lastSenderReport &- block.delaySinceLastSenderReport
                 // A trip of more than 10 s is a broken report.
-                if trip < 10 << 16 { consumer.roundTripMs = max(10, (Int64(trip) * 1000) >> 16) }
+                if trip < 10 << 16 {
+                    let milliseconds = (Int64(trip) * 1000) >> 16
+                    consumer.roundTripMs = max(10, milliseconds)
+                    consumer.measuredRoundTripMs = milliseconds
+                }
             }
         case .nack(let nack):
             guard let consumer = session.consumers.first(where: { $0.ssrc == nack.media && $0.isAccepted }) else {
                 return
             }
+            consumer.measured.nacks &+= UInt64(nack.lost.count)
             for number in nack.lost { resend(number, to: consumer, now: now) }
         case .pictureLoss(let loss): keyframe(session, loss.media, now: now)
         case .fullIntraRequest(let request):
@@ -327,14 +343,15 @@ final class ShardCore: PacketHandler {
         case .failure(let drop): drops.count(drop.reason)
         case .success(let found):
             // Without RTX the same bytes go out again: header, payload and nonce are the same, so the ciphertext is too.
-            if write(found, to: consumer, asRTX: consumer.usesRTX) {
-                counters.packetsRetransmitted &+= 1
-            }
+            guard write(found, to: consumer, asRTX: consumer.usesRTX) else { return drops.count(.sendBufferFull) }
+            counters.packetsRetransmitted &+= 1
+            consumer.measured.retransmissions &+= 1
         }
     }
 
     private func keyframe(_ session: Session, _ ssrc: UInt32, now: MonotonicTime) {
         guard let consumer = session.consumers.first(where: { $0.ssrc == ssrc }) else { return }
+        consumer.measured.keyframeRequests &+= 1
         requestKeyframe(for: consumer, now: now)
     }
 
@@ -361,6 +378,7 @@ final class ShardCore: PacketHandler {
     func requestKeyframe(_ producer: Producer, _ layer: Layer, now: MonotonicTime) {
         guard producer.requestKeyframe(layer, now: now) else { return }
         counters.keyframeRequests &+= 1
+        layer.measured.keyframeRequests &+= 1
         send(producer.session)
     }
 
@@ -389,6 +407,7 @@ final class ShardCore: PacketHandler {
             }
             settle(session, now: now)
             guard session.isConnected, sessions[session.id] != nil else { continue }
+            if reports { measure(session, now: now) }
             if session.isPublisher { tickPublisher(session, reports: reports, now: now) }
             if !session.isPublisher, reports { report(session, now: now) }
             send(session)
@@ -399,8 +418,10 @@ final class ShardCore: PacketHandler {
     private func tickPublisher(_ session: Session, reports: Bool, now: MonotonicTime) {
         var packets: [RTCPPacket] = []
         if reports {
-            let blocks = session.producers.flatMap(\.layers).compactMap { layer in
-                layer.ssrc.flatMap { layer.statistics.report(ssrc: $0, now: now) }
+            let blocks = session.producers.flatMap(\.layers).compactMap { layer -> RTCPReportBlock? in
+                let block = layer.ssrc.flatMap { layer.statistics.report(ssrc: $0, now: now) }
+                layer.measured.fractionLost = block?.fractionLost ?? 0
+                return block
             }
             packets.append(.receiverReport(.init(ssrc: Session.reporterSSRC, blocks: blocks)))
             let video = session.producers.filter(\.isVideo).flatMap(\.layers).compactMap(\.ssrc)
@@ -418,6 +439,7 @@ final class ShardCore: PacketHandler {
                 if layer.wantsKeyframe { requestKeyframe(producer, layer, now: now) }
                 guard let ssrc = layer.ssrc, producer.rtxPayloadType != nil || producer.isVideo else { continue }
                 let lost = layer.nack.due(now: now, roundTripMs: 60)
+                layer.measured.nacks &+= UInt64(lost.count)
                 if !lost.isEmpty { packets.append(.nack(.init(sender: Session.reporterSSRC, media: ssrc, lost: lost))) }
             }
         }

@@ -112,6 +112,8 @@ actor SpeakerRooms {
     private var rosters: [String: Roster] = [:]
     /// Who may come back into a room that is locked.
     private var locks: [String: Set<String>] = [:]
+    /// What the connections of each event's room were like when it was asked last.
+    private var figures: [String: ConnectionFigures] = [:]
     /// Who has the floor in each event's room.
     private var dominant: [String: String] = [:]
     private var notifying: Set<String> = []
@@ -294,6 +296,33 @@ actor SpeakerRooms {
         rosters[event] = roster
         listener.participantsChanged(roster.all(withHidden: listener.seesHidden))
         if let dominant = dominant[event] { listener.speakerChanged(dominant) }
+    }
+
+    // MARK: - How connections are
+
+    /// A participant's connections, with their tracks.
+    ///
+    /// - Throws: `Problem` 404 for who is not there, 503 when the SFU does not answer.
+    func connections(of participant: String, event: String) async throws -> [ConnectionReport] {
+        _ = try principal(of: participant, event: event)
+        guard
+            case .connections(let reports) = try await send(
+                .connections(room: event, participant: participant), event)
+        else { throw Self.unexpected }
+        return reports
+    }
+
+    /// In short how everybody's connections are, asked for once a second at most; empty where the SFU does not say.
+    func connectionFigures(_ event: String) async -> [String: ConnectionFigures.Person] {
+        let now = SystemClock.monotonic()
+        if let known = figures[event], known.isFresh(now) { return known.people }
+        // Who asks meanwhile gets what was known.
+        figures[event] = ConnectionFigures(people: figures[event]?.people ?? [:], at: now)
+        guard case .connections(let reports)? = try? await send(.connections(room: event, participant: nil), event)
+        else { return [:] }
+        let fresh = ConnectionFigures(reports, at: now)
+        if rooms[event] != nil { figures[event] = fresh }
+        return fresh.people
     }
 
     // MARK: - Who is let in
@@ -525,6 +554,7 @@ actor SpeakerRooms {
         let watching = room.hidden.compactMap { sessions[$0]?.listener }
         for session in room.sessions { sessions[session] = nil }
         rooms[event] = nil
+        figures[event] = nil
         setDominant(nil, event)
         for listener in watching + (listeners[event]?.values.map { $0 } ?? []) { listener.mustRejoin(reason) }
     }

@@ -120,6 +120,7 @@ public struct StudioApplication {
         ).add(to: book)
         MeterRoutes(events: events, control: control).add(to: book)
         StageRoutes(programs: programs, speakers: speakers, control: control).add(to: book)
+        ConnectionRoutes(speakers: speakers).add(to: book)
         RoomRoutes(speakers: speakers, locks: locks).add(to: book)
         RollRoutes(programs: programs, control: control).add(to: book)
         LayoutRoutes(programs: programs, control: control).add(to: book)

@@ -1,5 +1,6 @@
 """A room's manners: who has the floor, who is let in, who is seen."""
 
+import re
 from contextlib import ExitStack
 
 import pytest
@@ -81,6 +82,33 @@ def test_the_floor_goes_to_and_fro_with_two_who_speak_in_turn(room, pair, artefa
     # Who falls silent keeps the floor; who leaves has it no more.
     speak(pair, None)
     assert pair["Anna"].value("window.proscenium.speaker") == pair["Ben"].participant
+
+
+def test_a_producer_sees_how_a_connection_is(studio, room, pair):
+    anna = pair["Anna"]
+    path = f"/v1/events/{EVENT}/participants/{anna.participant}/connection"
+
+    def reports():
+        found = {entry["direction"]: entry for entry in room.get(path, expect=200).json()["items"]}
+        up, down = found.get("publishes"), found.get("receives")
+        return found if up and down and up["bitrateIn"] > 50_000 and down["bitrateOut"] > 50_000 and "rttMs" in down else None
+
+    found = wait_until(reports, 20, lambda: room.get(path).text)
+    print(found)
+    for report in found.values():
+        assert report["state"] == "connected" and report["protection"] == "SRTP_AEAD_AES_128_GCM"
+        assert report["path"]["transport"] == "udp" and 0 <= report["loss"] < 0.5
+    assert {track["participant"] for track in found["publishes"]["tracks"]} == {anna.participant}
+    camera = next(track for track in found["receives"]["tracks"] if track["id"].startswith("camera."))
+    assert camera["participant"] == pair["Ben"].participant and camera["flowing"] and camera["layer"] >= 0
+    sent = next(track for track in found["publishes"]["tracks"] if track["id"].startswith("camera."))
+    assert any(layer["active"] and layer["width"] * layer["height"] > 0 for layer in sent["layers"]), sent
+    listed = people(room)["Anna"]["connection"]
+    assert listed["state"] == "connected" and listed["bitrate"] > 0 and listed["rttMs"] >= 0 and listed["loss"] < 0.5
+    text = studio.metrics()
+    buckets = dict(re.findall(r'proscenium_sfu_forwarding_latency_seconds_bucket{le="([^"]+)"[^}]*} (\S+)', text))
+    assert len(buckets) == 12 and float(buckets["+Inf"]) > 100, buckets
+    assert float(buckets["0.05"]) >= 0.9 * float(buckets["+Inf"]), buckets
 
 
 def bearer(studio, invitation):

@@ -243,6 +243,7 @@ struct ConductorFixture: Sendable {
             switch command {
             case .subscribe: return .sfu(.offer(offers ? Self.sfuOffer : nil))
             case .publish: return .sfu(.answer("v=0"))
+            case .connections: return .sfu(.connections([]))
             default: return .sfu(.done)
             }
         }

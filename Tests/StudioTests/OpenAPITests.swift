@@ -106,7 +106,7 @@ struct OpenAPITests {
             try await walk.music(admin)
             await fixture.join("launch", "speaker-1", name: "Ada")
             walk.parameters["participant"] = "speaker-1"
-            for name in ["changeRoom", "getRoom"] { try await walk.call(name, admin) }
+            for name in ["changeRoom", "getRoom", "getConnections"] { try await walk.call(name, admin) }
             for name in ["changeParticipant", "putOnStage", "takeOffStage"] { try await walk.call(name, admin) }
             try await fixture.startProgram("launch")
             for name in ["getProgramStill", "getPreviewStill", "readProgram", "readSound"] {
@@ -131,7 +131,7 @@ struct OpenAPITests {
             #expect(
                 Set(walk.refused) == [
                     "startEvent", "stopEvent", "startPlayback", "revealPoll", "acceptInvitation", "publishMedia",
-                    "trickleMedia", "stopMedia", "openSignalling",
+                    "trickleMedia", "stopMedia", "openSignalling", "getConnections",
                 ])
         }
     }

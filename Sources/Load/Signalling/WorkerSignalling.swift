@@ -53,7 +53,7 @@ final class WorkerSignalling: LoadSignalling, WebSocketHandler {
         let session = "session-\(seat.number)"
         state.withLock { $0.subscribers[session] = answer }
         let command = SFUCommand.subscribe(
-            room: "load-\(seat.room)", participant: "peer-\(seat.number)", session: session)
+            room: "load-\(seat.room)", participant: "peer-\(seat.number)", session: session, hearsEverybody: true)
         guard case .offer(let offer) = try await send(command) else { throw Self.unexpected }
         if let offer { _ = try await send(.answer(session: session, answer: try await answer(offer))) }
     }

@@ -32,6 +32,14 @@ public enum DropReason: Int, Sendable, CaseIterable {
     case repeatLimit, notStored
     /// Nobody's loss: the subscriber gets another layer of the track, or does not show it.
     case otherLayer, notWanted
+    /// Nobody is there who could get it.
+    case noSubscriber
+    /// For a subscriber who has not answered yet that it takes the track, who can't decode it, and whose connection is not up yet.
+    case unanswered, lacksCodec, notConnected
+    /// Reports, STUN and DTLS to a peer for whom too many wait to be sent.
+    case queueFull
+    /// RTCP of which nothing is understood.
+    case unknownRTCP
     /// Nobody's loss either: a voice that is not among the loudest of its room.
     case notLoudest
     /// Behind a TCP reader that is too slow, and for a TCP connection that has gone.
@@ -53,6 +61,12 @@ public struct DropCounters: Sendable {
     /// Counts one drop.
     @inline(__always)
     public mutating func count(_ reason: DropReason) { counts[reason.rawValue] &+= 1 }
+
+    /// Counts several drops.
+    @inline(__always)
+    public mutating func count(_ reason: DropReason, _ number: Int) {
+        counts[reason.rawValue] &+= UInt64(clamping: number)
+    }
 
     /// How often a reason was counted.
     public subscript(_ reason: DropReason) -> UInt64 { counts[reason.rawValue] }

@@ -47,11 +47,15 @@ public final class PeerTransport {
     private var dtls: DTLSEndpoint?
     private var hasStartedDTLS = false
     private var outgoing: [(NetworkAddress, [UInt8])] = []
+    /// What did not fit into the queue since it was asked last.
+    private var unsent = 0
     private var lastDTLSSource: NetworkAddress?
     private var absentSince: MonotonicTime?
     private var early: [(source: NetworkAddress, bytes: [UInt8])] = []
     /// A ClientHello with post-quantum keys has two or three datagrams.
     private static let maximumEarly = 4
+    /// More than a turn of the loop ever makes.
+    private static let maximumOutgoing = 256
 
     /// Creates a transport that knows nothing of its peer.
     ///
@@ -254,7 +258,7 @@ public final class PeerTransport {
     public func send(_ packets: [RTCPPacket]) {
         guard let sender, let selected, !packets.isEmpty else { return }
         let bytes = sender.protectRTCP(RTCPPacket.write(packets))
-        if !bytes.isEmpty, outgoing.count < 256 { outgoing.append((selected, bytes)) }
+        if !bytes.isEmpty { queue(bytes, to: selected) }
     }
 
     /// Ends the association; the peer is told.
@@ -264,6 +268,21 @@ public final class PeerTransport {
         drain()
         state = .closed
         closeReason = reason
+    }
+
+    private func queue(_ bytes: [UInt8], to target: NetworkAddress) {
+        guard outgoing.count < Self.maximumOutgoing else {
+            unsent += 1
+            return
+        }
+        outgoing.append((target, bytes))
+    }
+
+    /// Takes the number of datagrams that did not fit into the queue.
+    @inline(__always)
+    public func takeUnsent() -> Int {
+        defer { unsent = 0 }
+        return unsent
     }
 
     /// Takes the datagrams that wait to be sent.
@@ -282,7 +301,7 @@ public final class PeerTransport {
             var reply: [UInt8]?
             result = server.receive(bytes, message, from: source, now: now, reply: &reply)
             agent = .server(server)
-            if let reply, outgoing.count < 256 { outgoing.append((source, reply)) }
+            if let reply { queue(reply, to: source) }
         case .client(var client):
             agent = .waiting
             result = client.receive(bytes, message, from: source, now: now)

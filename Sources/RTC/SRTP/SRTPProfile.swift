@@ -5,6 +5,10 @@ public enum SRTPProfile: Int, Sendable {
     case aes128CMHMACSHA1 = 0x0001
     case aeadAES128GCM = 0x0007
 
+    /// What it is called (RFC 5764 section 4.1.2, RFC 7714 section 14.2).
+    public var name: String {
+        self == .aeadAES128GCM ? "SRTP_AEAD_AES_128_GCM" : "SRTP_AES128_CM_HMAC_SHA1_80"
+    }
     /// Bytes of the master key.
     public var keyLength: Int { 16 }
     /// Bytes of the master salt.

@@ -125,6 +125,11 @@ private final class ShardCounters: Sendable {
                 "proscenium_sfu_tcp_accepted_total": Double(counted.streamsAccepted),
                 "proscenium_sfu_tcp_refused_total": Double(counted.streamsRefused),
             ]
+            values.merge(
+                ForwardingLatency.series(
+                    counted.latencyCounts, nanoseconds: counted.latencyNanoseconds,
+                    name: "proscenium_sfu_forwarding_latency")
+            ) { $1 }
             for (reason, count) in counted.drops {
                 values["proscenium_sfu_dropped_\(reason.map { $0.isLetter ? String($0) : "_" }.joined())_total"] =
                     Double(count)

@@ -33,9 +33,16 @@ struct StageRoutes: Sendable {
         let dominant: Bool
         /// True for whom only producers see.
         let hidden: Bool?
-        let tracks: [SpeakerView.Track], connection: SpeakerView.Connection
+        let tracks: [SpeakerView.Track], connection: Connection
 
-        init(_ person: SpeakerView, _ said: ParticipantSettings?, onStage: Bool, dominant: String?) {
+        struct Connection: Encodable {
+            let state: String, rttMs: Int64?, loss: Double?, bitrate: Int?
+        }
+
+        init(
+            _ person: SpeakerView, _ said: ParticipantSettings?, onStage: Bool, dominant: String?,
+            _ figures: ConnectionFigures.Person?
+        ) {
             id = person.id
             name = said?.name ?? person.name
             title = said?.title
@@ -46,7 +53,9 @@ struct StageRoutes: Sendable {
             muted = said?.isMuted ?? false
             volume = said?.volume ?? 1
             tracks = person.tracks
-            connection = person.connection
+            connection = Connection(
+                state: person.connection.state, rttMs: figures?.roundTripMs, loss: figures?.loss,
+                bitrate: figures?.bitrate)
         }
     }
 
@@ -57,9 +66,9 @@ struct StageRoutes: Sendable {
             let people = await speakers.participants(event, withHidden: seesHidden)
             let settings = try await programs.settings(of: event)
             let stage = Set(try await programs.state(of: event).stage.map(\.participant))
-            let dominant = await speakers.dominantSpeaker(event)
+            let dominant = await speakers.dominantSpeaker(event), figures = await speakers.connectionFigures(event)
             let views = people.map {
-                ParticipantView($0, settings[$0.id], onStage: stage.contains($0.id), dominant: dominant)
+                ParticipantView($0, settings[$0.id], onStage: stage.contains($0.id), dominant: dominant, figures[$0.id])
             }
             return try .json(Page(items: views, next: nil))
         }
@@ -94,9 +103,9 @@ struct StageRoutes: Sendable {
         }
         let shown = await control.castChanged(event: event)
         let isOnStage = try await programs.state(of: event).stage.contains { $0.participant == id }
-        let dominant = await speakers.dominantSpeaker(event)
+        let dominant = await speakers.dominantSpeaker(event), figures = await speakers.connectionFigures(event)
         return try .json(
-            Shown(ParticipantView(person, said, onStage: isOnStage, dominant: dominant), shown))
+            Shown(ParticipantView(person, said, onStage: isOnStage, dominant: dominant, figures[id]), shown))
     }
 
     private func put(_ request: Request, _ context: WebContext) async throws -> Response {
