@@ -32,6 +32,8 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
             let participant: String, name: String?, role: Role
             /// The word with which another socket of this person takes this one's sessions over, and for how long it holds.
             let resume: String, resumeMs: Int64
+            /// How this browser has to go about sending.
+            let quirks: BrowserQuirks
         }
         struct Speaker: Encodable {
             let participant: String?
@@ -69,6 +71,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     private let speakers: SpeakerRooms
     private let event: EventScope
     private let caller: Principal
+    private let browser: Browser
     private let connections: OpenConnections
     private let lifetimeSeconds: Int64
     private let refuseRevoked: @Sendable () async throws -> Void
@@ -78,7 +81,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     private let continuation: AsyncStream<String>.Continuation
 
     init(
-        speakers: SpeakerRooms, event: EventScope, caller: Principal, connections: OpenConnections,
+        speakers: SpeakerRooms, event: EventScope, caller: Principal, browser: Browser, connections: OpenConnections,
         lifetimeSeconds: Int64, refuseRevoked: @escaping @Sendable () async throws -> Void
     ) {
         self.lifetimeSeconds = lifetimeSeconds
@@ -86,6 +89,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
         self.speakers = speakers
         self.event = event
         self.caller = caller
+        self.browser = browser
         self.connections = connections
         (requests, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(64))
     }
@@ -117,7 +121,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
                 Message(
                     hello: .init(
                         participant: caller.id, name: caller.name, role: caller.role, resume: word,
-                        resumeMs: ResumeTable.windowMs)))
+                        resumeMs: ResumeTable.windowMs, quirks: browser.quirks)))
             // Who is not let in learns no more than that, when they ask to come in.
             if await speakers.letsIn(event.id, caller) { await speakers.listen(event.id, self) }
             for await text in requests { await answer(text) }

@@ -13,6 +13,12 @@ from harness.waiting import wait_until
 EVENT = "manners"
 JOINED = "window.proscenium.state === 'joined'"
 
+SAFARI = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.3 Safari/605.1.15"
+)
+# How many layers a browser sends of which picture, where the table has nothing else to say.
+STEPS = [{"layers": 3, "pixels": 518_400}, {"layers": 2, "pixels": 129_600}]
+
 # A voice in place of the test picture's beeps: a tone that a test turns on and off.
 VOICE = """
 const done = arguments[0];
@@ -119,7 +125,9 @@ def bearer(studio, invitation):
 def test_who_is_hidden_gets_everything_and_is_seen_by_producers_only(studio, room, pair):
     guest = bearer(studio, invite(room, name="Greta", can=["hidden"]))
     with RoomSocket(guest, EVENT) as socket:
-        me = socket.receive(lambda message: "hello" in message)["hello"]["participant"]
+        hello = socket.receive(lambda message: "hello" in message)["hello"]
+        me = hello["participant"]
+        assert hello["quirks"] == {"avoids": [], "layers": STEPS, "reusesSections": True}, hello
         offered = socket.ask({"publish": {"offer": "v=0"}})
         assert offered["error"]["status"] == 403, offered
         assert socket.ask({"subscribe": True})["ok"]
@@ -187,3 +195,25 @@ def test_the_producers_page_shows_who_is_hidden_and_has_the_door(studio, room, p
             if is_locked:
                 page.execute_script("document.querySelector('#lock').scrollIntoView({block: 'center'})")
                 screenshot(page, artefacts, "rooms-producer.png")
+
+
+def test_a_page_goes_by_the_table_of_its_browser(pair):
+    anna, other = pair["Anna"], pair["Ben"]
+    anna.driver.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": SAFARI})
+    anna.driver.refresh()
+    wait_script(anna.driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
+    anna.driver.find_element(By.ID, "join").click()
+    wait_script(anna.driver, JOINED, 20, "Anna is in the room again")
+    other.wait_frames(anna.participant, 20)
+    # Two layers of a small picture are not sent there, and a section that rested is not used again.
+    sender = "window.proscenium.publishConnection.getSenders().find(({track}) => track?.kind === 'video')"
+    assert anna.value(f"{sender}.getParameters().encodings.length") == 1
+    for _ in range(2):
+        anna.driver.find_element(By.ID, "screen").click()
+        other.wait_source(anna.participant, "screen", 10)
+        other.wait_frames(anna.participant, 15, source="screen")
+        anna.driver.find_element(By.ID, "screen").click()
+        other.wait_source(anna.participant, "screen", 10, is_there=False)
+    directions = anna.value("window.proscenium.publishConnection.getTransceivers().map(({currentDirection}) => currentDirection)")
+    assert "inactive" not in directions and directions.count("sendonly") == 2, directions
+    other.wait_frames(anna.participant, 10)

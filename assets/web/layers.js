@@ -11,16 +11,15 @@ const TELL_MS = 250;
 const LARGEST = 16_384;
 
 /**
- * The encodings of a picture that is sent with a codec.
+ * The encodings of a picture that is sent with a codec; `steps` says of which picture this browser sends how many layers.
  *
- * libwebrtc sends only the first encodings of a small picture (`LimitSimulcastLayerCount`), which would leave out its full
- * size: so a smaller one is offered fewer, and the last is always the whole. VP9 has layers of its own, and a shared screen is
- * only ever shown whole.
+ * A smaller one is offered fewer, and the last is always the whole. VP9 has layers of its own, and a shared screen is only ever
+ * shown whole.
  */
-export function encodingsOf(source, track, codec) {
+export function encodingsOf(source, track, codec, steps) {
     if (source === "screen") return [{ maxBitrate: SCREEN_BITRATE, maxFramerate: 30 }];
     const { width = 0, height = 0 } = track.getSettings();
-    const count = codec === "vp9" ? 1 : width * height >= 960 * 540 ? 3 : width * height >= 480 * 270 ? 2 : 1;
+    const count = codec === "vp9" ? 1 : steps.find(({ pixels }) => width * height >= pixels)?.layers ?? 1;
     const layers = LAYERS.slice(-count).map((layer) => ({ ...layer, maxFramerate: 30 }));
     return count === 1 ? layers.map(({ rid, ...layer }) => layer) : layers;
 }

@@ -122,6 +122,9 @@ export class Room {
         this.#setState("left");
     }
 
+    /** How this browser has to go about sending, by the studio's table. */
+    get #quirks() { return { avoids: [], layers: [], reusesSections: true, ...this.me?.quirks }; }
+
     #setState(state, problem) {
         this.state = state;
         this.#handlers.onState?.(state, problem);
@@ -324,6 +327,11 @@ export class Room {
     async #place(connection) {
         for (const [source, transceiver] of this.#transceivers) {
             if (this.#sent.has(source)) continue;
+            if (!this.#quirks.reusesSections) {
+                transceiver.stop();
+                this.#transceivers.delete(source);
+                continue;
+            }
             transceiver.direction = "inactive";
             await transceiver.sender.replaceTrack(null);
         }
@@ -335,12 +343,13 @@ export class Room {
                 continue;
             }
             const isVideo = track.kind === "video";
+            const codec = this.#quirks.avoids.includes(this.#codec) ? "vp8" : this.#codec;
             if (isVideo) track.contentHint = source === "screen" ? "detail" : "motion";
             const transceiver = connection.addTransceiver(track, {
                 direction: "sendonly", streams: [new MediaStream([track])],
-                sendEncodings: isVideo ? encodingsOf(source, track, this.#codec) : undefined,
+                sendEncodings: isVideo ? encodingsOf(source, track, codec, this.#quirks.layers) : undefined,
             });
-            if (isVideo) prefer(transceiver, this.#codec);
+            if (isVideo) prefer(transceiver, codec);
             this.#transceivers.set(source, transceiver);
         }
     }

@@ -91,7 +91,8 @@ struct SpeakerRoutes: Sendable {
             }
             try Authorization.check(.publishMedia, caller, in: event)
             return SpeakerSocket(
-                speakers: speakers, event: event, caller: caller, connections: connections,
+                speakers: speakers, event: event, caller: caller,
+                browser: Browser(userAgent: request.headers[.userAgent] ?? ""), connections: connections,
                 lifetimeSeconds: max(0, caller.claims.exp - nowSeconds())
             ) { try await authenticator.refuseRevoked(caller.claims) }
         }
