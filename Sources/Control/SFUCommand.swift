@@ -8,6 +8,18 @@ public enum TrackSource: String, Sendable, Codable, Hashable, CaseIterable {
     /// What the compositor sends back: the program's picture, and its sound for one listener without their own voice.
     case program, programMix
 
+    /// What people call it.
+    public var title: String {
+        switch self {
+        case .camera: "camera"
+        case .screen: "screen"
+        case .microphone: "microphone"
+        case .screenAudio: "screen's sound"
+        case .program: "program"
+        case .programMix: "program's sound"
+        }
+    }
+
     /// Whether it is a picture.
     public var isVideo: Bool { self == .camera || self == .screen || self == .program }
     /// Whether people send it; the rest is the program's, and nobody else's.
@@ -91,10 +103,11 @@ public enum SFUCommand: Sendable, Codable, Hashable {
     case closeRooms
     /// Takes a publisher's offer, or its next one on the same session; → `.answer`. `sources` names what sections carry by
     /// mid; where it does not, the track part of `a=msid` or the order decides. `audiences` says by mid who gets what, where
-    /// that is not everybody; another one than before ends and begins subscriptions.
+    /// that is not everybody; another one than before ends and begins subscriptions. `allowed` is what this participant may
+    /// send, nil for everything; an offer of anything else is refused whole.
     case publish(
         room: String, participant: String, session: String, offer: String, sources: [String: TrackSource],
-        audiences: [String: TrackAudience] = [:])
+        audiences: [String: TrackAudience] = [:], allowed: Set<TrackSource>? = nil)
     /// Opens a session that gets the tracks of all other participants that are for it; → `.offer`, nil while there are none.
     /// Of the voices it gets the loudest, unless it hears everybody.
     case subscribe(room: String, participant: String, session: String, hearsEverybody: Bool = false)
@@ -129,7 +142,7 @@ public enum SFUReply: Sendable, Codable, Hashable {
 /// Why a command was refused.
 public struct SFUError: Error, Sendable, Codable, Hashable, CustomStringConvertible {
     /// The kind of refusal, for the status code of HTTP.
-    public enum Code: String, Sendable, Codable { case badRequest, notFound, conflict, full, stopped }
+    public enum Code: String, Sendable, Codable { case badRequest, forbidden, notFound, conflict, full, stopped }
     /// The kind of refusal.
     public var code: Code
     /// One sentence for the one who sent the command.

@@ -34,11 +34,11 @@ extension ShardCore {
             }
             rooms.removeAll()
             return .done
-        case .publish(let room, let participant, let session, let offer, let sources, let audiences):
+        case .publish(let room, let participant, let session, let offer, let sources, let audiences, let allowed):
             return .answer(
                 try publish(
                     self.room(room), participant: participant, id: session, offer: offer, sources: sources,
-                    audiences: audiences, now: now))
+                    audiences: audiences, allowed: allowed, now: now))
         case .subscribe(let room, let participant, let id, let hearsEverybody):
             let session = try makeSession(
                 self.room(room), participant: participant, id: id, isPublisher: false)
@@ -154,7 +154,7 @@ extension ShardCore {
 
     private func publish(
         _ room: Room, participant: String, id: String, offer text: String, sources: [String: TrackSource],
-        audiences: [String: TrackAudience], now: MonotonicTime
+        audiences: [String: TrackAudience], allowed: Set<TrackSource>?, now: MonotonicTime
     ) throws(SFUError) -> String {
         let offer: SessionDescription, remote: RemoteTransport
         do throws(SDPError) {
@@ -176,6 +176,7 @@ extension ShardCore {
         if let known = sessions[id], !known.isPublisher || known.participant != participant || known.room !== room {
             throw SFUError(.conflict, "The session \(id) is somebody else's.")
         }
+        if let allowed { try Self.check(sending, sources, allowed) }
         let session: Session
         if let known = sessions[id] {
             session = known
@@ -206,7 +207,11 @@ extension ShardCore {
             if let known = session.producers.first(where: { $0.mid == section.mid }) {
                 change(known, to: audience)
             } else {
-                addProducer(section, source: source(of: section, session, sources), audience: audience, to: session)
+                let isVideo = section.kind == .video
+                let isFirst = !session.producers.contains { $0.isVideo == isVideo }
+                addProducer(
+                    section, source: Self.source(of: section, isFirst: isFirst, sources), audience: audience,
+                    to: session)
             }
         }
         if !session.hasRemote {
@@ -242,15 +247,29 @@ extension ShardCore {
         }
     }
 
-    private func source(of section: MediaSection, _ session: Session, _ named: [String: TrackSource]) -> TrackSource {
+    /// What a section carries: what it is said to, else what it calls itself, else what comes first and second of its kind.
+    private static func source(of section: MediaSection, isFirst: Bool, _ named: [String: TrackSource]) -> TrackSource {
         let isVideo = section.kind == .video
         if let source = named[section.mid], source.isVideo == isVideo { return source }
         // What a description calls itself is no proof that it is the program: only a command says that.
         if let source = TrackSource(rawValue: section.track), source.isVideo == isVideo, source.isOfPeople {
             return source
         }
-        let hasFirst = session.producers.contains { $0.isVideo == isVideo }
-        return isVideo ? (hasFirst ? .screen : .camera) : (hasFirst ? .screenAudio : .microphone)
+        return isVideo ? (isFirst ? .camera : .screen) : (isFirst ? .microphone : .screenAudio)
+    }
+
+    /// Refuses an offer that sends what its participant may not send.
+    private static func check(
+        _ sending: [MediaSection], _ named: [String: TrackSource], _ allowed: Set<TrackSource>
+    ) throws(SFUError) {
+        var seen: Set<Bool> = []
+        for section in sending {
+            let isFirst = seen.insert(section.kind == .video).inserted
+            let source = source(of: section, isFirst: isFirst, named)
+            guard allowed.contains(source) else {
+                throw SFUError(.forbidden, "Your invitation does not let you send your \(source.title).")
+            }
+        }
     }
 
     /// Tells everybody of tracks whose transport is up.

@@ -141,7 +141,9 @@ actor SpeakerRooms {
         }
         let session = try await open(event, caller, known, listener)
         let reply = try await send(
-            .publish(room: event.id, participant: caller.id, session: session, offer: offer, sources: sources),
+            .publish(
+                room: event.id, participant: caller.id, session: session, offer: offer, sources: sources,
+                allowed: Self.allowed(caller)),
             event.id,
             opening: known == nil ? session : nil)
         guard case .answer(let answer) = reply else { throw Self.unexpected }
@@ -326,6 +328,17 @@ actor SpeakerRooms {
     }
 
     // MARK: - Who is let in
+
+    /// What somebody may send, as their token's `can` says; nil for everything.
+    static func allowed(_ caller: Principal) -> Set<TrackSource>? {
+        let words = Set(caller.can).intersection(sendingWords.keys)
+        return words.isEmpty ? nil : Set(words.flatMap { sendingWords[$0] ?? [] })
+    }
+
+    /// The words of `can` that say what may be sent: with one of them nothing else may.
+    static let sendingWords: [String: [TrackSource]] = [
+        "camera": [.camera], "microphone": [.microphone], "screen": [.screen, .screenAudio],
+    ]
 
     /// Whether somebody is in a room without being seen there.
     static func isHidden(_ caller: Principal) -> Bool { caller.can.contains("hidden") }
@@ -657,6 +670,7 @@ actor SpeakerRooms {
     private static func problem(_ error: SFUError) -> Problem {
         switch error.code {
         case .badRequest: .invalid(error.detail)
+        case .forbidden: .forbidden(error.detail)
         case .notFound: .notFound(error.detail)
         case .conflict: .conflict("conflict", error.detail)
         case .full, .stopped: .overloaded(error.detail, retryAfterMs: 2000)

@@ -48,7 +48,8 @@ extension Proscenium.Load {
         @Option(help: "The loopback port on which an SFU worker is waited for.") var controlPort = 9443
         @Option(help: "The number of Janus's first room.") var room = 1000
         @Option(help: "How many rooms.") var rooms = 1
-        @Option(help: "Publishers in each room.") var publishers = 2
+        @Option(help: "Publishers in each room; an installation lets no more voices be heard than loudest-speakers.")
+        var publishers = 2
         @Option(help: "Subscribers in each room.") var subscribers = 6
         @Option(help: "How long everything flows before it is measured, in seconds.") var settle = 2
         @Option(help: "The server's process, whose CPU time and memory are read.") var pid: Int32?

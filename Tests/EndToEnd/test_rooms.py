@@ -7,7 +7,7 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from harness.browser import chromium, screenshot, wait_script
-from harness.speakers import Page, RoomSocket
+from harness.speakers import Page, RoomSocket, WhipSpeaker
 from harness.waiting import wait_until
 
 EVENT = "manners"
@@ -217,3 +217,22 @@ def test_a_page_goes_by_the_table_of_its_browser(pair):
     directions = anna.value("window.proscenium.publishConnection.getTransceivers().map(({currentDirection}) => currentDirection)")
     assert "inactive" not in directions and directions.count("sendonly") == 2, directions
     other.wait_frames(anna.participant, 10)
+
+
+def test_an_invitation_to_speak_without_a_picture(studio, room, pair):
+    anna, ben = pair["Anna"].driver, pair["Ben"]
+    ben.driver.find_element(By.ID, "leave").click()
+    ben.driver.get(f"{invite(room, name='Vera Voice', can=['microphone'])['url']}?media=canvas")
+    wait_script(ben.driver, "document.querySelector('#join').checkVisibility() && !document.querySelector('#join').disabled", 15, "the entrance")
+    ben.driver.find_element(By.ID, "join").click()
+    wait_script(ben.driver, JOINED, 20, "Vera is in the room")
+    vera = ben.participant
+    sends = f"window.proscenium.participants.find(({{id}}) => id === '{vera}')?.tracks.map(({{source}}) => source).join()"
+    wait_script(anna, f"{sends} === 'microphone'", 10, "she sends her voice and nothing else")
+    pair["Anna"].wait_sound(vera, 10)
+    for source, is_offered in (("microphone", True), ("camera", False), ("screen", False)):
+        assert ben.driver.find_element(By.ID, source).is_displayed() is is_offered
+    # Who goes by another door is told why.
+    listener = bearer(studio, invite(room, name="Vic", can=["microphone"]))
+    with pytest.raises(AssertionError, match="does not let you send your camera"), WhipSpeaker(listener, EVENT) as speaker:
+        speaker.publish()

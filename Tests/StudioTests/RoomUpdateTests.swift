@@ -124,6 +124,27 @@ struct RoomUpdateTests {
         try fixture.end()
     }
 
+    @Test("an invitation that names what may be sent lets nothing else be sent, and the SFU is told so with each offer")
+    func sending() async throws {
+        #expect(SpeakerRooms.allowed(person("ada")) == nil)
+        #expect(SpeakerRooms.allowed(person("ada", can: ["slides"])) == nil)
+        #expect(SpeakerRooms.allowed(person("ada", can: ["microphone"])) == [.microphone])
+        #expect(
+            SpeakerRooms.allowed(person("ada", can: ["slides", "camera", "screen"])) == [
+                .camera, .screen, .screenAudio,
+            ])
+        let fixture = try await ConductorFixture()
+        let others = try await fixture.started(), sfu = try await fixture.sfu(offers: false)
+        for caller in [person("ada"), person("ben", can: ["microphone"])] { _ = try await join(fixture, caller) }
+        let told = sfu.room.compactMap { command -> (String, Set<TrackSource>?)? in
+            guard case .publish(_, let participant, _, _, _, _, let allowed) = command else { return nil }
+            return (participant, allowed)
+        }
+        #expect(told.map(\.0) == ["ada", "ben"] && told.map(\.1) == [nil, [.microphone]])
+        for worker in others + [sfu] { worker.leave() }
+        try fixture.end()
+    }
+
     @Test("into a locked room come those who were there, and producers, also behind a restart of Studio")
     func lock() async throws {
         let fixture = try await ConductorFixture()

@@ -199,15 +199,22 @@ function enter() {
     show("room");
     beginSlides();
     room = new Room(session.event, { onState, onChange }, new URLSearchParams(location.search).get("codec") ?? "vp8");
-    const isHidden = hides();
-    for (const id of ["microphone", "camera", "screen"]) $(id).hidden = isHidden || $(id).hidden;
-    room.start(isHidden ? {} : { camera: trackOf("camera"), microphone: trackOf("microphone") });
+    for (const id of ["microphone", "camera", "screen"]) $(id).hidden = !maySend(id) || $(id).hidden;
+    const own = ["camera", "microphone"].filter(maySend);
+    room.start(Object.fromEntries(own.map((source) => [source, trackOf(source)])));
 }
 
 /** Whether nobody sees that we are here: then we send nothing. */
 const hides = () => (session.can ?? []).includes("hidden");
 
+/** What an invitation lets us send: everything, where it does not name something. */
+function maySend(source) {
+    const named = (session.can ?? []).filter((word) => ["camera", "microphone", "screen"].includes(word));
+    return !hides() && (!named.length || named.includes(source));
+}
+
 function trackOf(source) {
+    if (session && !maySend(source)) return undefined;
     if (source === "screen") return screen?.getVideoTracks()[0];
     return source === "camera" ? stream?.getVideoTracks()[0] : stream?.getAudioTracks()[0];
 }

@@ -127,8 +127,9 @@ struct InvitationRoutes: Sendable {
         }
         try Self.check(name: body.name)
         let can = body.can ?? (body.role == .viewer ? ["watch"] : [])
-        guard can.allSatisfy({ ["slides", "watch", "hidden"].contains($0) }) else {
-            throw Problem.invalid("can holds slides, watch or hidden.", pointer: "/can")
+        guard can.allSatisfy({ ["slides", "watch", "hidden"].contains($0) || SpeakerRooms.sendingWords[$0] != nil })
+        else {
+            throw Problem.invalid("can holds slides, watch, hidden, camera, microphone or screen.", pointer: "/can")
         }
         let token = RandomToken.secret()
         let invitation = Invitation(

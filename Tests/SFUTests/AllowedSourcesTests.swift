@@ -1,0 +1,61 @@
+// Who may send what: an offer of anything else is refused whole, whatever it calls its sections.
+
+import Control
+import Media
+import RTCClient
+import Testing
+
+@testable import SFU
+
+@Suite("What participants may send", .serialized)
+struct AllowedSourcesTests {
+    private func publish(
+        _ harness: Harness, _ tracks: [LocalTrack], sources: [String: TrackSource] = [:], _ allowed: Set<TrackSource>?,
+        session: String = "anna-up"
+    ) async throws -> SFUReply {
+        let client = try RTCClient(name: "allowed", bind: Harness.loopback) { _ in }
+        defer { client.stop() }
+        let offer = try await client.offer(tracks, stream: "anna")
+        return try await harness.shard.send(
+            .publish(
+                room: "room", participant: "anna", session: session, offer: offer, sources: sources, allowed: allowed))
+    }
+
+    private func refusal(_ work: () async throws -> SFUReply) async -> SFUError? {
+        do {
+            _ = try await work()
+            return nil
+        } catch {
+            return error as? SFUError
+        }
+    }
+
+    @Test("what is not allowed is refused by its name in the command, by what it calls itself, and by its place")
+    func refused() async throws {
+        let harness = try Harness()
+        _ = try await harness.shard.send(.createRoom(room: "room"))
+        let microphone = LocalTrack(name: "microphone", codec: .opus), camera = LocalTrack(name: "camera", codec: .vp8)
+        let nameless = LocalTrack(name: "x", codec: .vp8), sound: Set<TrackSource> = [.microphone]
+        let both = await refusal { try await publish(harness, [microphone, camera], sound) }
+        #expect(both?.code == .forbidden && both?.detail.contains("camera") == true)
+        // A picture does not become a sound by being called one.
+        let named = await refusal {
+            try await publish(harness, [microphone, camera], sources: ["0": .microphone, "1": .microphone], sound)
+        }
+        #expect(named?.code == .forbidden)
+        let placed = await refusal { try await publish(harness, [nameless], sound) }
+        #expect(placed?.code == .forbidden)
+        // The second picture of a nameless pair is a screen.
+        let second = await refusal {
+            try await publish(harness, [nameless, LocalTrack(name: "y", codec: .vp8)], [.camera])
+        }
+        #expect(second?.code == .forbidden && second?.detail.contains("screen") == true)
+        #expect(try await harness.statistics().sessions == 0, "nothing is left of what was refused")
+        guard case .answer = try await publish(harness, [microphone], sound) else { throw RTCTestError() }
+        guard case .answer = try await publish(harness, [microphone, camera], nil, session: "anna-2") else {
+            throw RTCTestError()
+        }
+        #expect(try await harness.statistics().producers == 3)
+        harness.shard.stop()
+    }
+}
