@@ -9,21 +9,13 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from harness.browser import chromium, wait_script
+from harness.paths import WITHOUT_UDP
 from harness.speakers import Page, RoomSocket, WhipSpeaker
 from harness.studio import BINARY, REPOSITORY
 from harness.waiting import wait_until
 
 EVENT = "network"
 JOINED = "window.proscenium.state === 'joined'"
-
-# Runs before the page's own scripts, as a network would: what the studio says of UDP is not heard by the browser.
-WITHOUT_UDP = """
-const setRemoteDescription = RTCPeerConnection.prototype.setRemoteDescription;
-RTCPeerConnection.prototype.setRemoteDescription = function (description) {
-    const sdp = description.sdp.replace(/^a=candidate:\\S+ \\d+ udp .*\\r?\\n/gim, "");
-    return setRemoteDescription.call(this, {type: description.type, sdp});
-};
-"""
 
 # Keeps the page's sockets, so that a test can cut them.
 SOCKETS = """

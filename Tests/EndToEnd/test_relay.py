@@ -13,22 +13,10 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from harness.browser import chromium, wait_script
+from harness.paths import walled
 from harness.speakers import Page, WhipSpeaker
 
 EVENT = "behind-walls"
-
-# The page's own code runs; the browser offers it connections that can only be relayed, by addresses of one kind.
-WALLED = """
-const Open = window.RTCPeerConnection;
-window.RTCPeerConnection = class extends Open {
-    constructor(options) {
-        const servers = (options.iceServers ?? []).map((server) => ({
-            ...server, urls: server.urls.filter((url) => url.startsWith("SCHEME:") && url.endsWith("=TRANSPORT")),
-        }));
-        super({ ...options, iceServers: servers.filter(({ urls }) => urls.length), iceTransportPolicy: "relay" });
-    }
-};
-"""
 
 # The local candidates of the pairs that carry a page's two connections.
 PATHS = """
@@ -64,8 +52,7 @@ def enter(stack, admin, artefacts, folder, name, walls=None):
     """Returns the page of somebody who has joined; with walls, by TURN over that scheme and transport alone."""
     driver = stack.enter_context(chromium(folder, artefacts / f"chromedriver-{name}.log", size=(960, 720)))
     if walls is not None:
-        source = WALLED.replace("SCHEME", walls[0]).replace("TRANSPORT", walls[1])
-        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": walled(*walls)})
     driver.get(f"{invite(admin, name)['url']}?media=canvas")
     wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
     driver.find_element(By.ID, "join").click()

@@ -136,17 +136,18 @@ private struct SDPLineParser {
         case "sendrecv", "sendonly", "recvonly", "inactive":
             section.direction = MediaSection.Direction(rawValue: String(name)) ?? .sendrecv
         case "rtcp-mux": section.hasRTCPMux = true
+        // Port 0 says here that the section has no transport but the bundle's (RFC 9143 section 6), as in Firefox's offers.
+        case "bundle-only": section.isRejected = false
         case "msid":
             let parts = value.split(separator: " ")
             section.stream = String(parts.first?.prefix(128) ?? "")
             section.track = String(parts.count > 1 ? parts[1].prefix(128) : "")
         case "candidate":
+            // A machine with many networks offers more than anybody needs, in both components: the first ones are taken.
+            guard section.candidates.count < SessionDescription.maximumCandidates,
+                candidates.count < SessionDescription.maximumCandidates || candidates.contains(value)
+            else { return }
             candidates.insert(value)
-            guard candidates.count <= SessionDescription.maximumCandidates,
-                section.candidates.count < SessionDescription.maximumCandidates
-            else {
-                throw .badLine(line: number, expected: "at most \(SessionDescription.maximumCandidates) candidates")
-            }
             if let candidate = ICECandidate(text: value) { section.candidates.append(candidate) }
         case "rtpmap", "fmtp", "rtcp-fb": try codec(name, value, number, &section)
         case "extmap":

@@ -45,3 +45,16 @@ def free_ports(count):
             if claim(tcp.getsockname()[1]):
                 ports.append(tcp.getsockname()[1])
         return ports
+
+
+def own_address():
+    """Returns the IPv4 address by which this machine reaches others, or that of the loopback where it has none.
+
+    Firefox offers no loopback address beside another one, and pairs none of the others with a peer on the loopback.
+    """
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))  # says which way it would go, and sends nothing
+        except OSError:
+            return "127.0.0.1"
+        return probe.getsockname()[0]

@@ -1,0 +1,129 @@
+"""Other people's WebRTC: Firefox publishes and subscribes beside Chromium, over what their network leaves them."""
+
+import os
+from contextlib import ExitStack
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from harness.browser import chromium, screenshot, wait_script
+from harness.firefox import firefox
+from harness.paths import PATH, WAYS
+from harness.ports import own_address
+from harness.speakers import Page
+from harness.waiting import wait_until
+
+EVENT = "interop"
+JOINED = "window.proscenium.state === 'joined'"
+# `scripts/prove network` runs every browser over every way.
+WHOLE_MATRIX = bool(os.environ.get("PROSCENIUM_WHOLE_MATRIX"))
+FIREFOX_WAYS = ["udp", "tcp", "turn"]
+
+# What is sent of the camera: the codec, and the layers that have gone out.
+SENT = """
+const done = arguments[0];
+window.proscenium.publishConnection.getStats().then((reports) => {
+    const sent = [...reports.values()].filter(({type, kind}) => type === "outbound-rtp" && kind === "video");
+    done(sent.map((report) => ({
+        rid: report.rid ?? null, frames: report.framesEncoded ?? 0, height: report.frameHeight ?? 0,
+        codec: reports.get(report.codecId)?.mimeType ?? null,
+    })));
+}, (error) => done([{failed: String(error)}]));
+"""
+
+
+class Room:
+    """An installation whose media server is told to be at an address, its event, and somebody in Chromium who stays in it."""
+
+    def __init__(self, stack, make_studio, artefacts, folder, address):
+        studio = make_studio(f"interop-{address}", "--media-address", address, "--media-bind-address", address)
+        stack.callback(studio.stop)
+        self.admin = studio.admin()
+        self.admin.post("/v1/events", {"id": EVENT, "title": "Interop"}, expect=201)
+        driver = stack.enter_context(chromium(folder, artefacts / f"chromedriver-interop-{address}.log", size=(960, 720)))
+        self.olga = join(driver, self.admin, "Olga Open", "?media=canvas")
+
+
+@pytest.fixture(scope="module")
+def rooms(make_studio, artefacts, tmp_path_factory):
+    """Makes a room for a way to it: Firefox goes to no address of the loopback from another one, and no other from a relay's there."""
+    made = {}
+    with ExitStack() as stack:
+
+        def room(way):
+            address = own_address() if way in ("udp", "tcp") else "127.0.0.1"
+            if address not in made:
+                made[address] = Room(stack, make_studio, artefacts, tmp_path_factory.mktemp("olga"), address)
+            return made[address]
+
+        yield room
+
+
+def invite(admin, name):
+    return admin.post(f"/v1/events/{EVENT}/invitations", {"role": "speaker", "name": name}, expect=201).json()
+
+
+def join(driver, admin, name, query="", way="udp"):
+    """Takes a browser into the room, over one way."""
+    driver.get(f"{invite(admin, name)['url']}{query}")
+    wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
+    driver.execute_script(WAYS[way])
+    driver.find_element(By.ID, "join").click()
+    wait_script(driver, JOINED, 30, f"{name} is in the room")
+    return Page(driver)
+
+
+@pytest.fixture(scope="module")
+def fox(artefacts, tmp_path_factory):
+    with firefox(tmp_path_factory.mktemp("fox"), artefacts / "firefox-interop.log") as driver:
+        yield driver
+
+
+def assert_both_ways(one, other):
+    for page, sender in ((one, other), (other, one)):
+        page.wait_source(sender.participant, "camera", 20)
+        page.wait_frames(sender.participant, 20, more=30)
+        page.wait_sound(sender.participant, 15)
+
+
+@pytest.mark.parametrize("way", FIREFOX_WAYS if WHOLE_MATRIX else ["udp", "tcp"])
+def test_firefox_speaks_and_hears_over(way, rooms, fox, artefacts):
+    room = rooms(way)
+    page = join(fox, room.admin, f"Fox {way}", way=way)
+    assert_both_ways(page, room.olga)
+    assert fox.execute_async_script(PATH) == [way] * 2
+    assert {layer["codec"] for layer in fox.execute_async_script(SENT)} == {"video/VP8"}
+    assert page.value("window.proscenium.joins") == 1
+    screenshot(fox, artefacts, f"interop-firefox-{way}.png")
+    if way == "udp":
+        # Its camera goes out in three sizes, each counted at the encoder; who watches gets one of them at a time.
+        wait_until(
+            lambda: sorted(layer["rid"] for layer in fox.execute_async_script(SENT) if layer["frames"] > 30) == ["f", "h", "q"],
+            30, lambda: f"{fox.execute_async_script(SENT)}", 0.3,
+        )  # fmt: skip
+
+
+@pytest.mark.skipif(not WHOLE_MATRIX, reason="test_network and test_relay have Chromium's ways; all of them: scripts/prove network")
+@pytest.mark.parametrize("way", WAYS)
+def test_chromium_speaks_and_hears_over(way, rooms, artefacts, tmp_path):
+    room = rooms(way)
+    with chromium(tmp_path, artefacts / "chromedriver-interop-way.log", size=(960, 720)) as driver:
+        page = join(driver, room.admin, f"Chris {way}", "?media=canvas", way)
+        assert_both_ways(page, room.olga)
+        assert driver.execute_async_script(PATH) == [way] * 2
+
+
+def test_firefox_sees_a_screen_that_chromium_shares(rooms, fox, artefacts):
+    room = rooms("udp")
+    olga, page = room.olga, join(fox, room.admin, "Fox Screen")
+    olga.driver.find_element(By.ID, "screen").click()
+    try:
+        page.wait_source(olga.participant, "screen", 15)
+        page.wait_frames(olga.participant, 20, source="screen")
+        page.wait_frames(olga.participant, 15)
+        assert page.received(olga.participant, "screen")["frameWidth"] >= 320
+        wait_script(fox, "document.querySelector('.tile[data-kind=screen] video').videoWidth > 0", 10, "the screen's tile")
+        screenshot(fox, artefacts, "interop-firefox-screen.png")
+    finally:
+        olga.driver.find_element(By.ID, "screen").click()
+    page.wait_source(olga.participant, "screen", 15, is_there=False)
