@@ -1,0 +1,173 @@
+"""A speaker whose network loses, delays and throttles what comes: the picture goes on, and is whole again when the network is."""
+
+import json
+import os
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from harness.browser import chromium, wait_script
+from harness.impairment import impaired
+from harness.ports import free_ports
+from harness.speakers import Page
+from harness.waiting import wait_until
+
+EVENT = "impairment"
+# `scripts/prove network` measures all of `MATRIX`.
+WHOLE_MATRIX = bool(os.environ.get("PROSCENIUM_WHOLE_MATRIX"))
+SECONDS = 10
+
+
+def both(**link):
+    """The same network both ways, with chances of their own."""
+    return {"up": link | {"seed": 1}, "down": link | {"seed": 2}}
+
+
+def capped(rate, **link):
+    """A bottleneck on the way to the one who watches."""
+    return {"up": link | {"seed": 1}, "down": link | {"seed": 2, "rate": rate}}
+
+
+# Delays are those of one way.
+MATRIX = {
+    "nothing": {},
+    "1 % loss, 25 ms": both(loss=0.01, delay_ms=25),
+    "5 % loss, 50 ms": both(loss=0.05, delay_ms=50),
+    "10 % loss, 50 ms": both(loss=0.1, delay_ms=50),
+    "20 % loss, 50 ms": both(loss=0.2, delay_ms=50),
+    "bursts (6 %, 3 packets), 50 ms": both(bad=0.02, good=0.3, bad_loss=0.9, delay_ms=50),
+    "150 ms, 1 % loss": both(loss=0.01, delay_ms=75),
+    "300 ms, 1 % loss": both(loss=0.01, delay_ms=150),
+    "50 ms, jitter 40 ms, 2 % late": both(delay_ms=25, jitter_ms=40, reorder=0.02),
+    "5 Mbit/s": capped(5e6, delay_ms=25),
+    "1 Mbit/s": capped(1e6, delay_ms=25),
+    "600 kbit/s": capped(6e5, delay_ms=25),
+    "300 kbit/s": capped(3e5, delay_ms=25),
+}
+
+
+@dataclass
+class Network:
+    """Clara sends her camera in three layers over a network without a fault; Willi watches through the relay."""
+
+    clara: Page
+    willi: Page
+    relay: object
+    rows: list = field(default_factory=list)
+
+    def camera(self):
+        return self.willi.received(self.clara.participant, "camera")
+
+    def microphone(self):
+        return self.willi.received(self.clara.participant, "microphone")
+
+    def wait_height(self, height, seconds):
+        """Waits for a picture of that height; returns after how many seconds, or None."""
+        begin = time.monotonic()
+        while (took := time.monotonic() - begin) < seconds:
+            if self.camera().get("frameHeight") == height:
+                return took
+            time.sleep(0.2)
+        return None
+
+    def measure(self, seconds=SECONDS):
+        """Returns what becomes of picture, sound and packets within some seconds."""
+        first = self.camera(), self.microphone(), time.monotonic()
+        self.relay.counts()
+        time.sleep(seconds)
+        camera, microphone, took = self.camera(), self.microphone(), time.monotonic() - first[2]
+        counts = self.relay.counts()
+
+        def more(report, before, name):
+            return report.get(name, 0) - before.get(name, 0)
+
+        samples = more(microphone, first[1], "totalSamplesReceived")
+        return {
+            "seconds": took, "frames": more(camera, first[0], "framesDecoded"), "freezes": more(camera, first[0], "freezeCount"),
+            "frozen": more(camera, first[0], "totalFreezesDuration"), "height": camera.get("frameHeight"),
+            "nacks": more(camera, first[0], "nackCount"), "plis": more(camera, first[0], "pliCount"),
+            "concealed": more(microphone, first[1], "concealedSamples") / max(1, samples), "samples": samples,
+            "lost": (counts["down"]["lost"] + counts["down"]["dropped"]) / max(1, counts["down"]["packets"]),
+            "offered": counts["down"]["bytes"] * 8 / took, "counts": counts,
+        }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def network(make_studio, artefacts, tmp_path_factory):
+    with ExitStack() as stack:
+        studio = make_studio("impairment")
+        stack.callback(studio.stop)
+        admin = studio.admin()
+        admin.post("/v1/events", {"id": EVENT, "title": "Impairment"}, expect=201)
+        relay = stack.enter_context(impaired(free_ports(1)[0], studio.ports["media"]))
+        pages = []
+        for name, query, scripts in (("Clara", "", []), ("Willi", "?media=canvas", [relay.way()])):
+            driver = stack.enter_context(
+                chromium(tmp_path_factory.mktemp(name), artefacts / f"chromedriver-impairment-{name}.log", size=(1100, 800))
+            )
+            for script in scripts:
+                driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+            invitation = admin.post(f"/v1/events/{EVENT}/invitations", {"role": "speaker", "name": name}, expect=201).json()
+            driver.get(f"{invitation['url']}{query}")
+            wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
+            driver.find_element(By.ID, "join").click()
+            wait_script(driver, "window.proscenium.state === 'joined'", 30, f"{name} is in the room")
+            pages.append(Page(driver))
+        network = Network(*pages, relay)
+        network.willi.wait_frames(network.clara.participant, 20, more=30)
+        assert relay.counts()["down"]["delivered"] > 30, "the media goes another way"
+        yield network
+        if network.rows:
+            print_table(network.rows)
+
+
+def test_five_percent_loss_and_a_tenth_of_a_second_stop_neither_picture_nor_sound(network):
+    network.relay.set(**both(loss=0.05, delay_ms=50))
+    try:
+        network.willi.wait_frames(network.clara.participant, 15)
+        seen = network.measure()
+        print(json.dumps(seen))
+        down = seen["counts"]["down"]
+        assert down["packets"] > 300 and 0.02 < down["lost"] / down["packets"] < 0.09, seen
+        # What is lost is asked for and sent again: no second without a picture, and sound that is made up only where it was lost.
+        assert seen["nacks"] > 0 and seen["frames"] > 5 * seen["seconds"], seen
+        assert seen["frozen"] < 0.25 * seen["seconds"], seen
+        assert seen["samples"] > 0.8 * 48_000 * seen["seconds"] and seen["concealed"] < 0.2, seen
+        assert network.willi.value("window.proscenium.joins") == 1 and network.willi.value("window.proscenium.state") == "joined"
+    finally:
+        network.relay.set()
+
+
+@pytest.mark.skipif(not WHOLE_MATRIX, reason="takes minutes; run by scripts/prove network")
+@pytest.mark.parametrize("name", MATRIX)
+def test_the_picture_is_back_within_ten_seconds_of(name, network):
+    network.relay.set()
+    whole = wait_until(lambda: network.measure(2)["freezes"] == 0 and network.camera().get("frameHeight"), 30, "no start")
+    network.relay.set(**MATRIX[name])
+    time.sleep(3)
+    settling = network.wait_height(whole, 12) if not MATRIX[name].get("down", {}).get("rate") else None
+    seen = network.measure(2 * SECONDS)
+    network.relay.set()
+    begin = time.monotonic()
+    back = network.wait_height(whole, 30)
+    network.willi.wait_frames(network.clara.participant, 10)
+    recovery = time.monotonic() - begin if back is not None else None
+    network.rows.append((name, MATRIX[name].get("down", {}).get("rate"), settling, seen, recovery))
+    assert network.willi.value("window.proscenium.state") == "joined"
+    assert recovery is not None and recovery < 10, f"{name}: {recovery} s"
+
+
+def print_table(rows):
+    """Prints what docs/testing.md shows."""
+    print("\n| network | right layer after | height | pictures a second | freezes a minute | frozen | made-up sound | over the cap | back after |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name, rate, settling, seen, recovery in rows:
+        over = f"{max(0, seen['offered'] / rate - 1):.0%}" if rate else "–"
+        print(
+            f"| {name} | {'–' if settling is None else f'{settling:.1f} s'} | {seen['height']} | {seen['frames'] / seen['seconds']:.0f} | "
+            f"{seen['freezes'] * 60 / seen['seconds']:.0f} | {seen['frozen'] / seen['seconds']:.0%} | {seen['concealed']:.1%} | {over} | "
+            f"{'never' if recovery is None else f'{recovery:.1f} s'} |"
+        )
