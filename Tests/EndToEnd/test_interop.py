@@ -1,4 +1,4 @@
-"""Other people's WebRTC: Firefox publishes and subscribes beside Chromium, over what their network leaves them."""
+"""Other people's WebRTC: Firefox and GStreamer publish and subscribe beside Chromium, over what their network leaves them."""
 
 import os
 from contextlib import ExitStack
@@ -8,6 +8,7 @@ from selenium.webdriver.common.by import By
 
 from harness.browser import chromium, screenshot, wait_script
 from harness.firefox import firefox
+from harness.gstreamer import GStreamerPeer
 from harness.paths import PATH, WAYS
 from harness.ports import own_address
 from harness.speakers import Page
@@ -127,3 +128,29 @@ def test_firefox_sees_a_screen_that_chromium_shares(rooms, fox, artefacts):
     finally:
         olga.driver.find_element(By.ID, "screen").click()
     page.wait_source(olga.participant, "screen", 15, is_there=False)
+
+
+def bearer(room, name):
+    """Returns a client with the token that accepting an invitation gives."""
+    invitation = invite(room.admin, name)
+    api = room.admin.studio.api()
+    return room.admin.studio.api(api.post(f"/v1/invitations/{invitation['token']}/accept", {}, expect=(200, 201)).json()["token"])
+
+
+def test_gstreamer_publishes_by_whip_and_subscribes(rooms, artefacts):
+    room, address = rooms("udp"), own_address()
+    with GStreamerPeer("publish", address, artefacts / "gstreamer-publish.log") as sender:
+        sender.publish(bearer(room, "Gus Stream"), EVENT)
+        who = "window.proscenium.participants.find(({name}) => name === 'Gus Stream')?.id ?? null"
+        gus = wait_script(room.olga.driver, who, 15, "Gus is in the room")
+        room.olga.wait_frames(gus, 20)
+        room.olga.wait_sound(gus, 15)
+        report = room.olga.received(gus, "camera")
+        assert (report["frameWidth"], report["frameHeight"]) == (320, 180)
+        with GStreamerPeer("subscribe", address, artefacts / "gstreamer-subscribe.log") as receiver:
+            with receiver.subscribe(bearer(room, "Greta Stream"), EVENT):
+                # Olga's and those of Gus.
+                wait_until(
+                    lambda: receiver.frames.get("video", 0) > 60 and receiver.frames.get("audio", 0) > 100, 30, lambda: str(receiver), 0.2
+                )
+        assert not sender.errors and not receiver.errors, (sender.errors, receiver.errors)
