@@ -124,6 +124,9 @@ public enum SFUCommand: Sendable, Codable, Hashable {
     /// Offers a subscriber other ICE credentials, with the same keys and no gap in its media; → `.done`. A publisher restarts by an
     /// offer with other credentials.
     case restart(session: String)
+    /// Takes a fragment of a description (RFC 8840) from a peer that has made the offer: candidates, or with `restarts` other
+    /// credentials; → `.fragment`, nil where there is nothing to say.
+    case fragment(session: String, text: String, restarts: Bool)
     /// → `.statistics`.
     case statistics
     /// How the connections of a room are: of everybody in short, or of one participant with their tracks; → `.connections`.
@@ -135,6 +138,7 @@ public enum SFUReply: Sendable, Codable, Hashable {
     case done
     case answer(String)
     case offer(String?)
+    case fragment(String?)
     case statistics(SFUStatistics)
     case connections([ConnectionReport])
 }
@@ -142,7 +146,7 @@ public enum SFUReply: Sendable, Codable, Hashable {
 /// Why a command was refused.
 public struct SFUError: Error, Sendable, Codable, Hashable, CustomStringConvertible {
     /// The kind of refusal, for the status code of HTTP.
-    public enum Code: String, Sendable, Codable { case badRequest, forbidden, notFound, conflict, full, stopped }
+    public enum Code: String, Sendable, Codable { case malformed, badRequest, forbidden, notFound, conflict, full, stopped }
     /// The kind of refusal.
     public var code: Code
     /// One sentence for the one who sent the command.

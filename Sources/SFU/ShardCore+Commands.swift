@@ -74,6 +74,8 @@ extension ShardCore {
         case .restart(let id):
             try restart(subscriber: try session(id), now: now)
             return .done
+        case .fragment(let id, let text, let restarts):
+            return .fragment(try take(fragment: text, restarts: restarts, try session(id), now: now))
         case .statistics: return .statistics(statistics())
         case .connections(let id, let participant): return .connections(connections(try room(id), of: participant))
         }
@@ -161,7 +163,7 @@ extension ShardCore {
             offer = try SessionDescription(parsing: text)
             remote = try offer.remoteTransport()
         } catch {
-            throw SFUError(.badRequest, error.description)
+            throw SFUError(error)
         }
         let sending = offer.media.filter { !$0.isRejected && $0.direction.sends && !$0.acceptedCodecs().isEmpty }
         let isProgram = sources.values.contains { !$0.isOfPeople }
@@ -389,7 +391,7 @@ extension ShardCore {
             answer = try SessionDescription(parsing: text)
             remote = try answer.remoteTransport()
         } catch {
-            throw SFUError(.badRequest, error.description)
+            throw SFUError(error)
         }
         guard answer.media.count <= session.sections.count else {
             throw SFUError(

@@ -61,7 +61,8 @@ extension ShardCore {
         renew(session)
     }
 
-    private func rename(_ session: Session, now: MonotonicTime) {
+    /// Takes other credentials for a session; those of before are answered for a moment.
+    func rename(_ session: Session, now: MonotonicTime) {
         if session.formerUfrags.count >= Self.maximumFormer {
             byUfrag[session.formerUfrags.removeFirst().ufrag] = nil
         }

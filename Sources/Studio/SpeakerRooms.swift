@@ -87,12 +87,16 @@ actor SpeakerRooms {
         var sessions: [String] { members.values.flatMap(\.sessions) + hidden }
     }
 
-    private struct Session {
+    struct Session {
         let event: String, participant: String
+        /// Names its generation of ICE, for those who were let in by HTTP.
+        var entityTag = makeTag()
         var receives = false
         /// The offer that waits for its answer, for whoever comes back.
         var offer: String?
         weak var listener: (any RoomListener)?
+
+        static func makeTag() -> String { "\"\(RandomToken.id())\"" }
     }
 
     static let sessionLimit = 6
@@ -101,7 +105,7 @@ actor SpeakerRooms {
     private let registry: WorkerRegistry
     private let logger: Logger
     private var rooms: [String: Room] = [:]
-    private var sessions: [String: Session] = [:]
+    var sessions: [String: Session] = [:]
     private var resumes = ResumeTable()
     /// Who stands behind the words that have been said.
     private var standing: [String: any ResumableListener] = [:]
@@ -608,7 +612,7 @@ actor SpeakerRooms {
         return session
     }
 
-    private func own(_ session: String, _ caller: Principal) throws -> String {
+    func own(_ session: String, _ caller: Principal) throws -> String {
         guard let known = sessions[session], known.participant == caller.id, known.participant != Self.compositorID,
             rooms[known.event]?.org == caller.org
         else {
@@ -630,7 +634,7 @@ actor SpeakerRooms {
         changed(known.event)
     }
 
-    private func send(_ command: SFUCommand, _ event: String, opening session: String? = nil) async throws -> SFUReply {
+    func send(_ command: SFUCommand, _ event: String, opening session: String? = nil) async throws -> SFUReply {
         guard let sfu = rooms[event]?.sfu else { throw Problem.notFound("The room is gone.") }
         do {
             switch try await registry.send(.sfu(command), to: sfu) {
@@ -663,12 +667,13 @@ actor SpeakerRooms {
         }
     }
 
-    private static var unexpected: Problem {
+    static var unexpected: Problem {
         Problem(.badGateway, "worker", "A worker could not do it", detail: "The media server answered out of turn.")
     }
 
     private static func problem(_ error: SFUError) -> Problem {
         switch error.code {
+        case .malformed: Problem(.badRequest, "malformed", "The request can't be read", detail: error.detail)
         case .badRequest: .invalid(error.detail)
         case .forbidden: .forbidden(error.detail)
         case .notFound: .notFound(error.detail)

@@ -86,6 +86,7 @@ public struct StudioApplication {
         let control: any ProgramControl = control ?? compositors
         let router = Router(context: WebContext.self)
         router.add(middleware: TrustedProxies(configuration.trustedProxies))
+        router.add(middleware: SDPDoor())
         router.add(middleware: ProblemMiddleware(metrics: metrics))
         let book = RouteBook(
             router: router,

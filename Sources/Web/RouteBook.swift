@@ -177,8 +177,11 @@ extension RouteBook.Guard {
                 throw Problem.forbidden("A change by cookie needs the Origin of this installation.")
             }
             // A form of another site sends no such type. Nor does it send those of files, which uploads are checked for.
-            let isJSON = request.headers[.contentType]?.lowercased().hasPrefix("application/json") == true
-            guard isJSON || isUpload else {
+            let type = request.headers[.contentType]?.lowercased() ?? ""
+            let isOurs = ["application/json", "application/sdp", "application/trickle-ice-sdpfrag"].contains {
+                type.hasPrefix($0)
+            }
+            guard isOurs || isUpload else {
                 throw Problem.forbidden("A change by cookie needs the content type application/json.")
             }
         }
@@ -232,7 +235,11 @@ extension RouteBook.Guard {
         let collector = BodyCollector()
         try await response.body.write(collector)
         var headers: [String: String] = [:]
-        for field in response.headers where field.name != .setCookie { headers[field.name.canonicalName] = field.value }
+        for field in response.headers where field.name != .setCookie {
+            // Several fields of one name are one list (RFC 9110 section 5.3).
+            headers[field.name.canonicalName] =
+                (headers[field.name.canonicalName].map { $0 + ", " } ?? "") + field.value
+        }
         let answer = StoredAnswer(
             requestHash: digest.text, status: response.status.code, headers: headers,
             body: Data(collector.buffer.readableBytesView))

@@ -182,12 +182,13 @@ struct ShardTests {
         #expect(await code(.closeRoom(room: "none")) == .notFound)
         #expect(await code(.createRoom(room: "a b")) == .badRequest)
         #expect(await code(.createRoom(room: "room")) == nil)
-        for offer in [
-            "", "v=0", "garbage", String(repeating: "x", count: 70_000), "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n",
+        for (offer, expected) in [
+            ("", SFUError.Code.malformed), ("garbage", .malformed), (String(repeating: "x", count: 70_000), .malformed),
+            ("v=0", .badRequest), ("v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n", .badRequest),
         ] {
             #expect(
                 await code(.publish(room: "room", participant: "p", session: "s", offer: offer, sources: [:]))
-                    == .badRequest)
+                    == expected)
         }
         #expect(
             await code(.publish(room: "other", participant: "p", session: "s", offer: "v=0", sources: [:])) == .notFound
@@ -237,7 +238,7 @@ struct ShardTests {
                 _ = try await harness.shard.send(command)
                 taken += 1
             } catch {
-                #expect([.badRequest, .notFound, .conflict].contains(error.code), "\(error)")
+                #expect([.malformed, .badRequest, .notFound, .conflict].contains(error.code), "\(error)")
                 refused += 1
             }
             if round % 100 == 99 { _ = try? await harness.shard.send(.leave(session: "s\(random(3))")) }

@@ -8,8 +8,6 @@ internal import NIOCore
 internal import Web
 
 struct SpeakerRoutes: Sendable {
-    static let offerLimitBytes = 64 * 1024
-
     let speakers: SpeakerRooms
     let credentials: CredentialTables
     let connections: OpenConnections
@@ -17,33 +15,25 @@ struct SpeakerRoutes: Sendable {
     let nowSeconds: @Sendable () -> Int64
 
     func add(to book: RouteBook) {
-        book.add(.post, "/v1/events/{event}/whip", .permission(.publishMedia), contentType: "application/sdp") {
+        book.add(.post, "/v1/events/{event}/whip", .permission(.publishMedia), contentType: SDPSessions.description) {
             request, context in
             let event = try context.requireEvent(), caller = try context.requirePrincipal()
-            let offer = try await Self.text(request)
+            let offer = try await SDPSessions.text(request)
             let (session, answer) = try await speakers.publish(event, caller, session: nil, offer: offer, sources: [:])
-            var headers: HTTPFields = [
-                .contentType: "application/sdp", .location: "/v1/events/\(event.id)/whip/\(session)",
-                .cacheControl: "no-store",
-            ]
-            if let turn, let link = HTTPField.Name("Link") {
-                headers[values: link] = turn.credentials(for: caller, nowSeconds: nowSeconds()).links
-            }
-            return Response(
-                status: .created, headers: headers, body: .init(byteBuffer: ByteBuffer(string: answer)))
+            return SDPSessions.created(
+                answer, location: "/v1/events/\(event.id)/whip/\(session)",
+                entityTag: try await speakers.entityTag(of: session, caller),
+                relays: turn?.credentials(for: caller, nowSeconds: nowSeconds()).links ?? [])
         }
         book.add(
             .patch, "/v1/events/{event}/whip/{session}", .permission(.publishMedia),
-            contentType: "application/trickle-ice-sdpfrag"
+            contentType: SDPSessions.fragment
         ) { request, context in
-            let session = try context.pathParameter("session"), caller = try context.requirePrincipal()
-            try await speakers.checkOwn(session, caller)
-            // An ICE-lite server finds the peer by its checks (RFC 8445 §2.5), so its candidates are not needed. A restart
-            // is refused as RFC 9725 §4.3.2 has it: the client publishes again.
-            guard try await !Self.text(request).contains("a=ice-ufrag") else {
-                throw Problem(.unprocessableContent, "ice-restart", "Publish again instead of restarting ICE")
-            }
-            return .empty()
+            let generation = try ICEGeneration(request), fragment = try await SDPSessions.text(request)
+            return SDPSessions.patched(
+                try await speakers.take(
+                    fragment: fragment, for: generation, try context.requireEvent(),
+                    try context.pathParameter("session"), try context.requirePrincipal()))
         }
         book.add(.delete, "/v1/events/{event}/whip/{session}", .permission(.publishMedia), contentType: nil) {
             _, context in
@@ -95,15 +85,6 @@ struct SpeakerRoutes: Sendable {
                 browser: Browser(userAgent: request.headers[.userAgent] ?? ""), connections: connections,
                 lifetimeSeconds: max(0, caller.claims.exp - nowSeconds())
             ) { try await authenticator.refuseRevoked(caller.claims) }
-        }
-    }
-
-    private static func text(_ request: Request) async throws -> String {
-        var request = request
-        do {
-            return String(buffer: try await request.collectBody(upTo: offerLimitBytes))
-        } catch {
-            throw Problem(.contentTooLarge, "too-large", "The body is too large")
         }
     }
 }

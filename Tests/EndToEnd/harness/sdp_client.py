@@ -1,0 +1,136 @@
+"""A client of WHIP and WHEP as any page can write it: fetch and RTCPeerConnection, on a page of another origin."""
+
+import re
+
+CLIENT = """
+class SDPClient {
+    constructor(url, token) {
+        this.url = url;
+        this.headers = {Authorization: `Bearer ${token}`};
+        this.candidates = [];
+        this.connection = new RTCPeerConnection({bundlePolicy: "max-bundle"});
+        this.connection.onicecandidate = ({candidate}) => { if (candidate?.candidate) this.candidates.push(candidate.candidate); };
+        this.gathered = new Promise((resolve) => {
+            this.connection.onicegatheringstatechange = () => {
+                if (this.connection.iceGatheringState === "complete") resolve();
+            };
+        });
+    }
+
+    /** Sends a canvas that changes and a tone. */
+    send() {
+        const canvas = Object.assign(document.createElement("canvas"), {width: 320, height: 180});
+        const pen = canvas.getContext("2d");
+        let hue = 0;
+        setInterval(() => { pen.fillStyle = `hsl(${hue++ % 360} 80% 50%)`; pen.fillRect(0, 0, 320, 180); }, 33);
+        const context = new AudioContext(), tone = new OscillatorNode(context, {frequency: 440});
+        const sink = new MediaStreamAudioDestinationNode(context);
+        tone.connect(sink);
+        tone.start();
+        const stream = new MediaStream([...sink.stream.getTracks(), ...canvas.captureStream(30).getTracks()]);
+        for (const track of stream.getTracks()) this.connection.addTransceiver(track, {direction: "sendonly", streams: [stream]});
+    }
+
+    /** Receives a picture and sound, and shows them. */
+    receive() {
+        this.video = Object.assign(document.createElement("video"), {autoplay: true, width: 640, height: 360});
+        document.body.append(this.video);
+        this.stream = this.video.srcObject = new MediaStream();
+        this.connection.ontrack = ({track}) => this.stream.addTrack(track);
+        for (const kind of ["audio", "video"]) this.connection.addTransceiver(kind, {direction: "recvonly"});
+    }
+
+    async ask(method, url, headers, body) {
+        const response = await fetch(url, {method, headers: {...this.headers, ...headers}, body});
+        const named = ["Location", "ETag", "Link", "Accept-Patch", "Retry-After", "Content-Type"];
+        const found = Object.fromEntries(named.map((name) => [name.toLowerCase(), response.headers.get(name)]));
+        return {status: response.status, text: await response.text(), ...found};
+    }
+
+    /** Makes the session, without waiting for candidates. */
+    async open() {
+        await this.connection.setLocalDescription();
+        const answer = await this.ask("POST", this.url, {"Content-Type": "application/sdp"}, this.connection.localDescription.sdp);
+        if (answer.status !== 201) return answer;
+        this.session = new URL(answer.location, this.url).href;
+        [this.tag, this.answer] = [answer.etag, answer.text];
+        await this.connection.setRemoteDescription({type: "answer", sdp: this.answer});
+        return answer;
+    }
+
+    fragment(...lines) {
+        const sdp = this.connection.localDescription.sdp;
+        const line = (name) => sdp.match(new RegExp(`^a=${name}:.*$`, "m"))[0].trim();
+        return [
+            line("group"), sdp.match(/^m=.*$/m)[0].trim(), line("mid"), line("ice-ufrag"), line("ice-pwd"), ...lines, "",
+        ].join("\\r\\n");
+    }
+
+    patch(tag, body) {
+        return this.ask("PATCH", this.session, {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": tag}, body);
+    }
+
+    async trickle(tag = this.tag) {
+        await this.gathered;
+        return this.patch(tag, this.fragment(...this.candidates.map((text) => `a=${text}`), "a=end-of-candidates"));
+    }
+
+    /** Begins ICE anew; the rest of the descriptions stays. */
+    async restart() {
+        this.connection.restartIce();
+        await this.connection.setLocalDescription();
+        const answer = await this.patch("*", this.fragment());
+        if (answer.status !== 200) return answer;
+        this.tag = answer.etag;
+        for (const name of ["ice-ufrag", "ice-pwd"]) {
+            const line = answer.text.match(new RegExp(`^a=${name}:.*$`, "m"))[0].trim();
+            this.answer = this.answer.replace(new RegExp(`^a=${name}:[^\\r\\n]*`, "gm"), line);
+        }
+        await this.connection.setRemoteDescription({type: "answer", sdp: this.answer});
+        return answer;
+    }
+
+    close() { return this.ask("DELETE", this.session, {}); }
+
+    /** The path that media takes now, with the names of its ends. */
+    async path() {
+        const reports = new Map([...(await this.connection.getStats()).values()].map((report) => [report.id, report]));
+        const transport = [...reports.values()].find(({type}) => type === "transport");
+        const pair = reports.get(transport?.selectedCandidatePairId);
+        return {
+            state: this.connection.connectionState, ice: this.connection.iceConnectionState,
+            local: reports.get(pair?.localCandidateId)?.usernameFragment, remote: reports.get(pair?.remoteCandidateId)?.usernameFragment,
+            sent: transport?.packetsSent, received: transport?.packetsReceived, dtls: transport?.dtlsState,
+        };
+    }
+
+    async inbound() {
+        return [...(await this.connection.getStats()).values()].filter(({type}) => type === "inbound-rtp")
+            .map(({kind, framesDecoded, frameWidth, frameHeight, totalAudioEnergy, packetsReceived, packetsLost, pliCount, keyFramesDecoded}) =>
+                ({kind, framesDecoded, frameWidth, frameHeight, totalAudioEnergy, packetsReceived, packetsLost, pliCount, keyFramesDecoded}));
+    }
+}
+window.SDPClient = SDPClient;
+"""
+
+
+class SDPPage:
+    """A browser on a page of another origin with one client on it."""
+
+    def __init__(self, driver, url, token, direction):
+        self.driver = driver
+        # The same installation by its other name, where no page's policy forbids anything.
+        driver.get(re.sub(r"//localhost(:\d+).*", r"//127.0.0.1\1/healthz", url))
+        driver.execute_script(CLIENT)
+        driver.execute_script(
+            "window.client = new SDPClient(arguments[0], arguments[1]); window.client[arguments[2]]();", url, token, direction
+        )
+
+    def call(self, name, *arguments):
+        """Calls a method of the client and returns what its promise gives."""
+        found = self.driver.execute_async_script(
+            "const done = arguments[2]; (async () => window.client[arguments[0]](...arguments[1]))()"
+            ".then((value) => done({value}), (error) => done({error: String(error)}));", name, list(arguments),
+        )  # fmt: skip
+        assert "error" not in found, found
+        return found.get("value")
