@@ -32,14 +32,28 @@ public enum TrackAudience: Sendable, Codable, Hashable {
     case everybody
     /// These participants, whether they are there yet or not.
     case only(Set<String>)
+    /// Those who watch the program and are not in the room.
+    case viewers
+
+    /// For whom a compositor makes the mix that viewers hear; nobody may come by this name.
+    public static let viewersName = "proscenium-viewers"
 
     /// Whether somebody belongs to it.
     public func includes(_ participant: String) -> Bool {
         switch self {
         case .everybody: true
         case .only(let participants): participants.contains(participant)
+        case .viewers: false
         }
     }
+}
+
+/// What somebody watches who takes part in nothing.
+public enum WatchedSource: Sendable, Codable, Hashable {
+    /// What the compositor sends back, with the sound that everybody hears.
+    case program
+    /// A participant's camera and microphone.
+    case participant(String)
 }
 
 /// A published track.
@@ -111,6 +125,8 @@ public enum SFUCommand: Sendable, Codable, Hashable {
     /// Opens a session that gets the tracks of all other participants that are for it; → `.offer`, nil while there are none.
     /// Of the voices it gets the loudest, unless it hears everybody.
     case subscribe(room: String, participant: String, session: String, hearsEverybody: Bool = false)
+    /// Takes the offer of a viewer, who gets one picture and one sound and is told of nothing else; → `.answer`.
+    case watch(room: String, viewer: String, session: String, offer: String, source: WatchedSource)
     /// Takes a subscriber's answer to the last offer; → `.done`.
     case answer(session: String, answer: String)
     /// Ends a session; → `.done`.
@@ -198,6 +214,8 @@ public struct SFUStatistics: Sendable, Codable, Hashable {
     public var sendDropped: UInt64 = 0
     /// Sessions whose peer has gone silent and is waited for.
     public var sessionsAway = 0
+    /// Sessions of those who watch and take part in nothing.
+    public var viewers = 0
     /// How often media has gone over to another path of the sessions that there are.
     public var pathMoves: UInt64 = 0
     /// TCP connections that are open now.

@@ -205,6 +205,8 @@ final class ClientCore: PacketHandler {
                 track.isAccepted = track.layer.isEmpty || section.simulcast.receives.contains(track.layer)
             }
         }
+        // Who watches has made the offer, and gets tracks by the answer.
+        follow(answer)
         connect(remote, role: remote.setup == .active ? .server : .client, now: now)
     }
 

@@ -19,7 +19,7 @@ final class Consumer {
     unowned let session: Session
     /// The section of the subscriber's description that carries the track.
     let section: Int
-    let ssrc = SecureRandom.u32(), rtxSSRC = SecureRandom.u32()
+    let ssrc: UInt32, rtxSSRC: UInt32
     var isAccepted = false, usesRTX = false
     /// Whether the subscriber has answered that it does not have the track's codec: it gets no picture, and keeps the rest.
     var lacksCodec = false
@@ -32,18 +32,63 @@ final class Consumer {
     var roundTripMs: Int64 = 100, measuredRoundTripMs: Int64?
     var measured = Measured()
     var forwarder: LayerForwarder
-    // Sequence numbers begin below 2^15, so that the rollover counter is 0 for both sides (RFC 3711 section 3.3.1).
-    private var nextRTX = Int64(SecureRandom.u32() & 0x7FFF)
+    private var nextRTX: Int64
     private var sent = SentPackets()
 
-    init(producer: Producer, session: Session, section: Int, wish: LayerSize?) {
+    /// What of one track's way goes on with the next track in its place: no number may be used twice.
+    struct Trail {
+        let ssrc = SecureRandom.u32(), rtxSSRC = SecureRandom.u32()
+        fileprivate var forwarder: LayerForwarder
+        // Sequence numbers begin below 2^15, so that the rollover counter is 0 for both sides (RFC 3711 section 3.3.1).
+        fileprivate var nextRTX = Int64(SecureRandom.u32() & 0x7FFF)
+        fileprivate var packets: UInt32 = 0, bytes: UInt32 = 0
+
+        /// Begins with random names and numbers.
+        init(isVideo: Bool) {
+            forwarder = LayerForwarder(
+                isVideo: isVideo, clockRate: isVideo ? 90_000 : 48_000, next: Int64(SecureRandom.u32() & 0x7FFF),
+                timestampDelta: SecureRandom.u32())
+        }
+    }
+
+    /// What a track goes on with that comes in this one's place.
+    var trail: Trail {
+        var trail = began
+        (trail.nextRTX, trail.packets, trail.bytes) = (nextRTX, packets, bytes)
+        trail.forwarder = forwarder
+        trail.forwarder.changeTrack()
+        return trail
+    }
+
+    private let began: Trail
+
+    init(producer: Producer, session: Session, section: Int, wish: LayerSize?, after trail: Trail? = nil) {
+        let trail = trail ?? Trail(isVideo: producer.isVideo)
         self.producer = producer
         self.session = session
         self.section = section
-        forwarder = LayerForwarder(
-            isVideo: producer.isVideo, clockRate: producer.clockRate, next: Int64(SecureRandom.u32() & 0x7FFF),
-            timestampDelta: SecureRandom.u32())
+        began = trail
+        (ssrc, rtxSSRC, nextRTX) = (trail.ssrc, trail.rtxSSRC, trail.nextRTX)
+        (packets, bytes, forwarder) = (trail.packets, trail.bytes, trail.forwarder)
         if producer.isVideo { forwarder.setWish(producer.wish(wish)) }
+    }
+
+    /// Takes what a subscriber's description says of how it gets the track.
+    ///
+    /// - Parameters:
+    ///   - media: the track's codec, as the subscriber has it.
+    ///   - section: the subscriber's section.
+    ///   - mid: its name.
+    func take(_ media: MediaSection.Codec, of section: MediaSection, mid: String) {
+        payloadType = media.payloadType
+        if let rtx = section.rtx(for: media.payloadType) {
+            rtxPayloadType = rtx.payloadType
+            usesRTX = true
+        }
+        midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
+        extensions = ExtensionIDs(section)
+        self.mid = Array(mid.utf8)
+        isAccepted = true
     }
 
     /// Takes note of a packet that has left.

@@ -52,6 +52,8 @@ struct LayerForwarder: Sendable {
     /// The newest number of each layer that was sent.
     private var newestSources: (Int64, Int64, Int64) = (-1, -1, -1)
     private var waitsSince: MonotonicTime?, refusals = 0
+    /// Whether what was sent last is of another track than what comes.
+    private var isOther = false
 
     /// - Parameters:
     ///   - clockRate: ticks per second.
@@ -76,6 +78,14 @@ struct LayerForwarder: Sendable {
         if let current { before = current }
         current = nil
         waitsSince = nil
+    }
+
+    /// Goes on with the packets of another track, of which it is not known how its clock lies to this one's.
+    mutating func changeTrack() {
+        hold()
+        before = nil
+        isOther = true
+        newestSources = (-1, -1, -1)
     }
 
     /// The layer of which a key frame is needed now.
@@ -137,6 +147,7 @@ struct LayerForwarder: Sendable {
         reference = layer
         waitsSince = nil
         refusals = 0
+        isOther = false
         begun &+= 1
         return goOn(entry, layer, now: now, begins: true)
     }
@@ -186,6 +197,7 @@ struct LayerForwarder: Sendable {
 
     /// The packet's timestamp on the outgoing clock, by the sender reports of both layers.
     private func told(_ entry: PacketStore.Entry, _ layer: Int, _ reference: Int, _ table: LayerTable) -> UInt32? {
+        guard !isOther else { return nil }
         guard layer != reference else { return entry.header.timestamp &+ reportedDelta }
         guard layer < table.facts.count, reference < table.facts.count,
             let here = table.facts[layer].reportNanoseconds, let there = table.facts[reference].reportNanoseconds

@@ -38,6 +38,10 @@ final class Session {
     private var remembered: [(ssrc: UInt32, mid: String, layer: [UInt8], isRTX: Bool)] = []
     /// Whether a subscriber gets every voice, and not only the loudest.
     var hearsEverybody = false
+    /// What a viewer watches, who has made the offer; nil for people in the room.
+    var watches: WatchedSource?
+    /// A viewer's seats by section; nil for sections that get nothing.
+    var seats: [ViewerSeat?] = []
     /// What a subscriber has said that it shows, by track; the whole of what is not named.
     var sizes: [String: LayerSize] = [:]
     var addresses: [NetworkAddress] = []

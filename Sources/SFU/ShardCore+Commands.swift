@@ -47,6 +47,9 @@ extension ShardCore {
                 subscribe(session, to: other.producers.filter(\.isAnnounced))
             }
             return .offer(session.sections.isEmpty ? nil : makeOffer(session))
+        case .watch(let room, let viewer, let id, let offer, let source):
+            return .answer(
+                try watch(self.room(room), viewer: viewer, id: id, offer: offer, of: source, now: now))
         case .answer(let id, let answer):
             try take(answer: answer, try session(id), now: now)
             return .done
@@ -91,6 +94,7 @@ extension ShardCore {
             result.consumersWithoutCodec += session.consumers.reduce(0) { $0 + ($1.lacksCodec ? 1 : 0) }
             result.pathMoves += UInt64(session.transport.pathMoves)
             if session.isConnected, !session.hasConsent { result.sessionsAway += 1 }
+            if session.watches != nil { result.viewers += 1 }
             result.packetsRecovered += session.producers.reduce(0) { $0 + $1.recovered }
         }
         result.sendDropped = socket.statistics.sendDropped
@@ -123,7 +127,7 @@ extension ShardCore {
     }
 
     /// Names become parts of session descriptions, so they are kept to what those allow everywhere.
-    private func check(name: String, _ what: String) throws(SFUError) {
+    func check(name: String, _ what: String) throws(SFUError) {
         let isGood = name.utf8.allSatisfy {
             (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0)
                 || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: "-")
@@ -134,7 +138,7 @@ extension ShardCore {
         }
     }
 
-    private func makeSession(
+    func makeSession(
         _ room: Room, participant: String, id: String, isPublisher: Bool
     ) throws(SFUError) -> Session {
         try check(name: participant, "participant")
@@ -207,7 +211,7 @@ extension ShardCore {
         for section in sending {
             let audience = audiences[section.mid] ?? .everybody
             if let known = session.producers.first(where: { $0.mid == section.mid }) {
-                change(known, to: audience)
+                change(known, to: audience, now: now)
             } else {
                 let isVideo = section.kind == .video
                 let isFirst = !session.producers.contains { $0.isVideo == isVideo }
@@ -221,7 +225,7 @@ extension ShardCore {
             session.transport.connect(remote, role: remote.setup == .passive ? .client : .server, now: now)
         }
         settle(session, now: now)
-        if session.isConnected { announce(session) }
+        if session.isConnected { announce(session, now: now) }
         return answer.text()
     }
 
@@ -275,7 +279,7 @@ extension ShardCore {
     }
 
     /// Tells everybody of tracks whose transport is up.
-    func announce(_ session: Session) {
+    func announce(_ session: Session, now: MonotonicTime) {
         let fresh = session.producers.filter { !$0.isAnnounced }
         guard !fresh.isEmpty else { return }
         for producer in fresh {
@@ -283,6 +287,10 @@ extension ShardCore {
             onEvent(.published(room: session.room.id, track: producer.track))
         }
         for other in session.room.sessions where !other.isPublisher {
+            guard other.watches == nil else {
+                seat(other, to: fresh, now: now)
+                continue
+            }
             let before = other.consumers.count
             subscribe(other, to: fresh)
             if other.consumers.count > before { renew(other) }
@@ -301,21 +309,26 @@ extension ShardCore {
     /// Takes a track from its subscriber.
     private func detach(_ consumer: Consumer) {
         let subscriber = consumer.session
+        guard subscriber.watches == nil else { return unseat(consumer) }
         subscriber.consumers.removeAll { $0 === consumer }
         if consumer.section < subscriber.sections.count { subscriber.sections[consumer.section].consumer = nil }
         renew(subscriber)
     }
 
     /// Gives a track to whom it is for now, and takes it from whom it is not for any more.
-    private func change(_ producer: Producer, to audience: TrackAudience) {
+    private func change(_ producer: Producer, to audience: TrackAudience, now: MonotonicTime) {
         guard producer.audience != audience else { return }
         producer.audience = audience
-        let others = producer.consumers.filter { !audience.includes($0.session.participant) }
+        let others = producer.consumers.filter { !$0.session.gets(producer) }
         producer.consumers.removeAll { consumer in others.contains { $0 === consumer } }
         for consumer in others { detach(consumer) }
         guard producer.isAnnounced else { return }
         for session in producer.session.room.sessions where !session.isPublisher {
             guard !producer.consumers.contains(where: { $0.session === session }) else { continue }
+            guard session.watches == nil else {
+                seat(session, to: [producer], now: now)
+                continue
+            }
             let before = session.consumers.count
             subscribe(session, to: [producer])
             if session.consumers.count > before { renew(session) }
@@ -325,8 +338,7 @@ extension ShardCore {
     // MARK: - Subscribing
 
     private func subscribe(_ session: Session, to producers: [Producer]) {
-        for producer in producers
-        where producer.session.participant != session.participant && producer.audience.includes(session.participant) {
+        for producer in producers where session.gets(producer) {
             let kind: MediaSection.Kind = producer.isVideo ? .video : .audio
             let free = session.sections.firstIndex { $0.kind == kind && $0.consumer == nil }
             guard free != nil || session.sections.count < configuration.maximumSections else { continue }
@@ -345,7 +357,7 @@ extension ShardCore {
 
     /// Sends a new offer, or notes that one is needed when the last is answered.
     func renew(_ session: Session) {
-        guard !session.sections.isEmpty else { return }
+        guard !session.sections.isEmpty, session.watches == nil else { return }
         guard !session.offerIsOpen else {
             session.offerIsStale = true
             return
@@ -404,15 +416,7 @@ extension ShardCore {
             let media = section.isRejected ? nil : section.codec(for: consumer.producer.media)
             consumer.lacksCodec = media == nil
             guard section.direction.receives, let media else { continue }
-            consumer.payloadType = media.payloadType
-            if let rtx = section.rtx(for: media.payloadType) {
-                consumer.rtxPayloadType = rtx.payloadType
-                consumer.usesRTX = true
-            }
-            consumer.midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
-            consumer.extensions = ExtensionIDs(section)
-            consumer.mid = Array(String(index).utf8)
-            consumer.isAccepted = true
+            consumer.take(media, of: section, mid: String(index))
             if session.isConnected { requestKeyframe(for: consumer, now: now) }
         }
         if !session.hasRemote {

@@ -54,7 +54,7 @@ extension ShardCore {
     ///
     /// - Throws: `SFUError` for a publisher, who offers it.
     func restart(subscriber session: Session, now: MonotonicTime) throws(SFUError) {
-        guard !session.isPublisher else {
+        guard !session.isPublisher, session.watches == nil else {
             throw SFUError(.conflict, "Who publishes restarts ICE by an offer with other credentials.")
         }
         rename(session, now: now)

@@ -118,7 +118,7 @@ final class ShardCore: PacketHandler {
             session.isConnected = true
             session.hasConsent = session.transport.selected != nil
             onEvent(.connected(room: session.room.id, participant: session.participant, session: session.id))
-            announce(session)
+            announce(session, now: now)
             for consumer in session.consumers where consumer.isAccepted { requestKeyframe(for: consumer, now: now) }
             send(session)
         case .connected where session.hasConsent != (session.transport.selected != nil):

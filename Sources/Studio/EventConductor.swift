@@ -110,6 +110,7 @@ public actor EventConductor {
             event.state = .stopping
         }
         await compositors.refresh()
+        await speakers.endViewers(of: id)
         // An output that is away learns it when it comes back.
         if let output = event.output, registry.registration(output) != nil {
             try await registry.send(.closeEvent(event: id), to: output)
@@ -146,6 +147,7 @@ public actor EventConductor {
             event.masterPath = nil
         }
         await compositors.refresh()
+        await speakers.endViewers(of: id)
         try await compositors.forgetClock(of: id)
         return event
     }

@@ -118,7 +118,8 @@ final class ReturnFeedLink: Sendable {
             mayFeed = false
             return nil
         }
-        let listeners = receivers.intersection(state.withLock { $0.stage })
+        // Viewers hear all of it, and in the room nobody else does who is not in it.
+        let listeners = receivers.intersection(state.withLock { $0.stage }.union([TrackAudience.viewersName]))
         guard told != listeners else { return told }
         let feed = state.withLock { state -> Feed in
             if let feed = state.session { return feed }

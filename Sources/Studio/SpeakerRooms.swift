@@ -71,7 +71,7 @@ struct SpeakerView: Encodable, Sendable, Hashable {
 /// Sessions live on the SFU; what stands here is who they belong to. When the SFU is gone, everybody is told to join
 /// again, and the room is made anew where there is one.
 actor SpeakerRooms {
-    private struct Member {
+    fileprivate struct Member {
         let principal: Principal
         var sessions: Set<String> = []
         var connected: Set<String> = []
@@ -80,11 +80,16 @@ actor SpeakerRooms {
         var isHidden: Bool { SpeakerRooms.isHidden(principal) }
     }
 
-    private struct Room {
+    struct Room {
         let org: String, sfu: String
-        var members: [String: Member] = [:]
+        fileprivate var members: [String: Member] = [:]
         var hidden: Set<String> = []
-        var sessions: [String] { members.values.flatMap(\.sessions) + hidden }
+        /// The sessions of those who watch and take part in nothing.
+        var viewers: Set<String> = []
+        var sessions: [String] { members.values.flatMap(\.sessions) + hidden + viewers }
+
+        /// Whether somebody of this name is here.
+        func has(_ participant: String) -> Bool { members[participant] != nil }
     }
 
     struct Session {
@@ -92,6 +97,10 @@ actor SpeakerRooms {
         /// Names its generation of ICE, for those who were let in by HTTP.
         var entityTag = makeTag()
         var receives = false
+        /// Who watches by it; nil for people in the room and for the compositor.
+        var viewer: Viewer?
+        /// What a viewer watches.
+        var watched: WatchedSource?
         /// The offer that waits for its answer, for whoever comes back.
         var offer: String?
         weak var listener: (any RoomListener)?
@@ -104,7 +113,7 @@ actor SpeakerRooms {
     static let compositorID = "proscenium-compositor"
     private let registry: WorkerRegistry
     private let logger: Logger
-    private var rooms: [String: Room] = [:]
+    var rooms: [String: Room] = [:]
     var sessions: [String: Session] = [:]
     private var resumes = ResumeTable()
     /// Who stands behind the words that have been said.
@@ -272,10 +281,11 @@ actor SpeakerRooms {
         return answer
     }
 
-    /// Who gets what others send: the participants to whom the program can be sent back.
+    /// Who gets what others send: the participants to whom the program can be sent back, and those who watch it by one name.
     func receivers(_ event: String) -> Set<String> {
         let members = rooms[event]?.members ?? [:]
-        return Set(members.filter { $0.value.sessions.contains { sessions[$0]?.receives == true } }.keys)
+        let people = Set(members.filter { $0.value.sessions.contains { sessions[$0]?.receives == true } }.keys)
+        return watchesProgram(event) ? people.union([TrackAudience.viewersName]) : people
     }
 
     /// Notes who is heard in an event's program, for everybody in its room to know.
@@ -507,11 +517,13 @@ actor SpeakerRooms {
                 }
             }
         }
+        await endViewers { $0.viewer?.principal.claims.jti == jti }
     }
 
     /// Ends the sessions whose tokens have expired; called each second.
     func endExpired(nowSeconds: Int64) async {
-        let expired = rooms.values.flatMap(\.members.values).map(\.principal.claims).filter { $0.exp <= nowSeconds }
+        let people = rooms.values.flatMap(\.members.values).map(\.principal.claims)
+        let expired = (people + viewers.map(\.claims)).filter { $0.exp <= nowSeconds }
         for claims in expired { await end(jti: claims.jti) }
     }
 
@@ -530,9 +542,11 @@ actor SpeakerRooms {
     func follow(_ event: SFUEvent) {
         switch event {
         case .connected(let room, let participant, let session):
+            guard sessions[session]?.viewer == nil else { return }
             rooms[room]?.members[participant]?.connected.insert(session)
             changed(room)
         case .disconnected(let room, let participant, let session):
+            guard sessions[session]?.viewer == nil else { return }
             rooms[room]?.members[participant]?.connected.remove(session)
             changed(room)
         case .published(let room, let track), .muted(let room, let track):
@@ -595,8 +609,8 @@ actor SpeakerRooms {
             _ = try own(known, caller)
             return known
         }
-        guard caller.id != Self.compositorID else {
-            throw Problem.forbidden("The name \(Self.compositorID) is taken by the program itself.")
+        guard caller.id != Self.compositorID, caller.id != TrackAudience.viewersName else {
+            throw Problem.forbidden("The name \(caller.id) is taken by the program itself.")
         }
         try checkLock(event.id, caller)
         try await makeRoom(event.id, org: event.org)
@@ -621,8 +635,14 @@ actor SpeakerRooms {
         return known.event
     }
 
-    private func forget(_ session: String) {
+    func forget(_ session: String) {
         guard let known = sessions.removeValue(forKey: session) else { return }
+        guard known.viewer == nil else {
+            rooms[known.event]?.viewers.remove(session)
+            // Who is in the room does not see who watches; the compositor makes their sound as long as somebody does.
+            if known.watched == .program, !watchesProgram(known.event) { changed(known.event) }
+            return
+        }
         rooms[known.event]?.hidden.remove(session)
         if var member = rooms[known.event]?.members[known.participant] {
             member.sessions.remove(session)
@@ -649,7 +669,7 @@ actor SpeakerRooms {
     }
 
     /// Tells the listeners what has changed, at most four times a second.
-    private func changed(_ event: String) {
+    func changed(_ event: String) {
         guard notifying.insert(event).inserted else { return }
         Task {
             try? await Task.sleep(for: .milliseconds(250))

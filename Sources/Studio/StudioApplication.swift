@@ -109,11 +109,17 @@ public struct StudioApplication {
         OutputRoutes(
             outputs: outputs, compositors: compositors, allowsPrivate: configuration.allowsPrivateOutputs
         ).add(to: book)
-        PlaybackRoutes(events: events, registry: registry, keys: keys, origins: origins, nowSeconds: nowSeconds)
-            .add(to: book)
+        PlaybackRoutes(
+            events: events, registry: registry, speakers: speakers, keys: keys, origins: origins,
+            nowSeconds: nowSeconds
+        ).add(to: book)
         SpeakerRoutes(
             speakers: speakers, credentials: credentials, connections: connections, turn: configuration.turn,
             nowSeconds: nowSeconds
+        ).add(to: book)
+        ViewerRoutes(
+            speakers: speakers, turn: configuration.turn, limits: .init(perEvent: configuration.viewerLimit),
+            attempts: RateLimiter(perSecond: 5, burst: 200), nowSeconds: nowSeconds
         ).add(to: book)
         ProgramRoutes(
             programs: programs, events: events, control: control, stills: StillCache { SystemClock.monotonic() },

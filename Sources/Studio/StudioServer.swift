@@ -42,6 +42,8 @@ public struct StudioConfiguration: Sendable {
     public var allowsPrivateOutputs: Bool
     /// How long a video may be, in bytes.
     public var videoLimitBytes: Int
+    /// How many may watch one event by WHEP.
+    public var viewerLimit: Int
     /// Where media can be relayed; nil where nobody does.
     public var turn: TURNService?
 
@@ -50,7 +52,7 @@ public struct StudioConfiguration: Sendable {
         dataDirectory: URL, bindAddress: String, httpsPort: Int, internalPort: Int, hosts: [String],
         certificateFile: URL, keyFile: URL, pages: URL, libraries: URL, openAPI: URL, layouts: URL, themes: URL,
         trustedProxies: [String], allowsPrivateOutputs: Bool = false, videoLimitBytes: Int = 2_000_000_000,
-        turn: TURNService? = nil
+        viewerLimit: Int = 300, turn: TURNService? = nil
     ) {
         self.dataDirectory = dataDirectory
         self.bindAddress = bindAddress
@@ -67,6 +69,7 @@ public struct StudioConfiguration: Sendable {
         self.trustedProxies = trustedProxies
         self.allowsPrivateOutputs = allowsPrivateOutputs
         self.videoLimitBytes = videoLimitBytes
+        self.viewerLimit = viewerLimit
         self.turn = turn
     }
 }

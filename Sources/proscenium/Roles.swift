@@ -93,6 +93,7 @@ extension Proscenium {
                     trustedProxies: proxies.map { $0.trimmingCharacters(in: .whitespaces) },
                     allowsPrivateOutputs: settings.flag("allow-private-outputs"),
                     videoLimitBytes: settings.number("video-limit-megabytes") * 1_000_000,
+                    viewerLimit: settings.number("whep-viewers"),
                     turn: try settings.turn()?.service),
                 logger: Logger(label: "studio"))
         }

@@ -74,6 +74,9 @@ struct Setting: Sendable {
             name: "video-limit-megabytes", standard: "2000",
             reason: "the largest video that is taken; an event's files have 16 GB together"),
         .init(
+            name: "whep-viewers", standard: "300",
+            reason: "how many may watch one event by WHEP; each is sent the whole program by one media server"),
+        .init(
             name: "themes-directory", standard: "themes",
             reason: "the themes of lower thirds and other overlays, one JSON file each"),
         .init(
@@ -123,6 +126,9 @@ struct Settings: Sendable {
         }
         guard ["true", "false"].contains(text("allow-private-outputs")) else {
             throw ValidationError("allow-private-outputs is true or false.")
+        }
+        guard let viewers = Int(text("whep-viewers")), (0...4000).contains(viewers) else {
+            throw ValidationError("whep-viewers is a number from 0 to 4000.")
         }
         guard let limit = Int(text("video-limit-megabytes")), (1...8000).contains(limit) else {
             throw ValidationError("video-limit-megabytes is a number from 1 to 8000.")
@@ -207,6 +213,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: "Folder of unpacked libraries.") var librariesDirectory: String?
     @Option(help: "Description of the API, OpenAPI in YAML.") var openapiFile: String?
     @Option(help: "Folder of the built-in layouts.") var layoutsDirectory: String?
+    @Option(help: "How many may watch one event by WHEP.") var whepViewers: String?
     @Option(help: "The largest video that is taken, in megabytes.") var videoLimitMegabytes: String?
     @Option(help: "Folder of the overlays' themes.") var themesDirectory: String?
     @Option(help: "Trusted proxies' addresses, separated by commas.") var trustedProxies: String?
@@ -226,7 +233,7 @@ struct SettingFlags: ParsableArguments {
             "place": place,
             "pages-directory": pagesDirectory, "libraries-directory": librariesDirectory,
             "openapi-file": openapiFile, "layouts-directory": layoutsDirectory,
-            "video-limit-megabytes": videoLimitMegabytes,
+            "video-limit-megabytes": videoLimitMegabytes, "whep-viewers": whepViewers,
             "themes-directory": themesDirectory,
             "trusted-proxies": trustedProxies, "allow-private-outputs": allowPrivateOutputs, "log-level": logLevel,
         ]

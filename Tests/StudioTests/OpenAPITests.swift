@@ -114,7 +114,8 @@ struct OpenAPITests {
             }
             try await fixture.endProgram("launch")
             for name in [
-                "publishMedia", "trickleMedia", "stopMedia", "listICEServers", "openSignalling", "listParticipants",
+                "publishMedia", "trickleMedia", "stopMedia", "watchMedia", "trickleWatching", "stopWatching",
+                "listICEServers", "openSignalling", "listParticipants",
                 "removeParticipant",
             ] { try await walk.call(name, admin) }
             for name in ["getHealth", "getDescription", "getProducePage", "getWatchPage", "getJoinPage"] {
@@ -131,7 +132,8 @@ struct OpenAPITests {
             #expect(
                 Set(walk.refused) == [
                     "startEvent", "stopEvent", "startPlayback", "revealPoll", "acceptInvitation", "publishMedia",
-                    "trickleMedia", "stopMedia", "openSignalling", "getConnections",
+                    "trickleMedia", "stopMedia", "openSignalling", "getConnections", "watchMedia", "trickleWatching",
+                    "stopWatching",
                 ])
         }
     }

@@ -42,11 +42,13 @@ struct TURNServiceTests {
         0x7c, 0x79,
     ]).base64EncodedString()
 
-    @Test("go to who may publish, and to nobody else")
+    @Test("go to who may publish or watch, and to nobody else")
     func route() async throws {
         let fixture = try await StudioFixture(turn: service)
         let speaker = try await fixture.token(.speaker, event: "launch")
         let guest = try await fixture.token(.attendee, event: "launch")
+        // A link that says nothing of watching.
+        let stranger = try await fixture.token(.viewer, event: "launch", can: [])
         let admin = try await fixture.token(.admin, event: nil)
         try await fixture.run { client in
             _ = try await client.call(.post, "/v1/events", admin, #"{"id": "launch", "title": "Launch"}"#)
@@ -54,7 +56,8 @@ struct TURNServiceTests {
             #expect(answer.status == .ok && answer.headers[.cacheControl] == "no-store")
             let servers = try #require(answer.object["iceServers"] as? [[String: Any]])
             #expect(servers.count == 1 && servers[0]["urls"] as? [String] == ["turn:host:3478?transport=udp"])
-            #expect(try await client.call(.get, "/v1/events/launch/ice-servers", guest, nil).status == .forbidden)
+            #expect(try await client.call(.get, "/v1/events/launch/ice-servers", guest, nil).status == .ok)
+            #expect(try await client.call(.get, "/v1/events/launch/ice-servers", stranger, nil).status == .forbidden)
             #expect(try await client.call(.get, "/v1/events/launch/ice-servers", nil, nil).status == .unauthorized)
         }
     }

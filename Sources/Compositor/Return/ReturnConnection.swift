@@ -74,7 +74,8 @@ final class ReturnConnection: Sendable {
         var tracks = ["0": ReturnTrack(source: .program, audience: .everybody)]
         for (number, owner) in owners.enumerated() {
             tracks["\(number + 1)"] = ReturnTrack(
-                source: .programMix, audience: .only(Set([owner].compactMap(\.self))))
+                source: .programMix,
+                audience: owner == TrackAudience.viewersName ? .viewers : .only(Set([owner].compactMap(\.self))))
         }
         return (offer, tracks)
     }

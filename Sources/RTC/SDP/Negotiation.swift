@@ -124,6 +124,25 @@ extension MediaSection {
         return answer
     }
 
+    /// Answers an offered section by sending a track in it, in whichever codec of the offer it may be.
+    ///
+    /// - Parameters:
+    ///   - transport: ours.
+    ///   - source: the SSRCs of the track; that of RTX counts for pictures only.
+    ///   - stream: the stream part of `a=msid`.
+    ///   - track: its track part.
+    public func answer(_ transport: LocalTransport, sending source: Source, stream: String, track: String)
+        -> MediaSection
+    {
+        var answer = self.answer(transport, receives: false, takesAll: true)
+        guard !answer.isRejected, direction.receives else { return answer }
+        answer.direction = .sendonly
+        (answer.stream, answer.track) = (stream, track)
+        answer.sources = [source]
+        if kind != .video { answer.sources[0].rtx = nil }
+        return answer
+    }
+
     /// An offered section for a track that we send: our payload types, ids and sources.
     public static func offer(
         kind: Kind, mid: String, transport: LocalTransport, stream: String, track: String, source: Source,

@@ -120,6 +120,7 @@ private final class ShardCounters: Sendable {
                 "proscenium_sfu_keyframe_requests_total": Double(counted.keyframeRequests),
                 "proscenium_sfu_send_dropped_total": Double(counted.sendDropped),
                 "proscenium_sfu_sessions_away": Double(counted.sessionsAway),
+                "proscenium_sfu_viewers": Double(counted.viewers),
                 "proscenium_sfu_path_moves": Double(counted.pathMoves),
                 "proscenium_sfu_tcp_connections": Double(counted.streams),
                 "proscenium_sfu_tcp_accepted_total": Double(counted.streamsAccepted),

@@ -12,12 +12,16 @@ struct PlaybackRoutes: Sendable {
 
     let events: EventStore
     let registry: WorkerRegistry
+    let speakers: SpeakerRooms
     let keys: TokenKeys
     let origins: Origins
     let nowSeconds: @Sendable () -> Int64
 
     struct View: Encodable {
-        let hls: String, timeline: String, expiresAt: Date
+        let hls: String
+        /// Where the program can be watched with little delay; nil where it is not made here.
+        let whep: String?
+        let timeline: String, expiresAt: Date
     }
 
     func add(to book: RouteBook) {
@@ -42,9 +46,12 @@ struct PlaybackRoutes: Sendable {
                 headers.append(HTTPField(name: .setCookie, value: cookie))
             }
             let root = origins.onSameHost(base, as: request) + "/hls/\(event.id)/"
+            let makesProgram = await speakers.makesProgram(event.id)
             return try .json(
                 View(
-                    hls: root + path, timeline: root + "timeline/",
+                    hls: root + path,
+                    whep: makesProgram ? origins.base(of: request) + "/v1/events/\(event.id)/whep" : nil,
+                    timeline: root + "timeline/",
                     expiresAt: Date(timeIntervalSince1970: Double(end))),
                 headers: headers)
         }

@@ -40,7 +40,7 @@ struct SpeakerRoutes: Sendable {
             try await speakers.leave(try context.pathParameter("session"), try context.requirePrincipal())
             return .empty(.ok)
         }
-        book.add(.get, "/v1/events/{event}/ice-servers", .permission(.publishMedia)) { _, context in
+        book.add(.get, "/v1/events/{event}/ice-servers", .permission(.watchProgram)) { _, context in
             let caller = try context.requirePrincipal()
             // An ICE-lite server finds its peers by their checks, so nobody needs to ask for their own address (STUN).
             let servers =

@@ -17,12 +17,19 @@ class SDPClient {
         });
     }
 
-    /** Sends a canvas that changes and a tone. */
+    /** Sends a dark canvas that flashes each second, and a tone. */
     send() {
         const canvas = Object.assign(document.createElement("canvas"), {width: 320, height: 180});
         const pen = canvas.getContext("2d");
-        let hue = 0;
-        setInterval(() => { pen.fillStyle = `hsl(${hue++ % 360} 80% 50%)`; pen.fillRect(0, 0, 320, 180); }, 33);
+        this.flashes = [];
+        let count = 0;
+        setInterval(() => {
+            const isBright = count++ % 30 < 8;
+            // What never changes would not be sent.
+            pen.fillStyle = isBright ? "#ffffff" : count % 2 ? "#181818" : "#202020";
+            pen.fillRect(0, 0, 320, 180);
+            if (isBright && count % 30 === 1) this.flashes.push(performance.now());
+        }, 33);
         const context = new AudioContext(), tone = new OscillatorNode(context, {frequency: 440});
         const sink = new MediaStreamAudioDestinationNode(context);
         tone.connect(sink);
@@ -37,7 +44,22 @@ class SDPClient {
         document.body.append(this.video);
         this.stream = this.video.srcObject = new MediaStream();
         this.connection.ontrack = ({track}) => this.stream.addTrack(track);
-        for (const kind of ["audio", "video"]) this.connection.addTransceiver(kind, {direction: "recvonly"});
+        this.begunAt = performance.now();
+        this.video.requestVideoFrameCallback(() => { this.firstPictureMs = performance.now() - this.begunAt; });
+        for (const kind of ["audio", "video"]) {
+            const transceiver = this.connection.addTransceiver(kind, {direction: "recvonly"});
+            // Browsers know it, and ask for it only when they are told to.
+            transceiver.setHeaderExtensionsToNegotiate(transceiver.getHeaderExtensionsToNegotiate().map((extension) =>
+                extension.uri.endsWith("/abs-capture-time") ? {...extension, direction: "sendrecv"} : extension));
+        }
+    }
+
+    /** How long ago what is played now was captured, by kind, in milliseconds; the time counts from 1900. */
+    ages() {
+        return this.connection.getReceivers().map((receiver) => {
+            const source = receiver.getSynchronizationSources()[0];
+            return {kind: receiver.track.kind, age: source?.captureTimestamp ? Date.now() - (source.captureTimestamp - 2208988800000) : null};
+        });
     }
 
     async ask(method, url, headers, body) {
@@ -92,6 +114,28 @@ class SDPClient {
 
     close() { return this.ask("DELETE", this.session, {}); }
 
+    /** The colour of the middle of the picture. */
+    colour() {
+        if (!this.video.videoWidth) return null;
+        const pen = Object.assign(document.createElement("canvas"), {width: 8, height: 8}).getContext("2d", {willReadFrequently: true});
+        pen.drawImage(this.video, 0, 0, 8, 8);
+        return [...pen.getImageData(4, 4, 1, 1).data].slice(0, 3);
+    }
+
+    /** When the picture turned bright within so many seconds. */
+    brightened(seconds) {
+        const found = [];
+        let was = 255;
+        return new Promise((resolve) => {
+            const timer = setInterval(() => {
+                const is = (this.colour() ?? [0])[0];
+                if (is > 180 && was < 140) found.push(performance.now());
+                was = is;
+            }, 5);
+            setTimeout(() => { clearInterval(timer); resolve(found); }, seconds * 1000);
+        });
+    }
+
     /** The path that media takes now, with the names of its ends. */
     async path() {
         const reports = new Map([...(await this.connection.getStats()).values()].map((report) => [report.id, report]));
@@ -122,15 +166,20 @@ class SDPPage:
         # The same installation by its other name, where no page's policy forbids anything.
         driver.get(re.sub(r"//localhost(:\d+).*", r"//127.0.0.1\1/healthz", url))
         driver.execute_script(CLIENT)
-        driver.execute_script(
-            "window.client = new SDPClient(arguments[0], arguments[1]); window.client[arguments[2]]();", url, token, direction
-        )
+        self.make(url, token, direction)
 
-    def call(self, name, *arguments):
-        """Calls a method of the client and returns what its promise gives."""
+    def make(self, url, token, direction, name="client"):
+        """Makes another client on the page, which takes the place of one of the same name."""
+        self.driver.execute_script(
+            "window[arguments[3]] = new SDPClient(arguments[0], arguments[1]); window[arguments[3]][arguments[2]]();",
+            url, token, direction, name,
+        )  # fmt: skip
+
+    def call(self, name, *arguments, client="client"):
+        """Calls a method of a client and returns what its promise gives."""
         found = self.driver.execute_async_script(
-            "const done = arguments[2]; (async () => window.client[arguments[0]](...arguments[1]))()"
-            ".then((value) => done({value}), (error) => done({error: String(error)}));", name, list(arguments),
+            "const done = arguments[3]; (async () => window[arguments[2]][arguments[0]](...arguments[1]))()"
+            ".then((value) => done({value}), (error) => done({error: String(error)}));", name, list(arguments), client,
         )  # fmt: skip
         assert "error" not in found, found
         return found.get("value")
