@@ -210,6 +210,8 @@ public struct SFUStatistics: Sendable, Codable, Hashable {
     public var packetsRecovered: UInt64 = 0
     /// Keyframes that publishers were asked for.
     public var keyframeRequests: UInt64 = 0
+    /// How often a subscriber began with the pictures that were here, and nobody was asked for a key frame.
+    public var groupsReplayed: UInt64 = 0
     /// Datagrams that the kernel did not take.
     public var sendDropped: UInt64 = 0
     /// Sessions whose peer has gone silent and is waited for.

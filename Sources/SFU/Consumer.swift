@@ -32,6 +32,8 @@ final class Consumer {
     var roundTripMs: Int64 = 100, measuredRoundTripMs: Int64?
     var measured = Measured()
     var forwarder: LayerForwarder
+    /// The pictures since the last key frame on their way; nil when there are none that it has to catch up with.
+    var replay: GroupReplay?
     private var nextRTX: Int64
     private var sent = SentPackets()
 

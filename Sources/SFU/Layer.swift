@@ -21,6 +21,7 @@ final class Layer {
     var lastKeyframeRequest: MonotonicTime?
     var wantsKeyframe = false
     var measured = Measured()
+    var group = GroupOfPictures()
 
     init(name: String, index: Int, isVideo: Bool, clockRate: Int) {
         self.name = Array(name.utf8)

@@ -80,6 +80,9 @@ struct LayerForwarder: Sendable {
         waitsSince = nil
     }
 
+    /// Whether nothing was ever sent.
+    var hasNotBegun: Bool { reference == nil }
+
     /// Goes on with the packets of another track, of which it is not known how its clock lies to this one's.
     mutating func changeTrack() {
         hold()

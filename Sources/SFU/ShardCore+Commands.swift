@@ -64,7 +64,12 @@ extension ShardCore {
                 producer.session.room.voices.yield(voice)
                 voice.reset()
             }
-            for consumer in producer.consumers { consumer.forwarder.hold() }
+            // Nobody is shown later what was sent while it was held back.
+            for layer in producer.layers { layer.group.forget() }
+            for consumer in producer.consumers {
+                consumer.forwarder.hold()
+                consumer.replay = nil
+            }
             if !muted { requestKeyframe(producer, now: now) }
             onEvent(.muted(room: producer.session.room.id, track: producer.track))
             return .done
@@ -417,7 +422,7 @@ extension ShardCore {
             consumer.lacksCodec = media == nil
             guard section.direction.receives, let media else { continue }
             consumer.take(media, of: section, mid: String(index))
-            if session.isConnected { requestKeyframe(for: consumer, now: now) }
+            if session.isConnected { begin(consumer, now: now) }
         }
         if !session.hasRemote {
             session.hasRemote = true

@@ -14,7 +14,10 @@ extension ShardCore {
         session.hasConsent = session.transport.selected != nil
         let room = session.room.id
         guard session.hasConsent else {
-            for consumer in session.consumers { consumer.forwarder.hold() }
+            for consumer in session.consumers {
+                consumer.forwarder.hold()
+                consumer.replay = nil
+            }
             onEvent(.disconnected(room: room, participant: session.participant, session: session.id))
             return
         }

@@ -105,7 +105,7 @@ extension ShardCore {
             session.sections[place].consumer = consumer
             session.consumers.append(consumer)
             producer.consumers.append(consumer)
-            if session.isConnected { requestKeyframe(for: consumer, now: now) }
+            if session.isConnected { begin(consumer, now: now) }
         }
     }
 

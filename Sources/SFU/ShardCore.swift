@@ -119,7 +119,7 @@ final class ShardCore: PacketHandler {
             session.hasConsent = session.transport.selected != nil
             onEvent(.connected(room: session.room.id, participant: session.participant, session: session.id))
             announce(session, now: now)
-            for consumer in session.consumers where consumer.isAccepted { requestKeyframe(for: consumer, now: now) }
+            for consumer in session.consumers where consumer.isAccepted { begin(consumer, now: now) }
             send(session)
         case .connected where session.hasConsent != (session.transport.selected != nil):
             followConsent(of: session, now: now)
@@ -173,11 +173,14 @@ final class ShardCore: PacketHandler {
         guard length > 0 else {
             // Stored like any other, so that the same number is not skipped twice.
             if layer.store.insert(packet, entry) {
-                for consumer in producer.consumers { consumer.forwarder.skip(entry.sequence, of: layer.index) }
+                for consumer in producer.consumers where consumer.replay == nil {
+                    consumer.forwarder.skip(entry.sequence, of: layer.index)
+                }
             }
             return drops.count(.padding)
         }
         guard layer.store.insert(packet, entry) else { return drops.count(.replayed) }
+        if producer.isVideo, !producer.track.isMuted { layer.group.note(entry, now: now) }
         if entry.startsKeyframe { layer.wantsKeyframe = false }
         guard !producer.track.isMuted else { return drops.count(.muted) }
         if producer.consumers.isEmpty {
@@ -204,6 +207,11 @@ final class ShardCore: PacketHandler {
         guard consumer.isAccepted else { return drops.count(consumer.lacksCodec ? .lacksCodec : .unanswered) }
         guard consumer.session.isConnected else { return drops.count(.notConnected) }
         guard consumer.session.hasConsent else { return drops.count(.noConsent) }
+        // Who still gets the pictures of before gets this in its turn.
+        if let replay = consumer.replay {
+            guard layer.index == replay.layer else { return drops.count(.otherLayer) }
+            guard entry.sequence < replay.next else { return }
+        }
         switch consumer.forwarder.forward(entry, of: layer.index, consumer.producer.table, now: now) {
         case .failure(let drop): drops.count(drop.reason)
         case .success(let out):
@@ -409,7 +417,10 @@ final class ShardCore: PacketHandler {
             guard session.isConnected, sessions[session.id] != nil else { continue }
             if reports { measure(session, now: now) }
             if session.isPublisher { tickPublisher(session, reports: reports, now: now) }
-            if !session.isPublisher, reports { report(session, now: now) }
+            if !session.isPublisher {
+                replayGroups(to: session, now: now)
+                if reports { report(session, now: now) }
+            }
             send(session)
         }
         return next

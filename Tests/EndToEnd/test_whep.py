@@ -156,6 +156,21 @@ def test_aiortc_watches_beside_it_and_one_feed_serves_both(studio, admin, attend
     assert series(studio, "proscenium_compositor_return_connections_opened_total") == 1
 
 
+def test_the_first_picture_comes_at_once(studio, attendee, page, whep):
+    replayed, ways = series(studio, "proscenium_sfu_groups_replayed_total"), []
+    for _ in range(6):
+        page.make(whep, attendee.token, "receive", "late")
+        assert page.call("open", client="late")["status"] == 201
+        ways.append(wait_until(lambda: page.driver.execute_script("return late.firstPictureMs"), 20, "no picture", 0.02))
+        assert page.call("close", client="late")["status"] == 200
+        page.driver.execute_script("late.connection.close(); late.video.remove()")
+    wait_until(lambda: series(studio, "proscenium_sfu_groups_replayed_total") > replayed, 5, "each has asked for a key frame", 0.5)
+    print(
+        f"from the first word to the first picture: {[round(way) for way in ways]} ms; "
+        f"{series(studio, 'proscenium_sfu_groups_replayed_total') - replayed:.0f} of {len(ways)} without a key frame of their own"
+    )
+
+
 def test_who_may_not_is_refused_and_there_is_an_end_of_places(studio, admin, attendee, whep):
     place = f"{PATH}/whep"
     studio.api().request("POST", place, data="v=0\r\n", headers=SDP, expect=401)

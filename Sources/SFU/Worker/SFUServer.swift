@@ -118,6 +118,7 @@ private final class ShardCounters: Sendable {
                 "proscenium_sfu_packets_retransmitted_total": Double(counted.packetsRetransmitted),
                 "proscenium_sfu_packets_recovered_total": Double(counted.packetsRecovered),
                 "proscenium_sfu_keyframe_requests_total": Double(counted.keyframeRequests),
+                "proscenium_sfu_groups_replayed_total": Double(counted.groupsReplayed),
                 "proscenium_sfu_send_dropped_total": Double(counted.sendDropped),
                 "proscenium_sfu_sessions_away": Double(counted.sessionsAway),
                 "proscenium_sfu_viewers": Double(counted.viewers),
