@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness.browser import chromium, screenshot
+from harness.browser import chromium, screenshot, wait_script
 from harness.sdp_client import SDPPage
 from harness.viewers import WhepViewer
 from harness.waiting import wait_until
@@ -169,6 +169,28 @@ def test_the_first_picture_comes_at_once(studio, attendee, page, whep):
         f"from the first word to the first picture: {[round(way) for way in ways]} ms; "
         f"{series(studio, 'proscenium_sfu_groups_replayed_total') - replayed:.0f} of {len(ways)} without a key frame of their own"
     )
+
+
+def test_the_watch_page_changes_to_less_delay_and_back(studio, admin, page, artefacts):
+    invitation = admin.post(f"{PATH}/invitations", {"role": "attendee"}, expect=201).json()
+    driver, first = page.driver, page.driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    try:
+        driver.get(f"{studio.origin}/watch/{EVENT}#invitation={invitation['token']}")
+        wait_script(driver, "window.proscenium?.summary.playback === 'playing'", 60, "the playlist plays")
+        driver.find_element("id", "less-delay").click()
+        shown = "document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
+        wait_script(driver, f"document.querySelector('video').srcObject && {shown} > 30", 30, "pictures with less delay")
+        assert driver.execute_script("return window.proscenium.player") == "whep"
+        assert driver.execute_script("return document.querySelector('#curtain').hidden")
+        screenshot(driver, artefacts, "watch-less-delay.png")
+        driver.find_element("id", "less-delay").click()
+        wait_script(driver, "window.proscenium.player === 'hls.js' && window.proscenium.summary.playback === 'playing'", 60, "the playlist plays again")
+        assert driver.execute_script("return document.querySelector('video').srcObject") is None
+    finally:
+        driver.close()
+        driver.switch_to.window(first)
+    wait_until(lambda: series(studio, "proscenium_sfu_viewers") == 1, 10, "the page has not left")
 
 
 def test_who_may_not_is_refused_and_there_is_an_end_of_places(studio, admin, attendee, whep):

@@ -6,6 +6,7 @@ import {
 import { Player } from "/assets/player.js";
 import { PollCard, element } from "/assets/polls.js";
 import { Timeline } from "/assets/timeline.js";
+import { LowDelay } from "/assets/whep.js";
 
 const event = decodeURIComponent(location.pathname.split("/").filter(Boolean)[1] ?? "");
 const $ = (id) => document.getElementById(id);
@@ -23,6 +24,10 @@ const shown = [];
 let phase = "starting";
 let channel;
 let askAgain;
+/** The playlist that is played, where the program comes with less delay, and the connection by which it comes so now. */
+let playing = "";
+let whep;
+let lowDelay;
 
 /** Where the one who watches is on the program clock; the wall clock where no program runs. */
 const programTime = () => player.programTime ?? Date.now();
@@ -32,7 +37,7 @@ window.proscenium = {
     event,
     polls: shown,
     get state() { return phase; },
-    get player() { return player.kind; },
+    get player() { return lowDelay ? "whep" : player.kind; },
     get playhead() { return player.programTime; },
     get positions() { return channel?.positions ?? {}; },
     get summary() {
@@ -52,7 +57,7 @@ function announce(text) {
 function onPlayer({ state }) {
     // A player that starts anew may have lost a program that goes on elsewhere.
     if (state === "loading") askAgain?.();
-    $("curtain").hidden = state === "playing";
+    $("curtain").hidden = state === "playing" || Boolean(lowDelay);
     $("play").hidden = state !== "blocked";
     $("curtain-title").textContent = {
         none: "The program has not started yet", loading: "The program is coming", blocked: "Ready",
@@ -64,6 +69,37 @@ function onPlayer({ state }) {
 function horizon() {
     if (player.state === "none") return Infinity;
     return player.programTime ?? (player.kind === "native" && player.state === "playing" ? Date.now() - player.lagMs : -Infinity);
+}
+
+/** Changes between the playlist and the connection with less delay; what is behind the timeline comes at once with that. */
+async function changeDelay() {
+    const isLess = !lowDelay;
+    lowDelay?.stop();
+    lowDelay = undefined;
+    showDelay("");
+    if (!isLess) return askAgain?.();
+    const made = lowDelay = new LowDelay($("video"), {
+        event, url: whep,
+        onEnd: () => { if (lowDelay === made) endLowDelay("The connection has ended."); },
+    });
+    playing = "";
+    player.stop();
+    showDelay("Smaller, and less than a second behind.");
+    try { await made.start(); } catch (problem) { if (lowDelay === made) endLowDelay(problem.message); }
+}
+
+function endLowDelay(text) {
+    lowDelay?.stop();
+    lowDelay = undefined;
+    showDelay(text);
+    onPlayer(player);
+    askAgain?.();
+}
+
+function showDelay(text) {
+    $("less-delay").setAttribute("aria-pressed", String(Boolean(lowDelay)));
+    $("delay-text").textContent = text;
+    $("delay").hidden = !whep && !lowDelay;
 }
 
 function advance() {
@@ -184,13 +220,14 @@ async function enter(credential) {
 
 /** Asks for playback until the program is there, plays it, and renews the cookies before they end. */
 async function followProgram() {
-    let playing = "";
     let goneSince = Infinity;
     for (;;) {
         let waitMs = 2000 + jitter(2000);
         try {
             const playback = await request("POST", `/v1/events/${event}/playback`);
-            if (playback?.hls && playback.hls !== playing && await isListed(playback.hls)) {
+            whep = playback?.whep;
+            showDelay($("delay-text").textContent);
+            if (playback?.hls && playback.hls !== playing && !lowDelay && await isListed(playback.hls) && !lowDelay) {
                 playing = playback.hls;
                 player.load(playing);
             }
@@ -234,6 +271,7 @@ async function start() {
         },
     });
     $("play").onclick = () => player.play();
+    $("less-delay").onclick = changeDelay;
     setInterval(() => { for (const card of cards.values()) card.tick(); }, 500);
     // Frames drive the timeline; a page in the background gets none, and a timer stands in.
     requestAnimationFrame(advance);
