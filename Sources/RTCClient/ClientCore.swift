@@ -297,7 +297,9 @@ final class ClientCore: PacketHandler {
             let track = outgoing.first(where: { $0.track.name == name && $0.layer == layer })
         else { return drops.count(.earlyMedia) }
         if anchor == nil, frame.timescale > 0 {
-            anchor = (now, frame.pts / Int64(frame.timescale) &* 1_000_000_000)
+            // The part of a second too: it would be missing from what reports say of the time.
+            let (seconds, rest) = frame.pts.quotientAndRemainder(dividingBy: Int64(frame.timescale))
+            anchor = (now, seconds &* 1_000_000_000 &+ rest &* 1_000_000_000 / Int64(frame.timescale))
         }
         counters.framesSent &+= 1
         let isVideo = frame.codec != .opus

@@ -14,6 +14,10 @@ struct CaptureClock: Sendable {
 
     /// Our time minus theirs, in nanoseconds; nil before the first report.
     private(set) var offset: Int64?
+    /// The least of all offsets that reports told, followed upwards as slowly; nil before the first.
+    ///
+    /// No report comes before it is sent, so the quickest lies nearest to the truth: for whoever asks how old something is.
+    private(set) var quickest: Int64?
     private var stepped: Int64?
 
     /// Takes note of a sender report.
@@ -25,15 +29,19 @@ struct CaptureClock: Sendable {
     mutating func note(_ theirs: Int64, after last: Int64?, at ours: Int64) {
         guard theirs != last else { return }
         let sample = ours &- theirs
-        guard let offset else { return self.offset = sample }
+        guard let offset else {
+            (self.offset, quickest) = (sample, sample)
+            return
+        }
         let distance = sample &- offset
         guard distance.magnitude >= UInt64(Self.step) else {
             stepped = nil
+            quickest = min((quickest ?? sample) &+ Self.slew, sample)
             return self.offset = offset &+ min(max(distance, -Self.slew), Self.slew)
         }
         // Two that say the same are believed.
         if let stepped, (sample &- stepped).magnitude < UInt64(Self.step) / 10 {
-            self.offset = sample
+            (self.offset, quickest) = (sample, sample)
             self.stepped = nil
         } else {
             stepped = sample

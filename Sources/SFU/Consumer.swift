@@ -89,6 +89,7 @@ final class Consumer {
         }
         midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
         extensions = ExtensionIDs(section)
+        if extensions.capture != 0 { producer.tellsCapture = true }
         self.mid = Array(mid.utf8)
         isAccepted = true
     }

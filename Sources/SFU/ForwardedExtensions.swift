@@ -6,7 +6,7 @@ import RTC
 ///
 /// The mid is not among them: each side has its own.
 struct ExtensionIDs {
-    var level: UInt8 = 0, orientation: UInt8 = 0, color: UInt8 = 0
+    var level: UInt8 = 0, orientation: UInt8 = 0, color: UInt8 = 0, capture: UInt8 = 0
 
     /// No extension.
     init() {}
@@ -16,18 +16,23 @@ struct ExtensionIDs {
         level = section.extensionID(RTPExtensionURI.audioLevel) ?? 0
         orientation = section.extensionID(RTPExtensionURI.videoOrientation) ?? 0
         color = section.extensionID(RTPExtensionURI.colorSpace) ?? 0
+        capture = section.extensionID(RTPExtensionURI.captureTime) ?? 0
     }
 }
 
 /// Where the extensions of a stored packet lie that its subscriber wants: a plain value, made for each packet sent.
 struct ForwardedExtensions {
     private var level: Range<Int>?, orientation: Range<Int>?, color: Range<Int>?
+    /// On our clock, as it was when the packet came: the same each time that it is sent.
+    private var capture: Int64 = 0
 
     @inline(__always)
     init(
-        _ header: RTPHeader, in stored: UnsafeRawBufferPointer, from publisher: ExtensionIDs,
+        _ entry: PacketStore.Entry, in stored: UnsafeRawBufferPointer, from publisher: ExtensionIDs,
         to subscriber: ExtensionIDs
     ) {
+        if subscriber.capture != 0 { capture = entry.capture }
+        let header = entry.header
         guard header.extensionLength > 0 else { return }
         if subscriber.level != 0 { level = header.range(ofExtension: publisher.level, in: stored) }
         if subscriber.orientation != 0 { orientation = header.range(ofExtension: publisher.orientation, in: stored) }
@@ -37,12 +42,19 @@ struct ForwardedExtensions {
     }
 
     @inline(__always)
-    var isEmpty: Bool { level == nil && orientation == nil && color == nil }
+    var isEmpty: Bool { level == nil && orientation == nil && color == nil && capture == 0 }
 
     @inline(__always)
     func append(to writer: inout RTPExtensionWriter, of stored: UnsafeRawBufferPointer, as ids: ExtensionIDs) {
         if let level { writer.append(id: ids.level, UnsafeRawBufferPointer(rebasing: stored[level])) }
         if let orientation { writer.append(id: ids.orientation, UnsafeRawBufferPointer(rebasing: stored[orientation])) }
+        if capture != 0 {
+            var element: (UInt64, UInt64) = (0, 0)
+            withUnsafeMutableBytes(of: &element) { bytes in
+                guard CaptureTime.write(unixNanoseconds: capture, to: bytes) else { return }
+                writer.append(id: ids.capture, UnsafeRawBufferPointer(bytes))
+            }
+        }
         if let color { writer.append(id: ids.color, UnsafeRawBufferPointer(rebasing: stored[color])) }
     }
 }

@@ -11,6 +11,7 @@ final class Layer {
     /// Its name in the packets (RFC 8852); empty for the only one.
     let name: [UInt8]
     let index: Int
+    private let isVideo: Bool, clockRate: Int
     let store: PacketStore
     var ssrc: UInt32?
     var statistics: ReceiveStatistics
@@ -26,6 +27,8 @@ final class Layer {
     init(name: String, index: Int, isVideo: Bool, clockRate: Int) {
         self.name = Array(name.utf8)
         self.index = index
+        self.isVideo = isVideo
+        self.clockRate = max(100, clockRate)
         store = PacketStore(capacity: isVideo ? 1024 : 256)
         statistics = ReceiveStatistics(clockRate: clockRate)
     }
@@ -34,5 +37,41 @@ final class Layer {
     func mayRequestKeyframe(now: MonotonicTime) -> Bool {
         let interval = index == 0 ? Self.keyframeIntervalMs : Self.largeKeyframeIntervalMs
         return lastKeyframeRequest.map { now.milliseconds(since: $0) >= interval } ?? true
+    }
+}
+
+extension Layer {
+    /// When what a packet carries was captured, on our clock.
+    ///
+    /// A publisher's own word is moved to our clock by the one offset of all its tracks. Without it, the sender reports say what
+    /// the packet's timestamp means. Sound is told of twice a second, and each picture by its last packet: receivers reckon what lies between.
+    ///
+    /// - Parameters:
+    ///   - header: the packet's header.
+    ///   - packet: its bytes.
+    ///   - id: the publisher's id of the extension; 0 where it did not agree.
+    ///   - clock: how the publisher's clock lies to ours.
+    ///   - now: our time, in nanoseconds since the Unix epoch.
+    /// - Returns: nanoseconds since the Unix epoch, 0 where it is not known.
+    @inline(__always)
+    func captureTime(
+        of header: RTPHeader, in packet: UnsafeRawBufferPointer, id: UInt8, _ clock: CaptureClock, at now: Int64
+    ) -> Int64 {
+        guard let offset = clock.quickest else { return 0 }
+        if id != 0, let range = header.range(ofExtension: id, in: packet),
+            let told = CaptureTime(UnsafeRawBufferPointer(rebasing: packet[range]))
+        {
+            let moment = told.unixNanoseconds &+ offset
+            // Further off than any delay, it is no time at all.
+            return (now &- moment).magnitude < 60_000_000_000 ? moment : 0
+        }
+        // The same packets each time, so twice a second of 20 ms each by their own numbers.
+        let isTold = isVideo ? header.marker : header.timestamp % UInt32(clockRate / 2) < UInt32(clockRate / 50)
+        guard isTold, let reportNTP else { return 0 }
+        let ticks = Int64(Int32(bitPattern: header.timestamp &- reportTimestamp))
+        let rate = Int64(clockRate)
+        // A report from so long ago tells nothing.
+        guard ticks.magnitude < UInt64(60 * rate) else { return 0 }
+        return reportNTP &+ ticks &* 1_000_000_000 / rate &+ offset
     }
 }

@@ -28,6 +28,8 @@ final class Producer {
     unowned let session: Session
     /// What it says, where it is a microphone whose packets tell their level.
     let voice: Voice?
+    /// Whether somebody has agreed to be told when things were captured.
+    var tellsCapture = false
     var isAnnounced = false
     var consumers: [Consumer] = []
     private var lastLook: MonotonicTime?

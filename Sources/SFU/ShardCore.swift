@@ -161,6 +161,11 @@ final class ShardCore: PacketHandler {
         if producer.isVideo, !header.marker { entry.padding = EqualSizes.padding(of: length, behind: offset) }
         layer.lastPacket = now
         layer.measured.bytes &+= UInt64(length)
+        if producer.tellsCapture {
+            entry.capture = layer.captureTime(
+                of: header, in: packet, id: producer.extensions.capture, session.captureClock,
+                at: unixNanoseconds(now))
+        }
         producer.table.note(layer.index, sequence: entry.sequence)
         if !source.isRTX {
             layer.statistics.note(sequence: entry.sequence, timestamp: header.timestamp, now: now)
@@ -269,7 +274,7 @@ final class ShardCore: PacketHandler {
         let hasMid = consumer.midExtension != 0
         let stored = store.header(entry)
         let forwarded = ForwardedExtensions(
-            entry.header, in: stored, from: consumer.producer.extensions, to: consumer.extensions)
+            entry, in: stored, from: consumer.producer.extensions, to: consumer.extensions)
         guard var length = header.write(to: room, hasExtension: hasMid || !forwarded.isEmpty) else { return false }
         if hasMid || !forwarded.isEmpty {
             var writer = RTPExtensionWriter(room, at: length)

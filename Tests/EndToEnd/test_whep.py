@@ -126,6 +126,16 @@ def test_the_delay_is_measured(page):
     print(f"from canvas to canvas through speaker, compositor and WHEP: {sorted(round(way) for way in ways)} ms, median {statistics.median(ways):.0f} ms")
 
 
+def test_a_player_is_told_when_it_was_captured(page):
+    ages = wait_until(
+        lambda: (found := {one["kind"]: one["age"] for one in page.call("ages", client="viewer")}).get("video") is not None
+        and found.get("audio") is not None and found,
+        20, lambda: f"nothing is told: {page.call('ages', client='viewer')}", 0.1,
+    )  # fmt: skip
+    print(f"captured so many milliseconds ago: {ages}")
+    assert all(-500 < age < 5000 for age in ages.values()), ages
+
+
 def test_ice_begins_anew_and_the_program_goes_on(page):
     before = page.call("path", client="viewer")
     assert page.call("restart", client="viewer")["status"] == 200

@@ -28,6 +28,26 @@ struct CaptureClockTests {
         #expect(abs(try #require(clock.offset) - first) <= 60 * CaptureClock.slew)
     }
 
+    @Test("how old something is is told by the quickest report, however late the first one came")
+    func quickest() throws {
+        var clock = CaptureClock(), last: Int64?
+        let delays: [Int64] = [900, 300, 700, 40, 41, 800, 45]
+        for (index, delay) in delays.enumerated() {
+            let theirs = Int64(index) * second
+            clock.note(theirs, after: last, at: theirs + delay * 1_000_000)
+            last = theirs
+        }
+        #expect(abs(try #require(clock.quickest) - 40_000_000) <= 3 * CaptureClock.slew)
+        #expect(try #require(clock.offset) > 890_000_000, "tracks lie to each other as before")
+        // A clock that is set is followed by both.
+        for index in 0..<3 {
+            let theirs = 1_000_000 * second + Int64(index) * second
+            clock.note(theirs, after: last, at: 10 * second + Int64(index) * second)
+            last = theirs
+        }
+        #expect(abs(try #require(clock.quickest) - (10 - 1_000_000) * second) <= CaptureClock.slew * 3)
+    }
+
     @Test("a clock that is 300 ppm fast is followed")
     func drift() throws {
         var clock = CaptureClock()

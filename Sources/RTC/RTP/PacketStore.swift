@@ -20,6 +20,8 @@ public final class PacketStore {
         public var indices = VP8Indices()
         /// When it arrived, in nanoseconds.
         public var arrival: Int64 = 0
+        /// When what it carries was captured, in nanoseconds since the Unix epoch on our clock; 0 where that is not told.
+        public var capture: Int64 = 0
 
         /// Creates an entry of an empty slot.
         public init() {}

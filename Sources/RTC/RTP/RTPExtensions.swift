@@ -14,6 +14,8 @@ public enum RTPExtensionURI {
     public static let videoOrientation = "urn:3gpp:video-orientation"
     /// How a picture's numbers are to be read (libwebrtc, `docs/native-code/rtp-hdrext/color-space`).
     public static let colorSpace = "http://www.webrtc.org/experiments/rtp-hdrext/color-space"
+    /// When it was captured (libwebrtc, `docs/native-code/rtp-hdrext/abs-capture-time`).
+    public static let captureTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
 }
 
 extension RTPHeader {

@@ -88,7 +88,7 @@ extension MediaSection {
     public static let videoFeedback = ["nack", "nack pli", "ccm fir", "goog-remb"]
     static let spokenExtensions = [
         RTPExtensionURI.mid, RTPExtensionURI.rid, RTPExtensionURI.repairedRid, RTPExtensionURI.audioLevel,
-        RTPExtensionURI.videoOrientation, RTPExtensionURI.colorSpace,
+        RTPExtensionURI.videoOrientation, RTPExtensionURI.colorSpace, RTPExtensionURI.captureTime,
     ]
 
     /// Fills in a transport.
@@ -163,6 +163,7 @@ extension MediaSection {
                 .init(id: OfferedIDs.colorSpace, uri: RTPExtensionURI.colorSpace),
             ]
         }
+        section.extensions.append(.init(id: OfferedIDs.captureTime, uri: RTPExtensionURI.captureTime))
         return section
     }
 }
@@ -185,6 +186,8 @@ public enum OfferedIDs {
     public static let vp8: UInt8 = 96, vp9: UInt8 = 98, h264: UInt8 = 102, h264Baseline: UInt8 = 104, opus: UInt8 = 111
     /// Header extensions.
     public static let mid: UInt8 = 1, audioLevel: UInt8 = 2, videoOrientation: UInt8 = 3, colorSpace: UInt8 = 4
+    /// Of sound and pictures alike.
+    public static let captureTime: UInt8 = 9
     /// Header extensions of layers.
     public static let rid: UInt8 = 5, repairedRid: UInt8 = 6
 }
