@@ -162,7 +162,9 @@ public enum SFUReply: Sendable, Codable, Hashable {
 /// Why a command was refused.
 public struct SFUError: Error, Sendable, Codable, Hashable, CustomStringConvertible {
     /// The kind of refusal, for the status code of HTTP.
-    public enum Code: String, Sendable, Codable { case malformed, badRequest, forbidden, notFound, conflict, full, stopped }
+    public enum Code: String, Sendable, Codable {
+        case malformed, badRequest, forbidden, notFound, conflict, full, stopped
+    }
     /// The kind of refusal.
     public var code: Code
     /// One sentence for the one who sent the command.

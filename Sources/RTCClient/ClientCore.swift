@@ -25,7 +25,8 @@ final class ClientCore: PacketHandler {
     private let transport: PeerTransport
     private let onEvent: @Sendable (RTCClientEvent) -> Void
     private var loss: LossModel
-    private let reach: RTCClientReach
+    private let reach: RTCClientReach, feedsBack: Bool
+    private var arrivals = TransportArrivals(), numberExtension: UInt8 = 0
     private var outgoing: [OutgoingTrack] = [], incoming: [IncomingTrack] = []
     private var counters = RTCClientStatistics(), drops = DropCounters()
     /// What the SFU calls its transport; another name is a restart of ICE.
@@ -39,12 +40,13 @@ final class ClientCore: PacketHandler {
 
     init(
         socket: UDPSocket, identity: DTLSIdentity, loss: LossModel, reach: RTCClientReach = .any,
-        onEvent: @escaping @Sendable (RTCClientEvent) -> Void
+        feedsBack: Bool = false, onEvent: @escaping @Sendable (RTCClientEvent) -> Void
     ) {
         self.socket = socket
         self.onEvent = onEvent
         self.loss = loss
         self.reach = reach
+        self.feedsBack = feedsBack
         transport = PeerTransport(identity: identity, isServer: false)
         startedAt = SystemClock.monotonic()
         wallNanoseconds = SystemClock.wallMilliseconds() * 1_000_000
@@ -64,6 +66,7 @@ final class ClientCore: PacketHandler {
                 return drops.count(.unknownSource)
             }
             let packet = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(datagram)[..<length])
+            note(header, in: packet, now: now)
             if let reason = track.receive(header, packet, now: now) { drops.count(reason) }
             deliver(track, now: now)
         case .rtcp(let packets):
@@ -120,6 +123,10 @@ final class ClientCore: PacketHandler {
                 track.lastKeyframeRequest = now
                 transport.send([.pictureLoss(.init(sender: 1, media: track.ssrc))])
             }
+        }
+        if numberExtension != 0, let media = incoming.first?.ssrc {
+            let feedback = arrivals.due(sender: 1, media: media, now: now)
+            transport.send(feedback.map { .transportFeedback($0) })
         }
         if lastReports.map({ now.milliseconds(since: $0) >= 1000 }) ?? true {
             lastReports = now
@@ -217,7 +224,9 @@ final class ClientCore: PacketHandler {
         if hasRemote, remote.ufrag != remoteUfrag { transport.restart(now: now) }
         let local = transport.local(candidates: [])
         version += 1
-        let answer = offer.answerReceiving(local, from: remote, version: version)
+        let answer = offer.answerReceiving(local, from: remote, version: version, feedsBack: feedsBack)
+        let told = answer.media.first { !$0.isRejected && $0.hasTransportFeedback }
+        numberExtension = told?.extensionID(RTPExtensionURI.transportNumber) ?? 0
         follow(offer)
         connect(remote, role: remote.setup == .active ? .server : .client, now: now)
         return answer.text()
@@ -279,6 +288,14 @@ final class ClientCore: PacketHandler {
     }
 
     private func flush() { for (target, bytes) in transport.takeOutgoing() { socket.send(bytes, to: target) } }
+
+    private func note(_ header: RTPHeader, in packet: UnsafeRawBufferPointer, now: MonotonicTime) {
+        guard numberExtension != 0, let range = header.range(ofExtension: numberExtension, in: packet),
+            range.count == 2
+        else { return }
+        arrivals.note(
+            UInt16(packet[range.lowerBound]) << 8 | UInt16(packet[range.lowerBound + 1]), size: packet.count, now: now)
+    }
 
     private func deliver(_ track: IncomingTrack, now: MonotonicTime) {
         while let frame = track.pop(now: now) {

@@ -18,15 +18,17 @@ public final class RTCClient: Sendable {
     ///   - bind: the local address; port 0 lets the system choose.
     ///   - loss: media packets that are thrown away on purpose.
     ///   - reach: by what it may go to the SFU.
+    ///   - feedsBack: whether it tells when each packet has come, so that it is sent what its line carries.
     ///   - onEvent: called on the client's thread; it must not block.
     /// - Throws: `SocketError` when no socket can be had.
     public init(
         name: String, bind: NetworkAddress, loss: LossModel = LossModel(seed: 0), reach: RTCClientReach = .any,
-        onEvent: @escaping @Sendable (RTCClientEvent) -> Void
+        feedsBack: Bool = false, onEvent: @escaping @Sendable (RTCClientEvent) -> Void
     ) throws(SocketError) {
         loop = try PacketLoop(name: name, address: bind, streams: StreamOptions(dials: true)) { socket in
             guard let identity = DTLSIdentity() else { preconditionFailure("OpenSSL could not make a certificate") }
-            return ClientCore(socket: socket, identity: identity, loss: loss, reach: reach, onEvent: onEvent)
+            return ClientCore(
+                socket: socket, identity: identity, loss: loss, reach: reach, feedsBack: feedsBack, onEvent: onEvent)
         }
     }
 

@@ -13,6 +13,8 @@ final class Consumer {
         var layer: Int
         var timestampDelta: UInt32
         var shift: VP8Shift
+        /// Its number among all packets to the subscriber: a repeat under the same sequence number repeats this too.
+        var transportNumber: UInt16
     }
 
     let producer: Producer

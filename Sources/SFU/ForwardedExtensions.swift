@@ -7,6 +7,8 @@ import RTC
 /// The mid is not among them: each side has its own.
 struct ExtensionIDs {
     var level: UInt8 = 0, orientation: UInt8 = 0, color: UInt8 = 0, capture: UInt8 = 0
+    /// The transport-wide number, which is never forwarded: each transport has its own.
+    var transportNumber: UInt8 = 0
 
     /// No extension.
     init() {}
@@ -17,6 +19,9 @@ struct ExtensionIDs {
         orientation = section.extensionID(RTPExtensionURI.videoOrientation) ?? 0
         color = section.extensionID(RTPExtensionURI.colorSpace) ?? 0
         capture = section.extensionID(RTPExtensionURI.captureTime) ?? 0
+        if section.hasTransportFeedback {
+            transportNumber = section.extensionID(RTPExtensionURI.transportNumber) ?? 0
+        }
     }
 }
 

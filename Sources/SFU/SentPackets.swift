@@ -10,7 +10,7 @@ struct SentPackets {
         var number: UInt32 = 0, source: UInt32 = 0
         var timestampDelta: UInt32 = 0
         var resentAt: UInt32 = 0
-        var pictureID: UInt16 = 0
+        var pictureID: UInt16 = 0, transportNumber: UInt16 = 0
         var tl0PictureIndex: UInt8 = 0, keyIndex: UInt8 = 0
         /// 0 for an empty slot, else the layer and 1.
         var layer: UInt8 = 0
@@ -30,7 +30,8 @@ struct SentPackets {
             number: UInt32(truncatingIfNeeded: packet.number),
             source: UInt32(truncatingIfNeeded: packet.entry.sequence),
             timestampDelta: packet.timestampDelta, pictureID: packet.shift.pictureID,
-            tl0PictureIndex: packet.shift.tl0PictureIndex, keyIndex: packet.shift.keyIndex,
+            transportNumber: packet.transportNumber, tl0PictureIndex: packet.shift.tl0PictureIndex,
+            keyIndex: packet.shift.keyIndex,
             layer: UInt8(truncatingIfNeeded: packet.layer) &+ 1)
     }
 
@@ -57,6 +58,8 @@ struct SentPackets {
         shift.tl0PictureIndex = found.tl0PictureIndex
         shift.keyIndex = found.keyIndex
         return .success(
-            .init(number: number, entry: entry, layer: layer, timestampDelta: found.timestampDelta, shift: shift))
+            .init(
+                number: number, entry: entry, layer: layer, timestampDelta: found.timestampDelta, shift: shift,
+                transportNumber: found.transportNumber))
     }
 }

@@ -47,6 +47,10 @@ final class Session {
     var addresses: [NetworkAddress] = []
     /// How the publisher's clock lies to ours: one for audio and video, so that they stay in sync.
     var captureClock = CaptureClock()
+    /// What a publisher is told of the way of its packets.
+    var uplink = Uplink()
+    /// The way to a subscriber.
+    let downlink = Downlink()
     /// A subscriber's sections, and what each carries now.
     var sections: [(kind: MediaSection.Kind, consumer: Consumer?)] = []
     var version: UInt64 = 0

@@ -202,6 +202,7 @@ extension ShardCore {
         answer.version = session.version
         answer.media = offer.media.map { $0.answer(local, receives: true) }
         answer.bundle = answer.media.filter { !$0.isRejected }.map(\.mid)
+        session.uplink.agree(answer.media)
         let current = Set(sending.map(\.mid))
         for producer in session.producers where !current.contains(producer.mid) { end(producer, now: now) }
         for section in sending {

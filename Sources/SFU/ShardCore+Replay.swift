@@ -58,7 +58,7 @@ extension ShardCore {
             case .failure(let drop): drops.count(drop.reason)
             case .success(var out):
                 out.timestampDelta &+= moved
-                forward(entry, layer, to: consumer, as: out)
+                forward(entry, layer, to: consumer, as: out, now: now)
             }
         }
         consumer.replay = nil

@@ -49,7 +49,7 @@ extension ShardCore {
             else { continue }
             // What went out before is refused, and what did not has been counted then.
             let result = consumer.forwarder.forward(stored, of: layer.index, consumer.producer.table, now: now)
-            if case .success(let out) = result { forward(stored, layer, to: consumer, as: out) }
+            if case .success(let out) = result { forward(stored, layer, to: consumer, as: out, now: now) }
         }
     }
 

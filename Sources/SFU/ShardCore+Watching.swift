@@ -61,6 +61,8 @@ extension ShardCore {
         if case .participant(let id) = source { try check(name: id, "participant") }
         let session = try makeSession(room, participant: viewer, id: id, isPublisher: false)
         session.watches = source
+        // Who asks for one voice gets it, however loud others are.
+        session.hearsEverybody = true
         session.remote = (remote.ufrag, remote.fingerprint)
         let local = session.transport.local(candidates: candidates)
         session.version += 1

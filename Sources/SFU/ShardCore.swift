@@ -55,6 +55,7 @@ final class ShardCore: PacketHandler {
         case .handled: settle(session, now: now)
         case .rtp(let header, let length, _):
             guard session.isPublisher else { return drops.count(.unknownSource) }
+            session.uplink.note(header, in: view, now: now)
             media(session, UnsafeRawBufferPointer(rebasing: view[..<length]), header, now: now)
         case .rtcp(let packets):
             if packets.isEmpty { drops.count(.unknownRTCP) }
@@ -220,18 +221,20 @@ final class ShardCore: PacketHandler {
         switch consumer.forwarder.forward(entry, of: layer.index, consumer.producer.table, now: now) {
         case .failure(let drop): drops.count(drop.reason)
         case .success(let out):
-            forward(entry, layer, to: consumer, as: out)
+            forward(entry, layer, to: consumer, as: out, now: now)
             if out.begins { catchUp(entry, layer, consumer, now: now) }
         }
     }
 
     @inline(__always)
     func forward(
-        _ entry: PacketStore.Entry, _ layer: Layer, to consumer: Consumer, as out: LayerForwarder.Outgoing
+        _ entry: PacketStore.Entry, _ layer: Layer, to consumer: Consumer, as out: LayerForwarder.Outgoing,
+        now: MonotonicTime
     ) {
         let packet = Consumer.Packet(
-            number: out.number, entry: entry, layer: layer.index, timestampDelta: out.timestampDelta, shift: out.shift)
-        guard write(packet, to: consumer, asRTX: false) else { return drops.count(.sendBufferFull) }
+            number: out.number, entry: entry, layer: layer.index, timestampDelta: out.timestampDelta, shift: out.shift,
+            transportNumber: consumer.session.downlink.nextNumber)
+        guard write(packet, to: consumer, .first, now: now) else { return drops.count(.sendBufferFull) }
         consumer.note(packet)
         counters.packetsForwarded &+= 1
     }
@@ -248,18 +251,22 @@ final class ShardCore: PacketHandler {
             }
             switch consumer.forwarder.forward(entry, of: layer.index, consumer.producer.table, now: now) {
             case .failure(let drop): drops.count(drop.reason)
-            case .success(let out): forward(entry, layer, to: consumer, as: out)
+            case .success(let out): forward(entry, layer, to: consumer, as: out, now: now)
             }
         }
     }
 
+    /// Whether a packet is sent for the first time, once more by RTX, or once more as it was.
+    private enum Turn { case first, rtx, again }
+
     /// Writes a packet for one subscriber into the socket's arena: a new header, then the payload, encrypted on the way.
     @inline(__always)
-    private func write(_ packet: Consumer.Packet, to consumer: Consumer, asRTX: Bool) -> Bool {
+    private func write(_ packet: Consumer.Packet, to consumer: Consumer, _ turn: Turn, now: MonotonicTime) -> Bool {
         guard let sender = consumer.session.transport.sender, let target = consumer.session.transport.selected else {
             return false
         }
         let entry = packet.entry, store = consumer.producer.layers[packet.layer].store
+        let asRTX = turn == .rtx, downlink = consumer.session.downlink
         let index = asRTX ? consumer.takeRTXIndex() : packet.number
         let ssrc = asRTX ? consumer.rtxSSRC : consumer.ssrc
         let room = socket.reserve()
@@ -271,14 +278,20 @@ final class ShardCore: PacketHandler {
         // Also when the same number goes out again without RTX: the same nonce must have the same bytes.
         let payload = asRTX ? store.payload(entry) : store.padded(entry)
         header.hasPadding = !asRTX && entry.padding > 0
-        let hasMid = consumer.midExtension != 0
+        let hasMid = consumer.midExtension != 0, hasNumber = consumer.extensions.transportNumber != 0
         let stored = store.header(entry)
         let forwarded = ForwardedExtensions(
             entry, in: stored, from: consumer.producer.extensions, to: consumer.extensions)
-        guard var length = header.write(to: room, hasExtension: hasMid || !forwarded.isEmpty) else { return false }
-        if hasMid || !forwarded.isEmpty {
+        guard var length = header.write(to: room, hasExtension: hasMid || hasNumber || !forwarded.isEmpty) else {
+            return false
+        }
+        if hasMid || hasNumber || !forwarded.isEmpty {
             var writer = RTPExtensionWriter(room, at: length)
             if hasMid { consumer.mid.withUnsafeBytes { writer.append(id: consumer.midExtension, $0) } }
+            if hasNumber {
+                var number = (asRTX ? downlink.nextNumber : packet.transportNumber).bigEndian
+                withUnsafeBytes(of: &number) { writer.append(id: consumer.extensions.transportNumber, $0) }
+            }
             forwarded.append(to: &writer, of: stored, as: consumer.extensions)
             guard let end = writer.finish() else { return false }
             length = end
@@ -303,6 +316,7 @@ final class ShardCore: PacketHandler {
         }
         guard let total else { return false }
         socket.commit(total, to: target, isVideo: consumer.producer.isVideo)
+        if hasNumber, turn != .again { downlink.note(size: total, now: now) }
         return true
     }
 
@@ -347,6 +361,7 @@ final class ShardCore: PacketHandler {
         case .pictureLoss(let loss): keyframe(session, loss.media, now: now)
         case .fullIntraRequest(let request):
             for entry in request.entries { keyframe(session, entry.ssrc, now: now) }
+        case .transportFeedback(let feedback): if !session.isPublisher { session.downlink.take(feedback, now: now) }
         case .sourceDescription, .goodbye, .bitrateEstimate: break
         }
     }
@@ -356,7 +371,10 @@ final class ShardCore: PacketHandler {
         case .failure(let drop): drops.count(drop.reason)
         case .success(let found):
             // Without RTX the same bytes go out again: header, payload and nonce are the same, so the ciphertext is too.
-            guard write(found, to: consumer, asRTX: consumer.usesRTX) else { return drops.count(.sendBufferFull) }
+            // Without RTX the same bytes go out again: header, payload and nonce are the same, so the ciphertext is too.
+            guard write(found, to: consumer, consumer.usesRTX ? .rtx : .again, now: now) else {
+                return drops.count(.sendBufferFull)
+            }
             counters.packetsRetransmitted &+= 1
             consumer.measured.retransmissions &+= 1
         }
@@ -432,7 +450,7 @@ final class ShardCore: PacketHandler {
     }
 
     private func tickPublisher(_ session: Session, reports: Bool, now: MonotonicTime) {
-        var packets: [RTCPPacket] = []
+        var packets = session.uplink.due(session, now: now)
         if reports {
             let blocks = session.producers.flatMap(\.layers).compactMap { layer -> RTCPReportBlock? in
                 let block = layer.ssrc.flatMap { layer.statistics.report(ssrc: $0, now: now) }

@@ -20,6 +20,8 @@ struct RTCPTests {
         .pictureLoss(.init(sender: 1, media: 2)),
         .fullIntraRequest(.init(sender: 1, entries: [.init(ssrc: 9, sequence: 3)])),
         .bitrateEstimate(.init(sender: 1, bitsPerSecond: 2_500_000 & ~0xF, sources: [4, 5])),
+        .transportFeedback(
+            .init(sender: 1, media: 2, base: 65_535, reference: 77, count: 3, arrivals: [0, 4, .min, 900, 800])),
     ]
 
     @Test("a compound of every message is read as it was written")

@@ -60,7 +60,7 @@ struct SDPTests {
         let read = try SessionDescription(parsing: answer.text())
         #expect(read.isLite && read.media.map(\.mid) == ["0", "1"])
         #expect(read.media[1].codecs.map(\.payloadType) == [96, 97])
-        #expect(read.media[1].codecs[0].feedback == ["nack", "nack pli", "ccm fir", "goog-remb"])
+        #expect(read.media[1].codecs[0].feedback == ["nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"])
         #expect(read.media.allSatisfy { $0.direction == .recvonly && $0.setup == .passive && $0.hasRTCPMux })
         #expect(read.media[0].extensionID(RTPExtensionURI.audioLevel) == 1)
         #expect(read.media[0].candidates.first?.address.port == 7882)

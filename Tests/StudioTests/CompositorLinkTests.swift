@@ -143,7 +143,7 @@ struct CompositorLinkTests {
         try await eventually("it is in the room") {
             sfu.room.contains { if case .answer = $0 { true } else { false } }
         }
-        let sessions = sfu.room.compactMap { if case .subscribe(_, _, let session) = $0 { session } else { nil } }
+        let sessions = sfu.room.compactMap { if case .subscribe(_, _, let session, _) = $0 { session } else { nil } }
         let session = try #require(sessions.last)
         func told() -> [[String: LayerSize]] {
             sfu.room.compactMap { if case .setSizes(session, let sizes) = $0 { sizes } else { nil } }

@@ -68,13 +68,15 @@ extension SessionDescription {
     ///   - local: the client's transport.
     ///   - remote: who offers.
     ///   - version: the number of the answer.
-    public func answerReceiving(_ local: LocalTransport, from remote: RemoteTransport, version: UInt64)
-        -> SessionDescription
-    {
+    ///   - feedsBack: whether the client tells when each packet has come.
+    public func answerReceiving(
+        _ local: LocalTransport, from remote: RemoteTransport, version: UInt64, feedsBack: Bool = false
+    ) -> SessionDescription {
         var answer = SessionDescription()
         answer.version = version
         answer.media = media.map { section in
             var answer = section.answer(local, receives: true, takesAll: true)
+            if !feedsBack { answer.dropTransportFeedback() }
             if !answer.isRejected { answer.setup = remote.setup == .active ? .passive : .active }
             return answer
         }
@@ -85,10 +87,13 @@ extension SessionDescription {
 
 extension MediaSection {
     /// The feedback that we give and take for video.
-    public static let videoFeedback = ["nack", "nack pli", "ccm fir", "goog-remb"]
+    public static let videoFeedback = ["nack", "nack pli", "ccm fir", "goog-remb", transportFeedback]
+    /// The feedback on all packets of a transport, of whatever kind.
+    public static let transportFeedback = "transport-cc"
     static let spokenExtensions = [
         RTPExtensionURI.mid, RTPExtensionURI.rid, RTPExtensionURI.repairedRid, RTPExtensionURI.audioLevel,
         RTPExtensionURI.videoOrientation, RTPExtensionURI.colorSpace, RTPExtensionURI.captureTime,
+        RTPExtensionURI.transportNumber,
     ]
 
     /// Fills in a transport.
@@ -154,7 +159,10 @@ extension MediaSection {
         (section.stream, section.track) = (stream, track)
         section.sources = [source]
         section.codecs = codecs
-        section.extensions = [.init(id: OfferedIDs.mid, uri: RTPExtensionURI.mid)]
+        section.extensions = [
+            .init(id: OfferedIDs.mid, uri: RTPExtensionURI.mid),
+            .init(id: OfferedIDs.transportNumber, uri: RTPExtensionURI.transportNumber),
+        ]
         if kind == .audio {
             section.extensions.append(.init(id: OfferedIDs.audioLevel, uri: RTPExtensionURI.audioLevel))
         } else {
@@ -169,6 +177,18 @@ extension MediaSection {
 }
 
 extension MediaSection {
+    /// Whether all packets of the section are numbered, and fed back on.
+    public var hasTransportFeedback: Bool {
+        extensionID(RTPExtensionURI.transportNumber) != nil
+            && codecs.contains { $0.feedback.contains(Self.transportFeedback) }
+    }
+
+    /// Takes the feedback on all packets out of a description.
+    mutating func dropTransportFeedback() {
+        extensions.removeAll { $0.uri == RTPExtensionURI.transportNumber }
+        for index in codecs.indices { codecs[index].feedback.removeAll { $0 == Self.transportFeedback } }
+    }
+
     /// Makes an offered section one of several layers, each known by the name that its packets carry (RFC 8852).
     public mutating func send(layers: [String]) {
         simulcast.sends = layers
@@ -190,4 +210,6 @@ public enum OfferedIDs {
     public static let captureTime: UInt8 = 9
     /// Header extensions of layers.
     public static let rid: UInt8 = 5, repairedRid: UInt8 = 6
+    /// The number of a packet among all of its transport.
+    public static let transportNumber: UInt8 = 10
 }

@@ -50,7 +50,8 @@ extension MediaSection.Codec {
     /// The codec as we answer it: with the feedback and the parameters that we know.
     var answered: MediaSection.Codec {
         var answer = self
-        answer.feedback = carried?.isVideo == true ? MediaSection.videoFeedback.filter { feedback.contains($0) } : []
+        let known = carried?.isVideo == true ? MediaSection.videoFeedback : [MediaSection.transportFeedback]
+        answer.feedback = known.filter { feedback.contains($0) }
         switch carried {
         case .opus: answer.parameters = "minptime=10;useinbandfec=1"
         case .vp9: answer.parameters = "profile-id=0"
@@ -106,7 +107,7 @@ extension MediaSection {
             [
                 Codec(
                     payloadType: OfferedIDs.opus, name: "opus", clockRate: 48000, channels: 2,
-                    parameters: "minptime=10;useinbandfec=1")
+                    parameters: "minptime=10;useinbandfec=1", feedback: [MediaSection.transportFeedback])
             ]
         case .aac: []
         }

@@ -1,0 +1,135 @@
+// What was sent on a transport lately, by transport-wide number, so that feedback finds its packets.
+
+public import Media
+
+/// What has become of one packet.
+public struct PacketOutcome: Sendable, Hashable {
+    /// When it was sent, in nanoseconds.
+    public var sentAt: Int64
+    /// When it arrived, on the receiver's clock in nanoseconds; nil for one that is lost.
+    public var arrivedAt: Int64?
+    /// Bytes on the wire.
+    public var size: Int
+    /// The probe that it belongs to, 0 for none.
+    public var probe: UInt8
+    /// Whether it was told of as lost before.
+    public var wasLost: Bool
+
+    /// Creates an outcome.
+    public init(sentAt: Int64, arrivedAt: Int64?, size: Int, probe: UInt8 = 0, wasLost: Bool = false) {
+        self.sentAt = sentAt
+        self.arrivedAt = arrivedAt
+        self.size = size
+        self.probe = probe
+        self.wasLost = wasLost
+    }
+}
+
+/// A ring of what is on its way; it begins small, and doubles while packets of the last second would be overwritten.
+public struct SendHistory: Sendable {
+    private struct Sent: Sendable {
+        /// Microseconds since the first packet, without their wraps; a lap of the ring takes far less than one.
+        var at: UInt32 = 0
+        var size: UInt16 = 0
+        var probe: UInt8 = 0
+        var state = State.closed
+    }
+
+    private enum State: UInt8 { case closed, open, lost }
+
+    static let initialCapacity = 512, maximumCapacity = 8192
+    /// What has not been told of for so long is told of no more.
+    private static let keptMicroseconds: UInt32 = 1_000_000
+
+    private var ring: [Sent] = []
+    private var begin: Int64 = 0
+    private var unwrapper = ReferenceUnwrapper()
+    /// The number of the next packet; numbers begin at 1, so that 0 is free.
+    public private(set) var next: Int64 = 1
+    /// Bytes that nothing has been told of yet.
+    public private(set) var bytesInFlight = 0
+
+    /// Starts with nothing sent; memory is taken with the first packet.
+    public init() {}
+
+    /// How many packets are remembered now.
+    public var capacity: Int { ring.count }
+
+    /// Takes note of a packet that leaves under the number `next`.
+    @inline(__always)
+    public mutating func note(size: Int, probe: UInt8 = 0, now: MonotonicTime) {
+        if ring.isEmpty {
+            ring = Array(repeating: Sent(), count: Self.initialCapacity)
+            begin = now.nanoseconds
+        }
+        let at = UInt32(truncatingIfNeeded: (now.nanoseconds &- begin) / 1000)
+        var slot = Int(next) & (ring.count - 1)
+        if ring[slot].state == .open {
+            if at &- ring[slot].at < Self.keptMicroseconds, ring.count < Self.maximumCapacity {
+                grow()
+                slot = Int(next) & (ring.count - 1)
+            } else {
+                bytesInFlight -= Int(ring[slot].size)
+            }
+        }
+        ring[slot] = Sent(at: at, size: UInt16(clamping: size), probe: probe, state: .open)
+        bytesInFlight += Int(ring[slot].size)
+        next &+= 1
+    }
+
+    private mutating func grow() {
+        var larger = [Sent](repeating: Sent(), count: ring.count * 2)
+        for number in max(1, next - Int64(ring.count))..<next {
+            larger[Int(number) & (larger.count - 1)] = ring[Int(number) & (ring.count - 1)]
+        }
+        ring = larger
+    }
+
+    /// Finds the packets that feedback tells of; each is told of once, or as lost first and then as come after all.
+    ///
+    /// - Parameter take: gets each packet, in the order of their numbers.
+    public mutating func match(
+        _ feedback: RTCPTransportFeedback, now: MonotonicTime, _ take: (PacketOutcome) -> Void
+    ) {
+        guard !ring.isEmpty, next > 1 else { return }
+        let reference = unwrapper.unwrap(feedback.reference)
+        let newest = next - 1
+        let first = newest &+ Int64(Int16(bitPattern: feedback.base &- UInt16(truncatingIfNeeded: newest)))
+        let at = UInt32(truncatingIfNeeded: (now.nanoseconds &- begin) / 1000)
+        for (index, arrival) in feedback.arrivals.enumerated() {
+            let sequence = first &+ Int64(index)
+            guard sequence >= 1, sequence < next, sequence + Int64(ring.count) >= next else { continue }
+            let slot = Int(sequence) & (ring.count - 1)
+            let sent = ring[slot], isMissing = arrival == RTCPTransportFeedback.missing
+            guard sent.state == .open || sent.state == .lost && !isMissing else { continue }
+            let age = at &- sent.at
+            var outcome = PacketOutcome(
+                sentAt: now.nanoseconds &- Int64(age) * 1000, arrivedAt: nil, size: Int(sent.size), probe: sent.probe,
+                wasLost: sent.state == .lost)
+            if !isMissing {
+                outcome.arrivedAt =
+                    reference &* RTCPTransportFeedback.referenceNanoseconds
+                    &+ Int64(arrival) &* RTCPTransportFeedback.tickNanoseconds
+            }
+            if sent.state == .open { bytesInFlight -= Int(sent.size) }
+            ring[slot].state = isMissing ? .lost : .closed
+            take(outcome)
+        }
+    }
+}
+
+/// The reference time of feedback without the wraps of its 24 bits: one is 12 days.
+struct ReferenceUnwrapper: Sendable {
+    private var last: Int64?
+
+    mutating func unwrap(_ reference: Int32) -> Int64 {
+        guard let last else {
+            self.last = Int64(reference)
+            return Int64(reference)
+        }
+        let distance = UInt32(truncatingIfNeeded: Int64(reference) &- last) << 8
+        let value = last &+ Int64(Int32(bitPattern: distance) >> 8)
+        self.last = value
+        return value
+    }
+}
