@@ -35,6 +35,8 @@ let http: [Target.Dependency] = [
     product("Logging", "swift-log"), product("ServiceLifecycle", "swift-service-lifecycle"),
     product("UnixSignals", "swift-service-lifecycle"),
 ]
+// libFuzzer's driver links with nothing but its own flags: scripts/prove fuzz.
+let fuzzing = Context.environment["PROSCENIUM_FUZZ"] != nil
 let keys: [Target.Dependency] = [product("JWTKit", "jwt-kit"), product("Crypto", "swift-crypto")]
 
 let package = Package(
@@ -168,5 +170,18 @@ let package = Package(
                 product("HummingbirdTesting", "hummingbird"), product("Yams", "Yams"),
             ] + http + keys,
             swiftSettings: strict),
+        // What strangers' bytes reach first: bodies that unit tests and libFuzzer share.
+        .target(
+            name: "FuzzTargets", dependencies: ["Media", "RTC", "PacketIO"], path: "Tests/Fuzz/Targets",
+            swiftSettings: hot),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["FuzzTargets", "RTC", "Media"], path: "Tests/Fuzz/Tests",
+            resources: [.copy("Corpus")],
+            swiftSettings: strict),
     ]
+        + (fuzzing
+            ? [
+                .executableTarget(
+                    name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Driver", swiftSettings: strict)
+            ] : [])
 )

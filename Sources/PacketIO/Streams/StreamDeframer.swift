@@ -4,9 +4,9 @@
 ///
 /// Bytes are read behind what was kept, in memory that all connections of a loop share; so a connection holds one unfinished
 /// packet and no more.
-struct StreamDeframer: ~Copyable {
+package struct StreamDeframer: ~Copyable {
     /// What came of the bytes.
-    enum Outcome: Sendable, Hashable {
+    package enum Outcome: Sendable, Hashable {
         /// All was cut, the rest is kept.
         case kept
         /// A packet is larger than any that is sent here.
@@ -16,18 +16,21 @@ struct StreamDeframer: ~Copyable {
     }
 
     /// The largest packet, as for datagrams.
-    static let maximumBytes = UDPSocket.slotSize
+    package static let maximumBytes = UDPSocket.slotSize
     /// The room that `restore` needs at most.
-    static let keptCapacity = maximumBytes + 1
+    package static let keptCapacity = maximumBytes + 1
 
     private let kept = UnsafeMutablePointer<UInt8>.allocate(capacity: keptCapacity)
     /// How many bytes wait for the rest of their packet.
-    private(set) var keptCount = 0
+    package private(set) var keptCount = 0
+
+    /// Creates one that has kept nothing.
+    package init() {}
 
     deinit { kept.deallocate() }
 
     /// Lays what was kept at the beginning of memory into which more is read, and returns how many bytes those are.
-    func restore(to memory: UnsafeMutableRawBufferPointer) -> Int {
+    package func restore(to memory: UnsafeMutableRawBufferPointer) -> Int {
         guard keptCount > 0, keptCount <= memory.count, let base = memory.baseAddress else { return 0 }
         base.copyMemory(from: kept, byteCount: keptCount)
         return keptCount
@@ -36,7 +39,7 @@ struct StreamDeframer: ~Copyable {
     /// Cuts bytes, which begin with what `restore` returned, into packets.
     ///
     /// - Parameter take: gets each packet, which it may change; false ends the cutting. Packets of no length are stepped over.
-    mutating func cut(
+    package mutating func cut(
         _ bytes: UnsafeMutableRawBufferPointer, _ take: (UnsafeMutableRawBufferPointer) -> Bool
     ) -> Outcome {
         var offset = 0
