@@ -116,4 +116,7 @@ struct GroupReplay: Sendable {
 
     /// Steps over a number of which there is nothing to send.
     mutating func skip() { next += 1 }
+
+    /// Goes on at a number, where that is not behind.
+    mutating func skip(to number: Int64) { next = max(next, number) }
 }

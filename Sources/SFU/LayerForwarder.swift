@@ -100,11 +100,13 @@ struct LayerForwarder: Sendable {
 
     /// Says how a packet goes out, or why it does not.
     @inline(__always)
-    mutating func forward(_ entry: PacketStore.Entry, of layer: Int, _ table: LayerTable, now: MonotonicTime)
+    mutating func forward(
+        _ entry: PacketStore.Entry, of layer: Int, _ table: LayerTable, now: MonotonicTime, movedBy: UInt32 = 0
+    )
         -> Result<Outgoing, DropReasonError>
     {
-        if layer == current { return goOn(entry, layer, now: now, begins: false) }
-        return beginOrDrop(entry, layer, table, now: now)
+        if layer == current { return goOn(entry, layer, now: now, begins: false, movedBy) }
+        return beginOrDrop(entry, layer, table, now: now, movedBy)
     }
 
     /// Closes the hole that a packet without payload would leave.
@@ -114,23 +116,26 @@ struct LayerForwarder: Sendable {
     }
 
     @inline(__always)
-    private mutating func goOn(_ entry: PacketStore.Entry, _ layer: Int, now: MonotonicTime, begins: Bool)
+    private mutating func goOn(
+        _ entry: PacketStore.Entry, _ layer: Int, now: MonotonicTime, begins: Bool, _ movedBy: UInt32
+    )
         -> Result<Outgoing, DropReasonError>
     {
         guard let number = map.out(entry.sequence) else { return .failure(.init(.late)) }
         if number >= next {
             next = number &+ 1
             hasMarker = entry.header.marker
-            newestTimestamp = entry.header.timestamp &+ timestampDelta
+            newestTimestamp = entry.header.timestamp &+ timestampDelta &+ movedBy
             newestAt = now
             newestIndices = entry.indices.moved(by: shift)
         }
         if entry.sequence > newestSource(layer) { setNewestSource(layer, entry.sequence) }
-        return .success(Outgoing(number: number, timestampDelta: timestampDelta, shift: shift, begins: begins))
+        return .success(
+            Outgoing(number: number, timestampDelta: timestampDelta &+ movedBy, shift: shift, begins: begins))
     }
 
     private mutating func beginOrDrop(
-        _ entry: PacketStore.Entry, _ layer: Int, _ table: LayerTable, now: MonotonicTime
+        _ entry: PacketStore.Entry, _ layer: Int, _ table: LayerTable, now: MonotonicTime, _ movedBy: UInt32
     ) -> Result<Outgoing, DropReasonError> {
         guard wish != .nothing else { return .failure(.init(.notWanted)) }
         if current == nil, waitsSince == nil { waitsSince = now }
@@ -152,7 +157,7 @@ struct LayerForwarder: Sendable {
         refusals = 0
         isOther = false
         begun &+= 1
-        return goOn(entry, layer, now: now, begins: true)
+        return goOn(entry, layer, now: now, begins: true, movedBy)
     }
 
     private func mayBegin(_ entry: PacketStore.Entry, _ layer: Int, _ table: LayerTable, _ now: MonotonicTime) -> Bool {

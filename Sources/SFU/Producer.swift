@@ -68,6 +68,12 @@ final class Producer {
     /// What the answer has called its layers; none where there is one stream.
     var layerNames: [String] { hasLayers ? layers.map { String(decoding: $0.name, as: UTF8.self) } : [] }
 
+    /// Whether a section of a later offer is this track: another codec or other layers make another one.
+    func goesOn(in section: MediaSection) -> Bool {
+        guard let media = section.acceptedCodecs().first else { return true }
+        return codec == media.carried && payloadType == media.payloadType && layerNames == section.acceptedLayers
+    }
+
     /// Whether it comes in more than one layer.
     var hasLayers: Bool { layers.count > 1 }
 

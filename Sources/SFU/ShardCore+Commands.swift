@@ -187,7 +187,8 @@ extension ShardCore {
         if let known = sessions[id], !known.isPublisher || known.participant != participant || known.room !== room {
             throw SFUError(.conflict, "The session \(id) is somebody else's.")
         }
-        if let allowed { try Self.check(sending, sources, allowed) }
+        let named = Self.sources(of: sending, sources, known: sessions[id]?.producers ?? [])
+        if let allowed { try Self.check(named.values, allowed) }
         let session: Session
         if let known = sessions[id] {
             session = known
@@ -207,11 +208,10 @@ extension ShardCore {
         for producer in session.producers where !current.contains(producer.mid) { end(producer, now: now) }
         for section in sending {
             // Another codec in the same section, or other layers, is another track: what was sent before does not go on.
-            guard let known = session.producers.first(where: { $0.mid == section.mid }),
-                let media = section.acceptedCodecs().first,
-                known.codec != media.carried || known.payloadType != media.payloadType
-                    || known.layerNames != section.acceptedLayers
-            else { continue }
+            guard let known = session.producers.first(where: { $0.mid == section.mid }), !known.goesOn(in: section)
+            else {
+                continue
+            }
             end(known, now: now)
         }
         for section in sending {
@@ -219,11 +219,7 @@ extension ShardCore {
             if let known = session.producers.first(where: { $0.mid == section.mid }) {
                 change(known, to: audience, now: now)
             } else {
-                let isVideo = section.kind == .video
-                let isFirst = !session.producers.contains { $0.isVideo == isVideo }
-                addProducer(
-                    section, source: Self.source(of: section, isFirst: isFirst, sources), audience: audience,
-                    to: session)
+                addProducer(section, source: named[section.mid] ?? .camera, audience: audience, to: session)
             }
         }
         if !session.hasRemote {
@@ -270,17 +266,26 @@ extension ShardCore {
         return isVideo ? (isFirst ? .camera : .screen) : (isFirst ? .microphone : .screenAudio)
     }
 
-    /// Refuses an offer that sends what its participant may not send.
-    private static func check(
-        _ sending: [MediaSection], _ named: [String: TrackSource], _ allowed: Set<TrackSource>
-    ) throws(SFUError) {
-        var seen: Set<Bool> = []
-        for section in sending {
+    /// What each section carries, by mid: what goes on stays what it is.
+    private static func sources(
+        of sending: [MediaSection], _ named: [String: TrackSource], known: [Producer]
+    ) -> [String: TrackSource] {
+        let staying = known.filter { producer in
+            sending.contains { $0.mid == producer.mid && producer.goesOn(in: $0) }
+        }
+        var sources = Dictionary(staying.map { ($0.mid, $0.track.source) }) { first, _ in first }
+        var seen = Set(staying.map(\.isVideo))
+        for section in sending where sources[section.mid] == nil {
             let isFirst = seen.insert(section.kind == .video).inserted
-            let source = source(of: section, isFirst: isFirst, named)
-            guard allowed.contains(source) else {
-                throw SFUError(.forbidden, "Your invitation does not let you send your \(source.title).")
-            }
+            sources[section.mid] = source(of: section, isFirst: isFirst, named)
+        }
+        return sources
+    }
+
+    /// Refuses an offer that sends what its participant may not send.
+    private static func check(_ sources: some Sequence<TrackSource>, _ allowed: Set<TrackSource>) throws(SFUError) {
+        for source in sources where !allowed.contains(source) {
+            throw SFUError(.forbidden, "Your invitation does not let you send your \(source.title).")
         }
     }
 
@@ -307,8 +312,10 @@ extension ShardCore {
         let session = producer.session
         session.forget(producer)
         if let voice = producer.voice { session.room.voices.remove(voice) }
-        for consumer in producer.consumers { detach(consumer) }
+        let consumers = producer.consumers
         producer.consumers = []
+        for consumer in consumers { detach(consumer) }
+        seatAgain(consumers, now: now)
         if producer.isAnnounced { onEvent(.unpublished(room: session.room.id, track: producer.track)) }
     }
 
@@ -325,9 +332,13 @@ extension ShardCore {
     private func change(_ producer: Producer, to audience: TrackAudience, now: MonotonicTime) {
         guard producer.audience != audience else { return }
         producer.audience = audience
+        // Whom it is for only now is shown nothing of before.
+        for layer in producer.layers { layer.group.forget() }
+        producer.voice?.close()
         let others = producer.consumers.filter { !$0.session.gets(producer) }
         producer.consumers.removeAll { consumer in others.contains { $0 === consumer } }
         for consumer in others { detach(consumer) }
+        seatAgain(others, now: now)
         guard producer.isAnnounced else { return }
         for session in producer.session.room.sessions where !session.isPublisher {
             guard !producer.consumers.contains(where: { $0.session === session }) else { continue }
@@ -449,6 +460,7 @@ extension ShardCore {
             let wish = consumer.producer.wish(sizes[consumer.producer.track.id])
             guard wish != consumer.forwarder.wish else { continue }
             consumer.forwarder.setWish(wish)
+            if wish == .nothing { consumer.replay = nil }
             guard consumer.isAccepted, session.isConnected, consumer.forwarder.current == nil else { continue }
             requestKeyframe(for: consumer, now: now)
         }

@@ -37,6 +37,8 @@ extension ShardCore {
         guard var replay = consumer.replay else { return }
         let producer = consumer.producer, layer = producer.layers[replay.layer]
         var sent = 0
+        // A publisher's numbers may jump: what is that far back is not here any more.
+        replay.skip(to: producer.table.facts[replay.layer].highest - Int64(layer.store.capacity) + 1)
         while replay.next <= producer.table.facts[replay.layer].highest {
             guard let entry = layer.store.entry(replay.next) else {
                 // It comes when its publisher has sent it again, and finds its place by then.
@@ -54,11 +56,11 @@ extension ShardCore {
             }
             sent += entry.payloadLength
             let moved = replay.take(entry)
-            switch consumer.forwarder.forward(entry, of: replay.layer, producer.table, now: now) {
+            let result = consumer.forwarder.forward(
+                entry, of: replay.layer, producer.table, now: now, movedBy: moved)
+            switch result {
             case .failure(let drop): drops.count(drop.reason)
-            case .success(var out):
-                out.timestampDelta &+= moved
-                forward(entry, layer, to: consumer, as: out, now: now)
+            case .success(let out): forward(entry, layer, to: consumer, as: out, now: now)
             }
         }
         consumer.replay = nil

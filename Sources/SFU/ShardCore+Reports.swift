@@ -25,8 +25,10 @@ extension ShardCore {
     /// Tells how long packets of this batch have been here.
     func flushed() {
         let count = counters.packetsForwarded &- toldForwarded
-        guard count > 0, let received = receivedAt else { return }
+        // What a timer or a command has sent was here for no time that could be told.
         toldForwarded = counters.packetsForwarded
+        guard count > 0, let received = receivedAt else { return }
+        receivedAt = nil
         latency.note(count, nanoseconds: SystemClock.monotonic().nanoseconds(since: received))
     }
 

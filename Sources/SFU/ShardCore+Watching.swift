@@ -96,6 +96,7 @@ extension ShardCore {
     /// Gives a viewer's free seats the tracks that are for them.
     func seat(_ session: Session, to producers: [Producer], now: MonotonicTime) {
         for producer in producers where session.gets(producer) {
+            guard !session.consumers.contains(where: { $0.producer === producer }) else { continue }
             let kind: MediaSection.Kind = producer.isVideo ? .video : .audio
             guard
                 let place = session.seats.indices.first(where: {
@@ -108,6 +109,15 @@ extension ShardCore {
             session.consumers.append(consumer)
             producer.consumers.append(consumer)
             if session.isConnected { begin(consumer, now: now) }
+        }
+    }
+
+    /// Gives the viewers among these the tracks that found no seat free: somebody's next session may come before the last one ends.
+    func seatAgain(_ consumers: [Consumer], now: MonotonicTime) {
+        for consumer in consumers where consumer.session.watches != nil {
+            for other in consumer.session.room.sessions where other.isPublisher {
+                seat(consumer.session, to: other.producers.filter(\.isAnnounced), now: now)
+            }
         }
     }
 

@@ -450,7 +450,9 @@ final class ShardCore: PacketHandler {
     }
 
     private func tickPublisher(_ session: Session, reports: Bool, now: MonotonicTime) {
-        var packets = session.uplink.due(session, now: now)
+        // Each for itself: together they may be more than a datagram holds, and then the reports would be lost as well.
+        for told in session.uplink.due(session, now: now) { session.transport.send([told]) }
+        var packets: [RTCPPacket] = []
         if reports {
             let blocks = session.producers.flatMap(\.layers).compactMap { layer -> RTCPReportBlock? in
                 let block = layer.ssrc.flatMap { layer.statistics.report(ssrc: $0, now: now) }

@@ -34,7 +34,8 @@ actor CompositorLink {
     private var newestVersion: Int64 = 0
     private var session: RoomSession?
     /// The sizes that are being told to the room, or wait for it.
-    private var waitingSizes: [String: LayerSize]?
+    private var wantedSizes: (session: String, sizes: [String: LayerSize])?
+    private var isTellingSizes = false
     private var work: Task<Void, Never>?
     private var castListener: CastListener?
     private var publishURL: String?
@@ -374,27 +375,25 @@ actor CompositorLink {
 
     /// The compositor needs other sizes of the pictures that it gets.
     func sizesChanged(_ id: String, _ sizes: [String: LayerSize]) {
-        guard session?.id == id else { return }
-        let isBeingTold = waitingSizes != nil
-        waitingSizes = sizes
-        guard !isBeingTold else { return }
-        Task { await self.tellSizes(id) }
+        wantedSizes = (id, sizes)
+        guard !isTellingSizes else { return }
+        isTellingSizes = true
+        Task { await self.tellSizes() }
     }
 
-    /// Tells the newest until there is nothing newer.
-    private func tellSizes(_ id: String) async {
-        var told: [String: LayerSize]?
-        while let sizes = waitingSizes, sizes != told, session?.id == id {
+    /// Tells the newest until there is nothing newer; it is not said again by itself, so a room that does not take it is asked again.
+    private func tellSizes() async {
+        defer { isTellingSizes = false }
+        while let wanted = wantedSizes, !isEnded, session?.id == wanted.session {
             do {
-                try await parts.speakers.setSizes(watching: id, sizes)
+                try await parts.speakers.setSizes(watching: wanted.session, wanted.sizes)
+                if wantedSizes?.session == wanted.session, wantedSizes?.sizes == wanted.sizes { wantedSizes = nil }
             } catch {
-                // It gets larger pictures than it needs, or smaller ones, until it needs others or joins again.
                 parts.logger.notice(
                     "a compositor's sizes could not be told", metadata: ["event": "\(event)", "error": "\(error)"])
+                guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }
             }
-            told = sizes
         }
-        waitingSizes = nil
     }
 
     /// Joins the room and answers its offers until the session ends.

@@ -18,6 +18,8 @@ struct ViewerLimits: Sendable {
     var perEvent = 300
     /// Of one event from one address: an office may be behind it.
     var perAddress = 50
+    /// Of one event by one person: windows and devices of theirs.
+    var perPerson = 10
 }
 
 extension SpeakerRooms {
@@ -40,8 +42,12 @@ extension SpeakerRooms {
             problem.retryAfterMs = 2000
             throw problem
         }
-        if case .participant(let id) = source, !room.has(id) {
-            throw Problem.notFound("There is no such participant.")
+        if case .participant(let id) = source {
+            // Who is not let in does not look in either, and who is hidden is nobody to them.
+            try checkLock(event.id, viewer.principal)
+            guard room.has(id, withHidden: SpeakerRoutes.seesHidden(viewer.principal)) else {
+                throw Problem.notFound("There is no such participant.")
+            }
         }
         guard room.viewers.count < limits.perEvent else {
             throw Problem.overloaded(
@@ -51,7 +57,11 @@ extension SpeakerRooms {
         guard beside < limits.perAddress else {
             throw Problem.tooMany("\(beside) sessions watch from this address, and no more may.", retryAfterMs: 5000)
         }
-        let session = RandomToken.id(), isFirst = !watchesProgram(event.id)
+        let own = room.viewers.count { sessions[$0]?.viewer?.principal.id == viewer.principal.id }
+        guard own < limits.perPerson else {
+            throw Problem.tooMany("\(own) sessions watch with this token, and no more may.", retryAfterMs: 5000)
+        }
+        let session = RandomToken.id()
         rooms[event.id]?.viewers.insert(session)
         var made = Session(event: event.id, participant: viewer.principal.id)
         (made.viewer, made.watched) = (viewer, source)
@@ -61,7 +71,8 @@ extension SpeakerRooms {
         guard case .answer(let answer) = try await send(command, event.id, opening: session) else {
             throw Self.unexpected
         }
-        if isFirst, source == .program { changed(event.id) }
+        // Whoever came first may have failed.
+        if source == .program { changed(event.id) }
         return (session, answer)
     }
 

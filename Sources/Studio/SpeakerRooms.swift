@@ -89,7 +89,9 @@ actor SpeakerRooms {
         var sessions: [String] { members.values.flatMap(\.sessions) + hidden + viewers }
 
         /// Whether somebody of this name is here.
-        func has(_ participant: String) -> Bool { members[participant] != nil }
+        func has(_ participant: String, withHidden: Bool) -> Bool {
+            members[participant].map { withHidden || !$0.isHidden } ?? false
+        }
     }
 
     struct Session {
@@ -335,10 +337,19 @@ actor SpeakerRooms {
         // Who asks meanwhile gets what was known.
         figures[event] = ConnectionFigures(people: figures[event]?.people ?? [:], at: now)
         guard case .connections(let reports)? = try? await send(.connections(room: event, participant: nil), event)
-        else { return [:] }
+        else {
+            // Nothing is better than what was so long ago.
+            figures[event] = ConnectionFigures(people: [:], at: now)
+            return [:]
+        }
         let fresh = ConnectionFigures(reports, at: now)
         if rooms[event] != nil { figures[event] = fresh }
         return fresh.people
+    }
+
+    /// How somebody's connections were when that was asked last; a change of theirs waits for nobody.
+    func knownFigures(of participant: String, event: String) -> ConnectionFigures.Person? {
+        figures[event]?.people[participant]
     }
 
     // MARK: - Who is let in
@@ -382,7 +393,8 @@ actor SpeakerRooms {
         locks[event]?.contains(caller.id) ?? true || caller.role == .admin || caller.role == .producer
     }
 
-    private func checkLock(_ event: String, _ caller: Principal) throws {
+    /// Throws `Problem` 403 for who is not let in.
+    func checkLock(_ event: String, _ caller: Principal) throws {
         guard !letsIn(event, caller) else { return }
         throw Problem(
             .forbidden, "room-locked", "The room is locked",

@@ -61,6 +61,8 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
         var held = ResumeTable.Sessions()
         /// Whether another socket has the sessions now, and whether we closed this one because nobody is let in by it any more.
         var isSurrendered = false, isDismissed = false
+        /// Whether the room's news come here.
+        var isListening = false
 
         mutating func take() -> ResumeTable.Sessions {
             defer { held = .init() }
@@ -123,7 +125,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
                         participant: caller.id, name: caller.name, role: caller.role, resume: word,
                         resumeMs: ResumeTable.windowMs, quirks: browser.quirks)))
             // Who is not let in learns no more than that, when they ask to come in.
-            if await speakers.letsIn(event.id, caller) { await speakers.listen(event.id, self) }
+            if await speakers.letsIn(event.id, caller) { await listen() }
             for await text in requests { await answer(text) }
             connections.remove(jti: caller.claims.jti, id: registration)
             let left = state.withLock { $0.take() }
@@ -173,6 +175,15 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
         send(Message(rejoin: .init(reason: reason)))
     }
 
+    /// Whoever has come in hears what the room says, also where they were not let in when this was opened.
+    private func listen() async {
+        let isNew = state.withLock { state in
+            defer { state.isListening = true }
+            return !state.isListening
+        }
+        if isNew { await speakers.listen(event.id, self) }
+    }
+
     // MARK: - Requests
 
     private func answer(_ text: String) async {
@@ -201,6 +212,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
                 event, caller, session: known, offer: publish.offer, sources: publish.sources ?? [:], listener: self)
             // Another socket may have taken it over meanwhile; one that was opened only now is ended with this one.
             state.withLock { if known == nil || !$0.isSurrendered { $0.held.published = session } }
+            await listen()
             return Message(answer: answer)
         }
         if request.subscribe == true {
@@ -209,6 +221,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
             }
             let session = try await speakers.subscribe(event, caller, listener: self)
             state.withLock { $0.held.subscribed = session }
+            await listen()
         } else if let answer = request.answer {
             try await speakers.answer(try subscribed(), caller, answer)
         } else if request.restart == true {
@@ -219,6 +232,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
             }
             let sessions = try await speakers.resume(word, event, caller, listener: self)
             state.withLock { $0.held = sessions }
+            await listen()
             if let subscribed = sessions.subscribed { await speakers.offerAgain(subscribed) }
         } else if let mute = request.mute {
             try await speakers.setMuted(event, caller, mute.source, mute.muted)

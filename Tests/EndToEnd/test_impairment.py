@@ -1,7 +1,6 @@
 """A speaker whose network loses, delays and throttles what comes: the picture goes on, and is whole again when the network is."""
 
 import json
-import os
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,8 +15,6 @@ from harness.speakers import Page
 from harness.waiting import wait_until
 
 EVENT = "impairment"
-# `scripts/prove network` measures all of `MATRIX`.
-WHOLE_MATRIX = bool(os.environ.get("PROSCENIUM_WHOLE_MATRIX"))
 SECONDS = 10
 
 
@@ -141,7 +138,7 @@ def test_five_percent_loss_and_a_tenth_of_a_second_stop_neither_picture_nor_soun
         network.relay.set()
 
 
-@pytest.mark.skipif(not WHOLE_MATRIX, reason="takes minutes; run by scripts/prove network")
+@pytest.mark.whole_matrix
 @pytest.mark.parametrize("name", MATRIX)
 def test_the_picture_is_back_within_ten_seconds_of(name, network):
     network.relay.set()

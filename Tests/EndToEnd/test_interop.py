@@ -104,7 +104,7 @@ def test_firefox_speaks_and_hears_over(way, rooms, fox, artefacts):
         )  # fmt: skip
 
 
-@pytest.mark.skipif(not WHOLE_MATRIX, reason="test_network and test_relay have Chromium's ways; all of them: scripts/prove network")
+@pytest.mark.whole_matrix  # test_network and test_relay have Chromium's ways one by one
 @pytest.mark.parametrize("way", WAYS)
 def test_chromium_speaks_and_hears_over(way, rooms, artefacts, tmp_path):
     room = rooms(way)

@@ -52,6 +52,31 @@ struct TransportFeedbackTests {
         #expect(read("8FCD0005 00000001 00000002 0001 1000 000000 00 1FFF 0000")?.arrivals.count == 4096)
     }
 
+    @Test("a datagram of many messages tells of no more packets than one message may")
+    func amplified() {
+        let message = "8FCD0005 00000001 00000002 0001 0800 000000 00 0800 0000"
+        let packets = hex(String(repeating: message, count: 50)).withUnsafeBytes { RTCPPacket.parse($0) }
+        #expect(packets.count == 2)
+        #expect(
+            hex(String(repeating: message, count: 50) + "80C90001 00000001").withUnsafeBytes { RTCPPacket.parse($0) }
+                .count == 3)
+    }
+
+    @Test("where nothing came the time goes on from what was told last")
+    func emptyMessage() throws {
+        var arrivals = TransportArrivals()
+        func due(_ milliseconds: Int64) -> [RTCPTransportFeedback] {
+            arrivals.due(sender: 1, media: 2, now: MonotonicTime(milliseconds: milliseconds))
+        }
+        arrivals.note(0, size: 1200, now: MonotonicTime(milliseconds: 640_000))
+        arrivals.note(1, size: 1200, now: MonotonicTime(milliseconds: 640_010))
+        let first = try #require(due(640_300).last)
+        arrivals.note(1500, size: 1200, now: MonotonicTime(milliseconds: 642_000))
+        let later = due(642_300)
+        #expect(later.count > 1 && later.dropLast().allSatisfy { $0.reference == first.reference })
+        #expect(try #require(later.last).reference > first.reference)
+    }
+
     @Test("any pattern of arrivals is read as it was written")
     func patterns() {
         var random = SeededGenerator(3)

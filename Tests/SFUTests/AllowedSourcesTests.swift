@@ -2,6 +2,7 @@
 
 import Control
 import Media
+import RTC
 import RTCClient
 import Testing
 
@@ -56,6 +57,32 @@ struct AllowedSourcesTests {
             throw RTCTestError()
         }
         #expect(try await harness.statistics().producers == 3)
+        harness.shard.stop()
+    }
+
+    @Test("the order of a later offer makes no screen of what counts as a camera")
+    func order() async throws {
+        let harness = try Harness()
+        _ = try await harness.shard.send(.createRoom(room: "room"))
+        let client = try RTCClient(name: "allowed", bind: Harness.loopback) { _ in }
+        let whole = try SessionDescription(
+            parsing: try await client.offer(
+                [LocalTrack(name: "x", codec: .vp8), LocalTrack(name: "y", codec: .vp8)], stream: "anna"))
+        func publish(_ mids: [String]) async throws -> SFUReply {
+            var offer = whole
+            offer.media = mids.compactMap { mid in whole.media.first { $0.mid == mid } }
+            offer.bundle = mids
+            return try await harness.shard.send(
+                .publish(
+                    room: "room", participant: "anna", session: "anna-up", offer: offer.text(),
+                    sources: ["0": .camera], allowed: [.camera]))
+        }
+        guard case .answer = try await publish(["0"]) else { throw RTCTestError() }
+        #expect(await refusal { try await publish(["1", "0"]) }?.code == .forbidden)
+        #expect(await refusal { try await publish(["0", "1"]) }?.code == .forbidden)
+        #expect(try await harness.statistics().producers == 1)
+        guard case .answer = try await publish(["0"]) else { throw RTCTestError() }
+        client.stop()
         harness.shard.stop()
     }
 }

@@ -191,6 +191,33 @@ struct LayerForwarderTests {
         #expect(SentPackets.bytesPerPacket == 24)
     }
 
+    @Test("pictures of before that are stamped later leave the stream's time where it has come to")
+    func movedPictures() {
+        var forwarder = LayerForwarder(isVideo: true, clockRate: 90_000, next: 100, timestampDelta: 0)
+        var table = LayerTable(count: 1), stamps: [UInt32] = []
+        func send(_ sequence: Int64, _ timestamp: UInt32, at milliseconds: Int64, movedBy: UInt32 = 0) {
+            var entry = PacketStore.Entry()
+            entry.sequence = sequence
+            entry.header = RTPHeader(
+                payloadType: 96, sequenceNumber: UInt16(truncatingIfNeeded: sequence), timestamp: timestamp, ssrc: 1,
+                marker: true)
+            entry.startsKeyframe = true
+            entry.payloadLength = 1
+            let now = MonotonicTime(milliseconds: milliseconds)
+            table.note(0, sequence: sequence)
+            table.note(0, now: now)
+            if case .success(let out) = forwarder.forward(entry, of: 0, table, now: now, movedBy: movedBy) {
+                stamps.append(timestamp &+ out.timestampDelta)
+            }
+        }
+        // Three seconds of pictures in a moment, broken off before their end.
+        send(10, 0, at: 3000, movedBy: 269_820)
+        send(11, 90_000, at: 3000, movedBy: 179_910)
+        forwarder.hold()
+        send(12, 279_000, at: 3100)
+        #expect(stamps.count == 3 && stamps == stamps.sorted(), "\(stamps)")
+    }
+
     @Test("ten minutes of random wishes, loss, disorder and layers that come and go", arguments: [11, 12, 13, 14])
     func torture(seed: UInt64) {
         var run = LayerSimulation(seed: seed), random = LayerRandom(seed &* 31)

@@ -40,6 +40,27 @@ struct LoudestVoicesTests {
         for _ in 0..<100 { #expect(open.step { UInt8($0) } == Set(0..<40)) }
     }
 
+    @Test("who sends many microphones has one place")
+    func manyMicrophones() {
+        var gate = LoudestVoices(limit: 3), now = MonotonicTime(nanoseconds: 0)
+        let loud = (0..<6).map { _ in Voice(participant: "eve") }, ada = Voice(participant: "ada")
+        for voice in loud + [ada] { gate.add(voice) }
+        for _ in 0..<200 {
+            var passed = 0
+            for voice in loud where gate.admits(voice, 127, now: now) { passed += 1 }
+            let isHeard = gate.admits(ada, 60, now: now)
+            #expect(passed == 1 && isHeard)
+            now = now.advanced(byMilliseconds: 20)
+        }
+        // The one that has the place falls silent, and another of hers speaks.
+        for _ in 0..<200 {
+            for voice in loud.dropLast() { _ = gate.admits(voice, 0, now: now) }
+            _ = gate.admits(loud[5], 100, now: now)
+            now = now.advanced(byMilliseconds: 20)
+        }
+        #expect(loud[5].isForwarded && loud.count(where: \.isForwarded) == 1)
+    }
+
     @Test("no more than the places are heard, and while fewer speak the first packet of every word passes")
     func words() {
         var room = Room(30, limit: 4), random = UInt64(7)

@@ -112,6 +112,26 @@ struct WatchingTests {
         harness.shard.stop()
     }
 
+    @Test("go on with the next session of who is watched, though it came before the last one ended")
+    func overlapping() async throws {
+        let harness = try Harness()
+        _ = try await harness.shard.send(.createRoom(room: "room"))
+        let (client, log) = try await viewer(harness, "v")
+        #expect(log.waitConnected())
+        let (first, _) = try await compositor(harness, "return-1")
+        #expect(try play(first, to: log, from: 1).picture >= 1)
+        let (second, _) = try await compositor(harness, "return-2")
+        #expect(
+            harness.wait { if case .published(_, let track) = $0 { track.session == "return-2" } else { false } } != nil
+        )
+        _ = try await harness.shard.send(.leave(session: "return-1"))
+        first.stop()
+        #expect(try play(second, to: log, from: 1000).picture >= 1000)
+        #expect(try await harness.statistics().consumers == 2)
+        for client in [client, second] { client.stop() }
+        harness.shard.stop()
+    }
+
     @Test("of one participant get their camera and nothing else, in their codec")
     func participant() async throws {
         let harness = try Harness()

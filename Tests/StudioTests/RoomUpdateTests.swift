@@ -158,6 +158,14 @@ struct RoomUpdateTests {
             await refusal { _ = try await fixture.speakers.subscribe(Self.scope, ben, listener: listener) }
                 == "room-locked")
         #expect(await fixture.speakers.participants("e").map(\.id) == ["ada"])
+        // Nor may they look in from outside.
+        let outside = Viewer(principal: ben, address: "192.0.2.1")
+        #expect(
+            await refusal {
+                _ = try await fixture.speakers.view(
+                    Self.scope, outside, of: .participant("ada"), offer: "v=0", limits: ViewerLimits())
+            } == "room-locked")
+        #expect(await refusal { try await fixture.speakers.checkLock("e", ben) } == "room-locked")
         // She comes back, and locking again does not shut her out while she is away.
         try await fixture.speakers.leave(session, ada)
         #expect(await fixture.speakers.setLocked("e", true) == ["ada"])

@@ -124,6 +124,22 @@ struct ViewerTests {
         try fixture.end()
     }
 
+    @Test("nobody has more than their share of the places")
+    func share() async throws {
+        let (fixture, sfu, compositor, others) = try await running()
+        let limits = ViewerLimits(perEvent: 9, perAddress: 9, perPerson: 2)
+        func view(_ viewer: Viewer) async throws {
+            _ = try await fixture.speakers.view(
+                ConductorFixture.scope, viewer, of: .program, offer: "v=0", limits: limits)
+        }
+        try await view(viewer("ann"))
+        try await view(viewer("ann", address: "192.0.2.2"))
+        #expect(await status { try await view(viewer("ann", address: "192.0.2.3")) } == .tooManyRequests)
+        try await view(viewer("ben"))
+        for worker in others + [sfu, compositor] { worker.leave() }
+        try fixture.end()
+    }
+
     @Test("who may watch by HLS may watch so, and a participant only who may see the back stage")
     func roles() async throws {
         try await withEvent { client, admin, fixture in

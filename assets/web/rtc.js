@@ -196,6 +196,8 @@ export class Room {
                         clearTimeout(timer);
                         isOpen = true;
                         this.me = message.hello;
+                        // Who has the floor is told anew, if anybody has it.
+                        this.speaker = null;
                         this.#word = message.hello.resume ?? null;
                         resolve();
                     } else this.#receive(message);

@@ -232,7 +232,7 @@ async function followProgram() {
                 player.load(playing);
             }
             goneSince = Infinity;
-            if (playing) waitMs = Math.min(Math.max((new Date(playback.expiresAt) - Date.now()) * 0.8, 5000), 60_000);
+            if (playing || lowDelay) waitMs = Math.min(Math.max((new Date(playback.expiresAt) - Date.now()) * 0.8, 5000), 60_000);
         } catch (problem) {
             if (problem.status === 401) return location.reload();
             waitMs = Math.max(problem.retryAfterMs ?? 0, waitMs);

@@ -17,7 +17,7 @@ public enum RTCPPacket: Sendable, Hashable {
     /// - Parameter bytes: the decrypted packet.
     /// - Returns: the messages up to the first one whose length can't be right.
     public static func parse(_ bytes: UnsafeRawBufferPointer) -> [RTCPPacket] {
-        var reader = ByteReader(bytes), packets: [RTCPPacket] = []
+        var reader = ByteReader(bytes), packets: [RTCPPacket] = [], told = 0
         while reader.remaining >= 4, packets.count < 64 {
             guard let first = reader.u8(), let type = reader.u8(), let words = reader.u16(), first >> 6 == 2,
                 let body = reader.take(Int(words) * 4)
@@ -26,6 +26,11 @@ public enum RTCPPacket: Sendable, Hashable {
             if first & 0x20 != 0 {
                 guard let padding = body.last, padding > 0, Int(padding) <= body.count else { break }
                 content = UnsafeRawBufferPointer(rebasing: body[..<(body.count - Int(padding))])
+            }
+            // A few bytes can tell of thousands of packets: all of a datagram together tell of no more than one message may.
+            if type == 205, first & 31 == 15, content.count >= 12 {
+                told += Int(content[10]) << 8 | Int(content[11])
+                guard told <= RTCPTransportFeedback.maximum else { continue }
             }
             if let packet = message(type: type, count: first & 31, ByteReader(content)) { packets.append(packet) }
         }

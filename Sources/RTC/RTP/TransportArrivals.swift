@@ -20,6 +20,8 @@ public struct TransportArrivals: Sendable {
     private var count: UInt8 = 0
     private var bytes: Int64 = 0
     private var lastFeedback: MonotonicTime?
+    /// The reference that was told last.
+    private var lastReference: Int64 = 0
 
     /// Starts with nothing received.
     public init() {}
@@ -100,7 +102,9 @@ public struct TransportArrivals: Sendable {
             base = next
             count &+= 1
         }
-        let reading = UInt32(truncatingIfNeeded: reference ?? 0) & 0xFF_FFFF
+        // Where nothing came, the time goes on from what was told last: senders reckon with the differences.
+        lastReference = reference ?? lastReference
+        let reading = UInt32(truncatingIfNeeded: lastReference) & 0xFF_FFFF
         return RTCPTransportFeedback(
             sender: sender, media: media, base: UInt16(truncatingIfNeeded: base),
             reference: Int32(bitPattern: reading << 8) >> 8, count: count, arrivals: arrivals)

@@ -47,6 +47,16 @@ struct LoudestVoices {
     }
 
     private mutating func enter(_ voice: Voice, _ loudness: UInt8, now: MonotonicTime) -> Bool {
+        // Nobody has two places, however many microphones they send.
+        if let own = heard.firstIndex(where: { $0.participant == voice.participant }) {
+            guard loudness >= Voice.audible, heard[own].loudness(now) < Int(loudness) - Self.margin else {
+                return false
+            }
+            heard[own].isForwarded = false
+            heard[own] = voice
+            voice.isForwarded = true
+            return true
+        }
         if heard.count >= limit {
             guard loudness >= Voice.audible else { return false }
             var place: Int?, least = Int(loudness) - Self.margin

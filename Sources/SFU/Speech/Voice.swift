@@ -56,6 +56,9 @@ final class Voice {
     @inline(__always)
     func open(_ sequence: Int64) { if opened == nil { opened = sequence } }
 
+    /// What came until now is heard by nobody any more.
+    func close() { opened = nil }
+
     /// Forgets what it said, as one that is muted.
     func reset() {
         opened = nil

@@ -26,18 +26,23 @@ struct RoomRoutes: Sendable {
             let event = try context.requireEvent()
             let body = try await request.json(Change.self, context)
             await speakers.setLocked(event.id, body.locked)
-            // What holds by now: another request may have come between.
-            try await locks.set(event, await speakers.lock(of: event.id))
+            // Another request may have come between: what is kept is what holds.
+            var kept: Set<String>?
+            repeat {
+                kept = await speakers.lock(of: event.id)
+                try await locks.set(event, kept)
+            } while await speakers.lock(of: event.id) != kept
             return try .json(await view(context))
         }
     }
 
     private func view(_ context: WebContext) async throws -> View {
         let event = try context.requireEvent().id
-        let seesHidden = SpeakerRoutes.seesHidden(try context.requirePrincipal())
+        let caller = try context.requirePrincipal(), seesHidden = SpeakerRoutes.seesHidden(caller)
         return View(
             locked: await speakers.lock(of: event) != nil,
             participants: await speakers.participants(event, withHidden: seesHidden).count,
-            dominant: await speakers.dominantSpeaker(event))
+            // Who stands before a locked door learns that it is locked.
+            dominant: await speakers.letsIn(event, caller) ? await speakers.dominantSpeaker(event) : nil)
     }
 }

@@ -61,8 +61,9 @@ struct StageRoutes: Sendable {
 
     func add(to book: RouteBook) {
         book.add(.get, "/v1/events/{event}/participants", .permission(.seeBackstage)) { _, context in
-            let event = try context.requireEvent().id
-            let seesHidden = SpeakerRoutes.seesHidden(try context.requirePrincipal())
+            let event = try context.requireEvent().id, caller = try context.requirePrincipal()
+            try await speakers.checkLock(event, caller)
+            let seesHidden = SpeakerRoutes.seesHidden(caller)
             let people = await speakers.participants(event, withHidden: seesHidden)
             let settings = try await programs.settings(of: event)
             let stage = Set(try await programs.state(of: event).stage.map(\.participant))
@@ -103,9 +104,10 @@ struct StageRoutes: Sendable {
         }
         let shown = await control.castChanged(event: event)
         let isOnStage = try await programs.state(of: event).stage.contains { $0.participant == id }
-        let dominant = await speakers.dominantSpeaker(event), figures = await speakers.connectionFigures(event)
+        let dominant = await speakers.dominantSpeaker(event)
+        let figures = await speakers.knownFigures(of: id, event: event)
         return try .json(
-            Shown(ParticipantView(person, said, onStage: isOnStage, dominant: dominant, figures[id]), shown))
+            Shown(ParticipantView(person, said, onStage: isOnStage, dominant: dominant, figures), shown))
     }
 
     private func put(_ request: Request, _ context: WebContext) async throws -> Response {
