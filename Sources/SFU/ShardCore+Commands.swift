@@ -161,19 +161,25 @@ extension ShardCore {
         return session
     }
 
+    /// Reads an offer, and the transport that it describes.
+    static func read(
+        offer text: String
+    ) throws(SFUError) -> (offer: SessionDescription, remote: RemoteTransport) {
+        do throws(SDPError) {
+            let offer = try SessionDescription(parsing: text)
+            return (offer, try offer.remoteTransport())
+        } catch {
+            throw SFUError(error)
+        }
+    }
+
     // MARK: - Publishing
 
     private func publish(
         _ room: Room, participant: String, id: String, offer text: String, sources: [String: TrackSource],
         audiences: [String: TrackAudience], allowed: Set<TrackSource>?, now: MonotonicTime
     ) throws(SFUError) -> String {
-        let offer: SessionDescription, remote: RemoteTransport
-        do throws(SDPError) {
-            offer = try SessionDescription(parsing: text)
-            remote = try offer.remoteTransport()
-        } catch {
-            throw SFUError(error)
-        }
+        let (offer, remote) = try Self.read(offer: text)
         let sending = offer.media.filter { !$0.isRejected && $0.direction.sends && !$0.acceptedCodecs().isEmpty }
         let isProgram = sources.values.contains { !$0.isOfPeople }
         let limit = isProgram ? configuration.maximumProgramTracks : configuration.maximumTracks

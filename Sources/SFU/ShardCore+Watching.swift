@@ -37,13 +37,7 @@ extension ShardCore {
     func watch(
         _ room: Room, viewer: String, id: String, offer text: String, of source: WatchedSource, now: MonotonicTime
     ) throws(SFUError) -> String {
-        let offer: SessionDescription, remote: RemoteTransport
-        do throws(SDPError) {
-            offer = try SessionDescription(parsing: text)
-            remote = try offer.remoteTransport()
-        } catch {
-            throw SFUError(error)
-        }
+        let (offer, remote) = try Self.read(offer: text)
         guard offer.media.count <= configuration.maximumTracks else {
             throw SFUError(.badRequest, "An offer to watch has at most \(configuration.maximumTracks) sections.")
         }

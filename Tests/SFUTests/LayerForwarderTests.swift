@@ -161,18 +161,24 @@ struct LayerForwarderTests {
         #expect(drift(run.sent) < 200)
     }
 
+    /// A picture of one packet.
+    private static func entry(_ sequence: Int64, _ timestamp: UInt32, isKeyframe: Bool) -> PacketStore.Entry {
+        var entry = PacketStore.Entry()
+        entry.sequence = sequence
+        entry.header = RTPHeader(
+            payloadType: 96, sequenceNumber: UInt16(truncatingIfNeeded: sequence), timestamp: timestamp, ssrc: 1,
+            marker: true)
+        entry.startsKeyframe = isKeyframe
+        entry.payloadLength = 1
+        return entry
+    }
+
     @Test("packets without payload leave no hole, and none after a number that was used")
     func padding() {
         var forwarder = LayerForwarder(isVideo: true, clockRate: 90_000, next: 100, timestampDelta: 0)
         var table = LayerTable(count: 1), numbers: [Int64] = []
         func send(_ sequence: Int64, _ timestamp: UInt32, isKeyframe: Bool = false) {
-            var entry = PacketStore.Entry()
-            entry.sequence = sequence
-            entry.header = RTPHeader(
-                payloadType: 96, sequenceNumber: UInt16(truncatingIfNeeded: sequence), timestamp: timestamp, ssrc: 1,
-                marker: true)
-            entry.startsKeyframe = isKeyframe
-            entry.payloadLength = 1
+            let entry = Self.entry(sequence, timestamp, isKeyframe: isKeyframe)
             table.note(0, sequence: sequence)
             table.note(0, now: MonotonicTime(milliseconds: sequence))
             let result = forwarder.forward(entry, of: 0, table, now: MonotonicTime(milliseconds: sequence))
@@ -196,13 +202,7 @@ struct LayerForwarderTests {
         var forwarder = LayerForwarder(isVideo: true, clockRate: 90_000, next: 100, timestampDelta: 0)
         var table = LayerTable(count: 1), stamps: [UInt32] = []
         func send(_ sequence: Int64, _ timestamp: UInt32, at milliseconds: Int64, movedBy: UInt32 = 0) {
-            var entry = PacketStore.Entry()
-            entry.sequence = sequence
-            entry.header = RTPHeader(
-                payloadType: 96, sequenceNumber: UInt16(truncatingIfNeeded: sequence), timestamp: timestamp, ssrc: 1,
-                marker: true)
-            entry.startsKeyframe = true
-            entry.payloadLength = 1
+            let entry = Self.entry(sequence, timestamp, isKeyframe: true)
             let now = MonotonicTime(milliseconds: milliseconds)
             table.note(0, sequence: sequence)
             table.note(0, now: now)

@@ -24,7 +24,7 @@ struct LayerWishes {
         /// When the first picture was seen, where there was none.
         var firstAt: MonotonicTime?
 
-        /// Takes another need; says whether more is asked for than before.
+        /// Takes another need.
         mutating func take(_ need: CameraNeed, at now: MonotonicTime) {
             let most = 1 - LayerWishes.margin
             func isLess(_ one: PixelSize, than other: PixelSize) -> (either: Bool, both: Bool) {
