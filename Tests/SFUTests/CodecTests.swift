@@ -121,7 +121,7 @@ struct ShardCodecTests {
         #expect(try await harness.statistics().producers == 1)
         let other = offer.replacing("VP9/90000", with: "VP8/90000").replacing("a=fmtp:98 profile-id=0\r\n", with: "")
         let answer = try await publish(other)
-        #expect(answer.contains("a=rtpmap:98 VP8/90000") && !answer.contains("VP9"))
+        #expect(answer.contains("a=rtpmap:98 VP8/90000") && !answer.contains(" VP9/90000"))
         #expect(try await harness.statistics().producers == 1)
         client.stop()
         harness.shard.stop()
