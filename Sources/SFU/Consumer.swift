@@ -18,7 +18,10 @@ final class Consumer {
     }
 
     let producer: Producer
-    unowned let session: Session
+    /// Who gets it; its owner, which lets go of its consumers when it ends.
+    ///
+    /// An unowned reference would be counted for each packet.
+    let session: Session
     /// The section of the subscriber's description that carries the track.
     let section: Int
     let ssrc: UInt32, rtxSSRC: UInt32
@@ -28,7 +31,7 @@ final class Consumer {
     var payloadType: UInt8 = 0, rtxPayloadType: UInt8 = 0
     var midExtension: UInt8 = 0
     var extensions = ExtensionIDs()
-    var mid: [UInt8] = []
+    var mid = ShortName()
     var packets: UInt32 = 0, bytes: UInt32 = 0
     /// The round trip that repeats reckon with, and the last that was measured.
     var roundTripMs: Int64 = 100, measuredRoundTripMs: Int64?
@@ -92,7 +95,7 @@ final class Consumer {
         midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
         extensions = ExtensionIDs(section)
         if extensions.capture != 0 { producer.tellsCapture = true }
-        self.mid = Array(mid.utf8)
+        self.mid = ShortName(mid)
         isAccepted = true
     }
 

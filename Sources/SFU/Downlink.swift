@@ -5,7 +5,7 @@ import RTC
 
 /// A subscriber's transport as congestion control sees it; confined to its shard's thread.
 final class Downlink {
-    private var history = SendHistory()
+    private let history = SendHistory()
 
     /// The number that the next packet gets.
     @inline(__always)

@@ -99,14 +99,17 @@ struct LayerForwarder: Sendable {
     }
 
     /// Says how a packet goes out, or why it does not.
+    ///
+    /// - Parameter table: what is known of the track's layers; asked for only where another one may begin.
     @inline(__always)
     mutating func forward(
-        _ entry: PacketStore.Entry, of layer: Int, _ table: LayerTable, now: MonotonicTime, movedBy: UInt32 = 0
+        _ entry: PacketStore.Entry, of layer: Int, _ table: @autoclosure () -> LayerTable, now: MonotonicTime,
+        movedBy: UInt32 = 0
     )
         -> Result<Outgoing, DropReasonError>
     {
         if layer == current { return goOn(entry, layer, now: now, begins: false, movedBy) }
-        return beginOrDrop(entry, layer, table, now: now, movedBy)
+        return beginOrDrop(entry, layer, table(), now: now, movedBy)
     }
 
     /// Closes the hole that a packet without payload would leave.

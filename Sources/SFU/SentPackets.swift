@@ -4,8 +4,8 @@ import Media
 import RTC
 
 /// A ring by outgoing number.
-struct SentPackets {
-    private struct Sent {
+struct SentPackets: ~Copyable {
+    private struct Sent: BitwiseCopyable, Sendable {
         /// The low 32 bits of both numbers; which packet it was the store and the ring know.
         var number: UInt32 = 0, source: UInt32 = 0
         var timestampDelta: UInt32 = 0
@@ -22,11 +22,11 @@ struct SentPackets {
     private static let maximumResends: UInt8 = 3
     static var bytesPerPacket: Int { MemoryLayout<Sent>.stride }
 
-    private var ring = [Sent](repeating: Sent(), count: capacity)
+    private var ring = Ring(repeating: Sent(), capacity: capacity)
 
     @inline(__always)
     mutating func note(_ packet: Consumer.Packet) {
-        ring[Int(packet.number & Int64(Self.capacity - 1))] = Sent(
+        ring[packet.number] = Sent(
             number: UInt32(truncatingIfNeeded: packet.number),
             source: UInt32(truncatingIfNeeded: packet.entry.sequence),
             timestampDelta: packet.timestampDelta, pictureID: packet.shift.pictureID,
@@ -39,7 +39,7 @@ struct SentPackets {
     mutating func repeated(_ number: Int64, in producer: Producer, roundTripMs: Int64, now: MonotonicTime)
         -> Result<Consumer.Packet, DropReasonError>
     {
-        let slot = Int(number & Int64(Self.capacity - 1)), found = ring[slot]
+        let found = ring[number]
         let layer = Int(found.layer) - 1
         guard number >= 0, layer >= 0, layer < producer.layers.count,
             found.number == UInt32(truncatingIfNeeded: number)
@@ -51,8 +51,8 @@ struct SentPackets {
         let milliseconds = UInt32(truncatingIfNeeded: now.milliseconds)
         let isTooSoon = found.resends > 0 && Int64(milliseconds &- found.resentAt) < roundTripMs
         guard found.resends < Self.maximumResends, !isTooSoon else { return .failure(.init(.repeatLimit)) }
-        ring[slot].resends += 1
-        ring[slot].resentAt = milliseconds
+        ring[number].resends += 1
+        ring[number].resentAt = milliseconds
         var shift = VP8Shift()
         shift.pictureID = found.pictureID
         shift.tl0PictureIndex = found.tl0PictureIndex

@@ -211,8 +211,9 @@ final class ShardCore: PacketHandler {
     @inline(__always)
     func forward(_ entry: PacketStore.Entry, _ layer: Layer, to consumer: Consumer, now: MonotonicTime) {
         guard consumer.isAccepted else { return drops.count(consumer.lacksCodec ? .lacksCodec : .unanswered) }
-        guard consumer.session.isConnected else { return drops.count(.notConnected) }
-        guard consumer.session.hasConsent else { return drops.count(.noConsent) }
+        let session = consumer.session
+        guard session.isConnected else { return drops.count(.notConnected) }
+        guard session.hasConsent else { return drops.count(.noConsent) }
         // Who still gets the pictures of before gets this in its turn.
         if let replay = consumer.replay {
             guard layer.index == replay.layer else { return drops.count(.otherLayer) }
@@ -234,7 +235,9 @@ final class ShardCore: PacketHandler {
         let packet = Consumer.Packet(
             number: out.number, entry: entry, layer: layer.index, timestampDelta: out.timestampDelta, shift: out.shift,
             transportNumber: consumer.session.downlink.nextNumber)
-        guard write(packet, to: consumer, .first, now: now) else { return drops.count(.sendBufferFull) }
+        guard write(packet, of: layer.store, to: consumer, .first, now: now) else {
+            return drops.count(.sendBufferFull)
+        }
         consumer.note(packet)
         counters.packetsForwarded &+= 1
     }
@@ -261,12 +264,13 @@ final class ShardCore: PacketHandler {
 
     /// Writes a packet for one subscriber into the socket's arena: a new header, then the payload, encrypted on the way.
     @inline(__always)
-    private func write(_ packet: Consumer.Packet, to consumer: Consumer, _ turn: Turn, now: MonotonicTime) -> Bool {
-        guard let sender = consumer.session.transport.sender, let target = consumer.session.transport.selected else {
-            return false
-        }
-        let entry = packet.entry, store = consumer.producer.layers[packet.layer].store
-        let asRTX = turn == .rtx, downlink = consumer.session.downlink
+    private func write(
+        _ packet: Consumer.Packet, of store: PacketStore, to consumer: Consumer, _ turn: Turn, now: MonotonicTime
+    ) -> Bool {
+        let session = consumer.session, transport = session.transport
+        guard let sender = transport.sender, let target = transport.selected else { return false }
+        let entry = packet.entry
+        let asRTX = turn == .rtx, downlink = session.downlink
         let index = asRTX ? consumer.takeRTXIndex() : packet.number
         let ssrc = asRTX ? consumer.rtxSSRC : consumer.ssrc
         let room = socket.reserve()
@@ -287,7 +291,7 @@ final class ShardCore: PacketHandler {
         }
         if hasMid || hasNumber || !forwarded.isEmpty {
             var writer = RTPExtensionWriter(room, at: length)
-            if hasMid { consumer.mid.withUnsafeBytes { writer.append(id: consumer.midExtension, $0) } }
+            if hasMid { consumer.mid.withBytes { writer.append(id: consumer.midExtension, $0) } }
             if hasNumber {
                 var number = (asRTX ? downlink.nextNumber : packet.transportNumber).bigEndian
                 withUnsafeBytes(of: &number) { writer.append(id: consumer.extensions.transportNumber, $0) }
@@ -371,8 +375,8 @@ final class ShardCore: PacketHandler {
         case .failure(let drop): drops.count(drop.reason)
         case .success(let found):
             // Without RTX the same bytes go out again: header, payload and nonce are the same, so the ciphertext is too.
-            // Without RTX the same bytes go out again: header, payload and nonce are the same, so the ciphertext is too.
-            guard write(found, to: consumer, consumer.usesRTX ? .rtx : .again, now: now) else {
+            let store = consumer.producer.layers[found.layer].store
+            guard write(found, of: store, to: consumer, consumer.usesRTX ? .rtx : .again, now: now) else {
                 return drops.count(.sendBufferFull)
             }
             counters.packetsRetransmitted &+= 1

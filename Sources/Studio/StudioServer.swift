@@ -88,7 +88,8 @@ public enum StudioServer {
         let studio = try await StudioApplication(configuration, database: database, keys: keys, logger: logger)
         let publicFace = WebFace.service(
             .init(
-                host: configuration.bindAddress, port: configuration.httpsPort,
+                // A browser's answer may be as long as a description is read, with its line ends escaped.
+                host: configuration.bindAddress, port: configuration.httpsPort, maxWebSocketMessageBytes: 256 << 10,
                 trustedProxies: configuration.trustedProxies), router: studio.router,
             webSockets: studio.webSockets, certificates: certificates, group: group, logger: logger)
         let internalFace = WebFace.service(

@@ -11,4 +11,9 @@ struct Proscenium: AsyncParsableCommand {
             Serve.self, Token.self, Layouts.self, Studio.self, SFU.self, Compositor.self, Output.self, Decode.self,
             Roll.self, Demo.self, Load.self, Sandbox.self, BenchCompositor.self,
         ])
+
+    static func main() async {
+        ProcessMemory.keepSmall()
+        await main(nil)
+    }
 }

@@ -198,10 +198,10 @@ struct SDPTests {
     func bounds() {
         let head = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
         #expect(throws: SDPError.tooLarge) {
-            _ = try SessionDescription(parsing: head + String(repeating: "a", count: 65_536))
+            _ = try SessionDescription(parsing: head + String(repeating: "a", count: SessionDescription.maximumBytes))
         }
         #expect(throws: SDPError.tooManyLines) {
-            _ = try SessionDescription(parsing: head + String(repeating: "a=x\r\n", count: 2001))
+            _ = try SessionDescription(parsing: head + String(repeating: "a=x\r\n", count: 8001))
         }
         #expect(throws: SDPError.tooManySections) {
             _ = try SessionDescription(parsing: "v=0\r\n" + String(repeating: "m=audio 9 X 111\r\n", count: 129))

@@ -113,7 +113,8 @@ struct TransportFeedbackTests {
             seeds.append(RTCPPacket.write([.transportFeedback(message)]))
         }
         seeds.append(hex("8FCD0007 00000001 00000002 FFFE 0006 000010 07 2003 A800 04 08 0C 04 FF 000000"))
-        var history = SendHistory(), parsed = 0, told = 0, lost = 0
+        let history = SendHistory()
+        var parsed = 0, told = 0, lost = 0
         for index in 0..<70_000 { history.note(size: 1000, now: MonotonicTime(nanoseconds: Int64(index) * 100_000)) }
         let now = MonotonicTime(milliseconds: 7100)
         attack(seeds, rounds: 60_000) { bytes in
@@ -136,7 +137,8 @@ struct TransportFeedbackTests {
         // The receiver's clock stands shortly before its 24 bits of 64 ms are used up.
         let offset: Int64 = (1 << 23) * 64_000_000 - 3_000_000_000
         var random = SeededGenerator(8)
-        var history = SendHistory(), arrivals = TransportArrivals()
+        let history = SendHistory()
+        var arrivals = TransportArrivals()
         var arrived: [Int64: Int64] = [:], flying: [(at: Int64, number: UInt16, id: Int64)] = []
         var told: [PacketOutcome] = [], isDeaf = false
         for step in Int64(0)..<30_000 {
@@ -220,7 +222,7 @@ struct TransportFeedbackTests {
 
     @Test("the history grows while many packets are under way, and no further than its bound")
     func growth() {
-        var history = SendHistory()
+        let history = SendHistory()
         for index in Int64(0)..<3000 { history.note(size: 10, now: MonotonicTime(nanoseconds: index * 100_000_000)) }
         #expect(history.capacity == SendHistory.initialCapacity, "ten packets a second")
         for index in Int64(0)..<50_000 {

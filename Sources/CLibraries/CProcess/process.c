@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include "process.h"
 
 #include <errno.h>
@@ -88,4 +89,9 @@ int proscenium_nameless_file(const char *folder) {
     if (made < 0) return -errno;
     unlink(path);
     return made;
+}
+
+void proscenium_keep_memory_small(int mapped_from, int pools) {
+    mallopt(M_MMAP_THRESHOLD, mapped_from);
+    mallopt(M_ARENA_MAX, pools);
 }

@@ -26,8 +26,10 @@ public struct PacketOutcome: Sendable, Hashable {
 }
 
 /// A ring of what is on its way; it begins small, and doubles while packets of the last second would be overwritten.
-public struct SendHistory: Sendable {
-    private struct Sent: Sendable {
+///
+/// Confined to one thread.
+public final class SendHistory {
+    private struct Sent: BitwiseCopyable, Sendable {
         /// Microseconds since the first packet, without their wraps; a lap of the ring takes far less than one.
         var at: UInt32 = 0
         var size: UInt16 = 0
@@ -35,13 +37,13 @@ public struct SendHistory: Sendable {
         var state = State.closed
     }
 
-    private enum State: UInt8 { case closed, open, lost }
+    private enum State: UInt8, BitwiseCopyable { case closed, open, lost }
 
     static let initialCapacity = 512, maximumCapacity = 8192
     /// What has not been told of for so long is told of no more.
     private static let keptMicroseconds: UInt32 = 1_000_000
 
-    private var ring: [Sent] = []
+    private var ring = Ring(repeating: Sent(), capacity: 0)
     private var begin: Int64 = 0
     private var unwrapper = ReferenceUnwrapper()
     /// The number of the next packet; numbers begin at 1, so that 0 is free.
@@ -53,54 +55,50 @@ public struct SendHistory: Sendable {
     public init() {}
 
     /// How many packets are remembered now.
-    public var capacity: Int { ring.count }
+    public var capacity: Int { ring.capacity }
 
     /// Takes note of a packet that leaves under the number `next`.
     @inline(__always)
-    public mutating func note(size: Int, probe: UInt8 = 0, now: MonotonicTime) {
-        if ring.isEmpty {
-            ring = Array(repeating: Sent(), count: Self.initialCapacity)
+    public func note(size: Int, probe: UInt8 = 0, now: MonotonicTime) {
+        if ring.capacity == 0 {
+            ring = Ring(repeating: Sent(), capacity: Self.initialCapacity)
             begin = now.nanoseconds
         }
         let at = UInt32(truncatingIfNeeded: (now.nanoseconds &- begin) / 1000)
-        var slot = Int(next) & (ring.count - 1)
-        if ring[slot].state == .open {
-            if at &- ring[slot].at < Self.keptMicroseconds, ring.count < Self.maximumCapacity {
+        let before = ring[next], size = UInt16(clamping: size)
+        if before.state == .open {
+            if at &- before.at < Self.keptMicroseconds, ring.capacity < Self.maximumCapacity {
                 grow()
-                slot = Int(next) & (ring.count - 1)
             } else {
-                bytesInFlight -= Int(ring[slot].size)
+                bytesInFlight -= Int(before.size)
             }
         }
-        ring[slot] = Sent(at: at, size: UInt16(clamping: size), probe: probe, state: .open)
-        bytesInFlight += Int(ring[slot].size)
+        ring[next] = Sent(at: at, size: size, probe: probe, state: .open)
+        bytesInFlight += Int(size)
         next &+= 1
     }
 
-    private mutating func grow() {
-        var larger = [Sent](repeating: Sent(), count: ring.count * 2)
-        for number in max(1, next - Int64(ring.count))..<next {
-            larger[Int(number) & (larger.count - 1)] = ring[Int(number) & (ring.count - 1)]
-        }
+    private func grow() {
+        var larger = Ring(repeating: Sent(), capacity: ring.capacity * 2)
+        for number in max(1, next - Int64(ring.capacity))..<next { larger[number] = ring[number] }
         ring = larger
     }
 
     /// Finds the packets that feedback tells of; each is told of once, or as lost first and then as come after all.
     ///
     /// - Parameter take: gets each packet, in the order of their numbers.
-    public mutating func match(
+    public func match(
         _ feedback: RTCPTransportFeedback, now: MonotonicTime, _ take: (PacketOutcome) -> Void
     ) {
-        guard !ring.isEmpty, next > 1 else { return }
+        guard ring.capacity > 0, next > 1 else { return }
         let reference = unwrapper.unwrap(feedback.reference)
         let newest = next - 1
         let first = newest &+ Int64(Int16(bitPattern: feedback.base &- UInt16(truncatingIfNeeded: newest)))
         let at = UInt32(truncatingIfNeeded: (now.nanoseconds &- begin) / 1000)
         for (index, arrival) in feedback.arrivals.enumerated() {
             let sequence = first &+ Int64(index)
-            guard sequence >= 1, sequence < next, sequence + Int64(ring.count) >= next else { continue }
-            let slot = Int(sequence) & (ring.count - 1)
-            let sent = ring[slot], isMissing = arrival == RTCPTransportFeedback.missing
+            guard sequence >= 1, sequence < next, sequence + Int64(ring.capacity) >= next else { continue }
+            let sent = ring[sequence], isMissing = arrival == RTCPTransportFeedback.missing
             guard sent.state == .open || sent.state == .lost && !isMissing else { continue }
             let age = at &- sent.at
             var outcome = PacketOutcome(
@@ -112,7 +110,7 @@ public struct SendHistory: Sendable {
                     &+ Int64(arrival) &* RTCPTransportFeedback.tickNanoseconds
             }
             if sent.state == .open { bytesInFlight -= Int(sent.size) }
-            ring[slot].state = isMissing ? .lost : .closed
+            ring[sequence].state = isMissing ? .lost : .closed
             take(outcome)
         }
     }

@@ -13,6 +13,8 @@ public struct ICEFragment: Sendable, Hashable {
     /// Whether no candidate will follow.
     public var isComplete = false
 
+    static let maximumBytes = 65_536, maximumLines = 2000
+
     /// Creates a fragment.
     public init(credentials: ICECredentials? = nil, candidates: [ICECandidate] = [], isComplete: Bool = false) {
         self.credentials = credentials
@@ -24,9 +26,9 @@ public struct ICEFragment: Sendable, Hashable {
     ///
     /// - Throws: `SDPError` for what is too large or damaged, and for a name without its password.
     public init(parsing text: String) throws(SDPError) {
-        guard text.utf8.count <= SessionDescription.maximumBytes else { throw .tooLarge }
+        guard text.utf8.count <= Self.maximumBytes else { throw .tooLarge }
         let lines = text.split(omittingEmptySubsequences: true) { $0 == "\r\n" || $0 == "\n" || $0 == "\r" }
-        guard lines.count <= SessionDescription.maximumLines else { throw .tooManyLines }
+        guard lines.count <= Self.maximumLines else { throw .tooManyLines }
         guard !lines.isEmpty else { throw .missing("a line") }
         var ufrag: String?, password: String?, seen: Set<Substring> = [], sections = 0
         for (index, line) in lines.enumerated() {

@@ -1,9 +1,9 @@
 // Reading a session description that a stranger wrote: bounded, with the line named that is wrong.
 
 extension SessionDescription {
-    /// The largest description that is read.
-    public static let maximumBytes = 65_536
-    static let maximumLines = 2000, maximumSections = 128, maximumCandidates = 20
+    /// The largest description that is read: a browser's answer in a room of 60 has 120 sections of 1 to 1.8 kB and up to 50 lines.
+    public static let maximumBytes = 224 << 10
+    static let maximumLines = 8000, maximumSections = 128, maximumCandidates = 20
     static let maximumCodecs = 128, maximumExtensions = 64, maximumSources = 64, maximumTextBytes = 256
 
     /// Reads a description; unknown attributes are stepped over.

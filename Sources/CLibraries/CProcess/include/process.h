@@ -21,3 +21,6 @@ int proscenium_pipe(int ends[2]);
 
 // An open file in a folder that has no name there, and so is gone with its last descriptor. Returns it, or -errno.
 int proscenium_nameless_file(const char *folder);
+
+// Tells the C library's allocator to map blocks of `mapped_from` bytes on one by one, and to share `pools` pools among threads.
+void proscenium_keep_memory_small(int mapped_from, int pools);
