@@ -112,6 +112,13 @@ final class Session {
         return source
     }
 
+    /// Lets go of all that knows the session in turn: nothing else ends the two.
+    func letGo() {
+        consumers = []
+        sections = []
+        seats = []
+    }
+
     /// Takes a track out; what its SSRCs carried is remembered.
     func forget(_ producer: Producer) {
         producers.removeAll { $0 === producer }

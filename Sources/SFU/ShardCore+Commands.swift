@@ -480,7 +480,7 @@ extension ShardCore {
         send(session)
         for producer in session.producers { end(producer, now: now) }
         for consumer in session.consumers { consumer.producer.consumers.removeAll { $0 === consumer } }
-        session.consumers = []
+        session.letGo()
         byUfrag[session.transport.credentials.ufrag] = nil
         forgetNames(of: session, until: nil)
         for address in session.addresses where byAddress[address] === session { byAddress[address] = nil }
