@@ -61,6 +61,16 @@ public struct NetworkAddress: Hashable, Sendable, CustomStringConvertible {
     /// Whether it is of this machine alone.
     public var isLoopback: Bool { isIPv4 ? ipv4 >> 24 == 127 : high == 0 && low == 1 }
 
+    /// What limits count as one caller: an IPv4 address, or the /64 in which an IPv6 host chooses its addresses; without a port.
+    public var network: Self { Self(high: high, low: isIPv4 ? low : 0, port: 0) }
+
+    /// The same for an address that is known as text; what is none stays as it is.
+    public static func network(of ip: some StringProtocol) -> String {
+        // A link's name may stand behind the address (RFC 4007 section 11).
+        guard let address = Self(ip: String(ip.prefix { $0 != "%" }), port: 0) else { return String(ip) }
+        return address.isIPv4 ? address.ip : "\(address.network.ip)/64"
+    }
+
     /// Whether this is an IPv4 address.
     public var isIPv4: Bool { high == 0 && low >> 32 == 0xFFFF }
 

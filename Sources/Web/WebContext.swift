@@ -3,6 +3,7 @@
 public import Hummingbird
 import HummingbirdCore
 import Logging
+import Media
 public import NIOCore
 
 /// The context of one request.
@@ -25,6 +26,9 @@ public struct WebContext: RequestContext {
         channel = source.channel
         remoteAddress = source.channel.remoteAddress?.ipAddress ?? "local"
     }
+
+    /// What limits count as this caller: an IPv4 address, or the /64 of an IPv6 one.
+    public var network: String { NetworkAddress.network(of: remoteAddress) }
 
     /// Bodies of JSON requests are no longer than this many bytes.
     public var maxUploadSize: Int { 1 << 20 }

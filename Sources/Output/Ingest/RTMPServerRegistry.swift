@@ -1,5 +1,6 @@
 // What the connections of one server share: who is there, who publishes what, and the counters.
 
+import Media
 import NIOCore
 import NIOSSL
 import Synchronization
@@ -42,7 +43,7 @@ final class RTMPServerRegistry: Sendable {
 
     /// Lets a connection in, or returns the reason why not.
     func admit(_ channel: any Channel) -> String? {
-        let key = Self.network(of: channel.remoteAddress)
+        let key = NetworkAddress.network(of: channel.remoteAddress?.ipAddress ?? "")
         return state.withLock { state in
             state.counters.accepted += 1
             let reason: String? =
@@ -68,7 +69,7 @@ final class RTMPServerRegistry: Sendable {
 
     /// Forgets a connection that was let in.
     func leave(_ channel: any Channel, address: SocketAddress?) {
-        let key = Self.network(of: address)
+        let key = NetworkAddress.network(of: address?.ipAddress ?? "")
         state.withLock { state in
             guard state.channels.removeValue(forKey: ObjectIdentifier(channel)) != nil else { return }
             let left = (state.perAddress[key] ?? 1) - 1
@@ -123,15 +124,5 @@ final class RTMPServerRegistry: Sendable {
             guard state.publishers[ingestID] == nil, state.relays[ingestID]?.isEmpty == true else { return }
             state.relays[ingestID] = nil
         }
-    }
-
-    /// The unit that the limit per address counts: an IPv4 address or an IPv6 /64.
-    private static func network(of address: SocketAddress?) -> String {
-        guard case .v6(let v6) = address, let text = address?.ipAddress else { return address?.ipAddress ?? "" }
-        // In sockaddr_in6 the address follows family, port and flow label: bytes 8 to 23.
-        let bytes = withUnsafeBytes(of: v6.address) { Array($0.dropFirst(8).prefix(16)) }
-        guard bytes.count == 16 else { return text }
-        let isMapped = bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
-        return isMapped ? text : bytes.prefix(8).map { String($0, radix: 16) }.joined(separator: ":")
     }
 }

@@ -183,7 +183,7 @@ struct InvitationRoutes: Sendable {
 
     /// Counts an attempt of somebody who is not known yet, before anything is read.
     private func limit(_ context: WebContext) throws(Problem) {
-        if let wait = attempts.take(context.remoteAddress, now: SystemClock.monotonic()) {
+        if let wait = attempts.take(context.network, now: SystemClock.monotonic()) {
             throw .tooMany("Too many attempts.", retryAfterMs: wait)
         }
     }

@@ -21,11 +21,11 @@ struct ViewerRoutes: Sendable {
             let event = try context.requireEvent(), caller = try context.requirePrincipal()
             let source = Self.source(request)
             if case .participant = source { try Authorization.check(.watchParticipant, caller, in: event) }
-            if let wait = attempts.take(context.remoteAddress, now: SystemClock.monotonic()) {
+            if let wait = attempts.take(context.network, now: SystemClock.monotonic()) {
                 throw Problem.tooMany("Too many attempts.", retryAfterMs: wait)
             }
             let offer = try await SDPSessions.text(request)
-            let viewer = Viewer(principal: caller, address: context.remoteAddress)
+            let viewer = Viewer(principal: caller, address: context.network)
             let (session, answer) = try await speakers.view(event, viewer, of: source, offer: offer, limits: limits)
             return SDPSessions.created(
                 answer, location: "/v1/events/\(event.id)/whep/\(session)",
