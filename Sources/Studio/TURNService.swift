@@ -13,6 +13,19 @@ public struct TURNService: Sendable {
     public var urls: [String]
     private let secret: SymmetricKey
 
+    /// What relays are for: who takes part has a name of their own at the server, those who watch share a few.
+    ///
+    /// The server bounds the relays of each name, so viewers together never have more than `viewerNames` times that, and what is left
+    /// is for speakers, however many watch.
+    enum Use { case takingPart, watching }
+
+    /// So many relays one name may have, so many all together, and so many names viewers share; the first two are for the server's
+    /// configuration.
+    ///
+    /// A page that takes part has two connections with a few relays each, by each address that it was told.
+    public static let relaysPerName = 24, relays = 4000
+    static let viewerNames = 50
+
     /// How long credentials are good for, in seconds.
     ///
     /// The server looks at them when a relay is made, not while it is used.
@@ -43,13 +56,22 @@ public struct TURNService: Sendable {
     ///
     /// - Parameters:
     ///   - caller: who asks; a name of their own, for the server's quota, which tells nobody who they are.
+    ///   - use: what the relays are for.
     ///   - nowSeconds: seconds since the Unix epoch.
-    func credentials(for caller: Principal, nowSeconds: Int64) -> Credentials {
+    func credentials(for caller: Principal, _ use: Use, nowSeconds: Int64) -> Credentials {
         // What lets somebody in here ends no later than what let them in at us.
         let end = min(nowSeconds + Self.lifetimeSeconds, caller.claims.exp)
-        let username = "\(end):\(RandomToken.hash(caller.claims.jti).prefix(16))"
+        let username = "\(end):\(Self.name(of: caller, use))"
         let server = Credentials.Server(urls: urls, username: username, credential: credential(for: username))
         return Credentials(iceServers: [server], expiresAt: JSON.timestamp(milliseconds: end * 1000))
+    }
+
+    private static func name(of caller: Principal, _ use: Use) -> String {
+        let hash = RandomToken.hash(caller.claims.jti).prefix(16)
+        guard use == .watching else { return String(hash) }
+        // The same caller always has the same name: who asks again and again does not get at the others' share.
+        let number = hash.utf8.reduce(UInt64(0)) { $0 &* 31 &+ UInt64($1) }
+        return "viewers-\(number % UInt64(viewerNames))"
     }
 
     /// The password of a name.

@@ -136,8 +136,8 @@ extension Settings {
             "denied-peer-ip=0.0.0.0-255.255.255.255",
             "denied-peer-ip=::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
             "no-multicast-peers", "no-tcp-relay",
-            // A page has two connections with a few relays each, by each address that it was told.
-            "user-quota=24", "total-quota=4000", "max-bps=2500000", "stale-nonce=600", "relay-threads=1",
+            "user-quota=\(TURNService.relaysPerName)", "total-quota=\(TURNService.relays)", "max-bps=2500000",
+            "stale-nonce=600", "relay-threads=1",
             "no-cli", "no-rfc5780", "no-stun-backward-compatibility", "no-software-attribute",
             "userdb=\(folder.appending(path: "turndb").path)",
             "pidfile=\(folder.appending(path: "turnserver.pid").path)",

@@ -20,14 +20,29 @@ struct TURNServiceTests {
 
     @Test("are good for an hour, for as long as the token at most, and name nobody")
     func lifetime() throws {
-        let one = try #require(service.credentials(for: caller(exp: 10_000), nowSeconds: 1000).iceServers.first)
+        let one = try #require(
+            service.credentials(for: caller(exp: 10_000), .takingPart, nowSeconds: 1000).iceServers.first)
         #expect(one.username.hasPrefix("4600:") && !one.username.contains("ada") && !one.username.contains("j-1"))
-        let short = service.credentials(for: caller(exp: 1200), nowSeconds: 1000)
+        let short = service.credentials(for: caller(exp: 1200), .takingPart, nowSeconds: 1000)
         #expect(short.iceServers.first?.username.hasPrefix("1200:") == true)
         #expect(short.expiresAt == "1970-01-01T00:20:00.000Z")
         let other = try #require(
-            service.credentials(for: caller(exp: 10_000, jti: "j-2"), nowSeconds: 1000).iceServers.first)
+            service.credentials(for: caller(exp: 10_000, jti: "j-2"), .takingPart, nowSeconds: 1000).iceServers.first)
         #expect(other.username != one.username && other.credential != one.credential)
+    }
+
+    @Test("for viewers go by a few names, so that all of them together can't take the relays of speakers")
+    func viewers() {
+        func name(_ jti: String, _ use: TURNService.Use) -> String {
+            let credentials = service.credentials(for: caller(exp: 10_000, jti: jti), use, nowSeconds: 1000)
+            return credentials.iceServers[0].username
+        }
+        let callers = (0..<3000).map { "j-\($0)" }
+        let watching = Set(callers.map { name($0, .watching) }), taking = Set(callers.map { name($0, .takingPart) })
+        #expect(watching.count <= TURNService.viewerNames && watching.count > TURNService.viewerNames / 2)
+        #expect(TURNService.viewerNames * TURNService.relaysPerName <= TURNService.relays / 3)
+        #expect(taking.count == callers.count && taking.isDisjoint(with: watching))
+        #expect(name("j-7", .watching) == name("j-7", .watching), "asking again gets nobody a further share")
     }
 
     @Test("are the HMAC-SHA1 of the name")
@@ -56,7 +71,11 @@ struct TURNServiceTests {
             #expect(answer.status == .ok && answer.headers[.cacheControl] == "no-store")
             let servers = try #require(answer.object["iceServers"] as? [[String: Any]])
             #expect(servers.count == 1 && servers[0]["urls"] as? [String] == ["turn:host:3478?transport=udp"])
-            #expect(try await client.call(.get, "/v1/events/launch/ice-servers", guest, nil).status == .ok)
+            let name = try #require(servers[0]["username"] as? String)
+            let watching = try await client.call(.get, "/v1/events/launch/ice-servers", guest, nil)
+            let viewers = try #require((watching.object["iceServers"] as? [[String: Any]])?.first)
+            #expect(watching.status == .ok && (viewers["username"] as? String)?.contains(":viewers-") == true)
+            #expect(!name.contains("viewers"))
             #expect(try await client.call(.get, "/v1/events/launch/ice-servers", stranger, nil).status == .forbidden)
             #expect(try await client.call(.get, "/v1/events/launch/ice-servers", nil, nil).status == .unauthorized)
         }
@@ -75,7 +94,7 @@ struct TURNServiceTests {
 
     @Test("stand in Link as RFC 9725 has it")
     func links() throws {
-        let credentials = service.credentials(for: caller(exp: 10_000), nowSeconds: 1000)
+        let credentials = service.credentials(for: caller(exp: 10_000), .takingPart, nowSeconds: 1000)
         let server = try #require(credentials.iceServers.first)
         #expect(
             credentials.links == [

@@ -23,7 +23,7 @@ struct SpeakerRoutes: Sendable {
             return SDPSessions.created(
                 answer, location: "/v1/events/\(event.id)/whip/\(session)",
                 entityTag: try await speakers.entityTag(of: session, caller),
-                relays: turn?.credentials(for: caller, nowSeconds: nowSeconds()).links ?? [])
+                relays: turn?.credentials(for: caller, .takingPart, nowSeconds: nowSeconds()).links ?? [])
         }
         book.add(
             .patch, "/v1/events/{event}/whip/{session}", .permission(.publishMedia),
@@ -41,10 +41,11 @@ struct SpeakerRoutes: Sendable {
             return .empty(.ok)
         }
         book.add(.get, "/v1/events/{event}/ice-servers", .permission(.watchProgram)) { _, context in
-            let caller = try context.requirePrincipal()
+            let caller = try context.requirePrincipal(), event = try context.requireEvent()
+            let mayTakePart = (try? Authorization.check(.publishMedia, caller, in: event)) != nil
             // An ICE-lite server finds its peers by their checks, so nobody needs to ask for their own address (STUN).
             let servers =
-                turn?.credentials(for: caller, nowSeconds: nowSeconds())
+                turn?.credentials(for: caller, mayTakePart ? .takingPart : .watching, nowSeconds: nowSeconds())
                 ?? TURNService.Credentials(
                     iceServers: [],
                     expiresAt: JSON.timestamp(milliseconds: (nowSeconds() + TURNService.lifetimeSeconds) * 1000))

@@ -30,7 +30,7 @@ struct ViewerRoutes: Sendable {
             return SDPSessions.created(
                 answer, location: "/v1/events/\(event.id)/whep/\(session)",
                 entityTag: try await speakers.entityTag(of: session, caller),
-                relays: turn?.credentials(for: caller, nowSeconds: nowSeconds()).links ?? [])
+                relays: turn?.credentials(for: caller, .watching, nowSeconds: nowSeconds()).links ?? [])
         }
         book.add(
             .patch, "/v1/events/{event}/whep/{session}", .permission(.watchProgram), contentType: SDPSessions.fragment
