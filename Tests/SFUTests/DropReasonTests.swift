@@ -102,4 +102,24 @@ struct DropReasonTests {
         #expect(transport.takeUnsent() == 44)
         #expect(transport.takeUnsent() == 0)
     }
+
+    @Test("datagrams of a handshake that nobody takes are bounded, and those beyond are counted")
+    func handshake() throws {
+        let identity = try #require(DTLSIdentity())
+        let fingerprint = identity.fingerprint
+        var now = MonotonicTime(nanoseconds: 0)
+        let client = DTLSEndpoint(identity: identity, role: .client, remoteFingerprint: fingerprint)
+        let server = DTLSEndpoint(identity: identity, role: .server, remoteFingerprint: fingerprint, capacity: 2)
+        client.start(now: now)
+        for hello in client.takeOutgoing() { hello.withUnsafeBytes { server.receive($0, now: now) } }
+        // It sends its flight again and again, and the loop has no turn to take it.
+        for _ in 0..<5 {
+            now = now.advanced(byMilliseconds: 5000)
+            server.handleTimeout(now: now)
+        }
+        #expect(server.state == .handshaking)
+        #expect(server.takeOutgoing().count == 2)
+        #expect(server.takeUnsent() >= 4)
+        #expect(server.takeUnsent() == 0)
+    }
 }

@@ -31,7 +31,10 @@ public final class DTLSEndpoint {
     private let role: Role
     private let expected: DTLSFingerprint
     private var handle: OpaquePointer?
+    private let capacity: Int
     private var outgoing: [[UInt8]] = []
+    /// What did not fit since it was asked last.
+    private var unsent = 0
     private var seenStarts: UInt32 = 0
     private var interval: Int64 = 100
 
@@ -41,7 +44,9 @@ public final class DTLSEndpoint {
     ///   - identity: our certificate.
     ///   - role: the server waits, the client begins at `start`.
     ///   - remoteFingerprint: what the peer's certificate must hash to.
-    public init(identity: DTLSIdentity, role: Role, remoteFingerprint: DTLSFingerprint) {
+    ///   - capacity: how many datagrams may wait to be sent; what comes beyond is dropped and counted.
+    public init(identity: DTLSIdentity, role: Role, remoteFingerprint: DTLSFingerprint, capacity: Int = 64) {
+        self.capacity = capacity
         self.identity = identity
         self.role = role
         expected = remoteFingerprint
@@ -51,7 +56,10 @@ public final class DTLSEndpoint {
                 guard let context, let bytes else { return }
                 let endpoint = Unmanaged<DTLSEndpoint>.fromOpaque(context).takeUnretainedValue()
                 // A handshake flight has a handful of datagrams; more than this is not one.
-                guard endpoint.outgoing.count < 64 else { return }
+                guard endpoint.outgoing.count < endpoint.capacity else {
+                    endpoint.unsent += 1
+                    return
+                }
                 endpoint.outgoing.append(Array(UnsafeBufferPointer(start: bytes, count: length)))
             }, Unmanaged.passUnretained(self).toOpaque())
         if handle == nil { state = .failed }
@@ -95,6 +103,12 @@ public final class DTLSEndpoint {
         guard !outgoing.isEmpty else { return [] }
         defer { outgoing.removeAll(keepingCapacity: true) }
         return outgoing
+    }
+
+    /// Takes the number of datagrams that did not fit beside those that wait.
+    public func takeUnsent() -> Int {
+        defer { unsent = 0 }
+        return unsent
     }
 
     private func settle(_ result: Int32, now: MonotonicTime) {

@@ -395,6 +395,7 @@ public final class PeerTransport {
             agent = .client(client)
         }
         guard let dtls else { return }
+        unsent += dtls.takeUnsent()
         let datagrams = dtls.takeOutgoing()
         if let target = selected ?? lastDTLSSource { for datagram in datagrams { outgoing.append((target, datagram)) } }
     }
