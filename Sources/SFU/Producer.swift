@@ -26,7 +26,7 @@ final class Producer {
     let layers: [Layer]
     var table: LayerTable
     unowned let session: Session
-    /// What it says, where it is a microphone whose packets tell their level.
+    /// What it says, where it is a microphone.
     let voice: Voice?
     /// Whether somebody has agreed to be told when things were captured.
     var tellsCapture = false
@@ -52,8 +52,7 @@ final class Producer {
         ridExtension = section.extensionID(RTPExtensionURI.rid)
         repairedRidExtension = section.extensionID(RTPExtensionURI.repairedRid)
         extensions = ExtensionIDs(section)
-        voice =
-            track.source == .microphone && extensions.level != 0 ? Voice(participant: track.participant) : nil
+        voice = track.source == .microphone ? Voice(participant: track.participant) : nil
         clockRate = media.clockRate
         cname = section.sources.first?.cname ?? ""
         let names = section.acceptedLayers

@@ -17,9 +17,13 @@ extension ShardCore {
         _ packet: UnsafeRawBufferPointer, now: MonotonicTime
     ) {
         voice.open(entry.sequence)
-        var loudness: UInt8?
-        if let range = entry.header.range(ofExtension: producer.extensions.level, in: packet) {
+        let loudness: UInt8
+        if producer.extensions.level != 0,
+            let range = entry.header.range(ofExtension: producer.extensions.level, in: packet), !range.isEmpty
+        {
             loudness = 127 &- packet[range.lowerBound] & 127
+        } else {
+            loudness = voice.guess(size: entry.payloadLength)
         }
         let isHeard = producer.session.room.voices.admits(voice, loudness, now: now)
         for consumer in producer.consumers {

@@ -24,7 +24,9 @@ struct LoudestVoicesTests {
         /// Lets one packet of each come; returns whose went through.
         mutating func step(_ loudness: (Int) -> UInt8?) -> Set<Int> {
             var passed: Set<Int> = []
-            for (index, voice) in voices.enumerated() where gate.admits(voice, loudness(index), now: now) {
+            for (index, voice) in voices.enumerated() {
+                // nil for who sends nothing.
+                guard let loudness = loudness(index), gate.admits(voice, loudness, now: now) else { continue }
                 passed.insert(index)
             }
             now = now.advanced(byMilliseconds: 20)
@@ -115,11 +117,41 @@ struct LoudestVoicesTests {
         #expect(room.gate.all.count == 4)
     }
 
-    @Test("a microphone that never tells its level is always heard")
+    @Test("a microphone that does not tell its level has a place while nobody who does needs it, and never the floor")
     func silentAboutIt() {
-        var room = Room(4, limit: 1)
-        #expect(room.step { $0 == 3 ? nil : 90 } == [0, 3])
-        #expect(room.step { $0 == 3 ? nil : 90 } == [0, 3])
+        var room = Room(3, limit: 2), floor = DominantSpeaker()
+        func step(_ sizes: Int, _ others: UInt8) -> Set<Int> {
+            let guess = room.voices[2].guess(size: sizes)
+            return room.step { $0 == 2 ? guess : others }
+        }
+        // Alone it is heard, speech and silence.
+        for index in 0..<100 {
+            #expect(step(index % 2 == 0 ? 80 : 12, 0).contains(2))
+            _ = floor.decide(among: room.voices, now: room.now)
+        }
+        #expect(floor.current == nil)
+        // Two who tell their levels take the places, and keep them.
+        for _ in 0..<100 { _ = step(80, 90) }
+        for _ in 0..<100 { #expect(step(80, 90) == [0, 1]) }
+        // When they have fallen silent, it is heard again with its first packet of speech.
+        for _ in 0..<100 { #expect(step(12, 0) == [0, 1]) }
+        #expect(step(80, 0).contains(2))
+    }
+
+    @Test("the size of packets tells speech from silence: with DTX, without, and after one that was much larger")
+    func guesses() {
+        let voice = Voice(participant: "anna")
+        #expect(voice.guess(size: 80) == Voice.guessed && Voice.guessed > Voice.audible)
+        for size in [0, 1, 3, 10, 25] { #expect(voice.guess(size: size) == 0, "\(size) bytes") }
+        #expect(voice.guess(size: 60) == Voice.guessed)
+        #expect(voice.guess(size: 1200) == Voice.guessed)
+        #expect(voice.guess(size: 80) == 0)
+        // It is spoken of for half a minute at most.
+        for _ in 0..<1500 { _ = voice.guess(size: 80) }
+        #expect(voice.guess(size: 80) == Voice.guessed)
+        // A constant bit rate is speech all the time.
+        let constant = Voice(participant: "ben")
+        for _ in 0..<1000 { #expect(constant.guess(size: 160) == Voice.guessed) }
     }
 }
 

@@ -37,12 +37,11 @@ struct LoudestVoices {
 
     /// Takes note of a packet and says whether its voice is heard.
     ///
-    /// - Parameter loudness: 0 to 127; nil where the packet does not tell.
+    /// - Parameter loudness: 0 to 127, told or guessed.
     @inline(__always)
-    mutating func admits(_ voice: Voice, _ loudness: UInt8?, now: MonotonicTime) -> Bool {
-        if let loudness { voice.note(loudness, now: now) }
-        if limit == 0 || voice.isForwarded || !voice.hasLevel { return true }
-        guard let loudness else { return false }
+    mutating func admits(_ voice: Voice, _ loudness: UInt8, now: MonotonicTime) -> Bool {
+        voice.note(loudness, now: now)
+        if limit == 0 || voice.isForwarded { return true }
         return enter(voice, loudness, now: now)
     }
 
