@@ -172,7 +172,8 @@ let package = Package(
             swiftSettings: strict),
         // What strangers' bytes reach first: bodies that unit tests and libFuzzer share.
         .target(
-            name: "FuzzTargets", dependencies: ["Media", "RTC", "PacketIO"], path: "Tests/Fuzz/Targets",
+            name: "FuzzTargets", dependencies: ["Media", "RTC", "PacketIO", "Control", "Web"],
+            path: "Tests/Fuzz/Targets",
             swiftSettings: hot),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "RTC", "Media"], path: "Tests/Fuzz/Tests",

@@ -47,6 +47,14 @@ struct ICEFragmentTests {
         #expect(fragment.text().hasSuffix("a=end-of-candidates\r\n"))
     }
 
+    @Test("name a candidate once, whatever stands behind it")
+    func repeated() throws {
+        let line = "a=candidate:9 1 udp 1 192.0.2.1 1 typ relay"
+        let fragment = try ICEFragment(parsing: "\(line)\n\(line) raddr 0.0.0.0 rport 0\n\(line) generation 1\n\(line)")
+        #expect(fragment.candidates.count == 1)
+        #expect(try ICEFragment(parsing: fragment.text()).candidates == fragment.candidates)
+    }
+
     @Test("that are damaged or too large are refused with the line")
     func refusals() {
         func error(_ text: String) -> SDPError? { #expect(throws: SDPError.self) { try ICEFragment(parsing: text) } }

@@ -63,7 +63,10 @@ public struct ICEFragment: Sendable, Hashable {
                     throw .badLine(
                         line: number, expected: "at most \(SessionDescription.maximumCandidates) candidates")
                 }
-                if let candidate = ICECandidate(text: rest) { candidates.append(candidate) }
+                // The same one may come with other attributes that we step over.
+                if let candidate = ICECandidate(text: rest), !candidates.contains(candidate) {
+                    candidates.append(candidate)
+                }
             default: break
             }
         }

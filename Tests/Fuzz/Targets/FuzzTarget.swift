@@ -20,7 +20,7 @@ public struct FuzzTarget: Sendable {
 
     /// All of them.
     public static let all = [
-        stun, rtp, rtcp, sdp, vp8, vp9, h264, assembler, srtp, framing, sequences, peer,
+        stun, rtp, rtcp, sdp, fragment, feedback, vp8, vp9, h264, assembler, srtp, framing, sequences, peer, control,
     ]
 
     /// Runs it on bytes in memory of their own, so that a read behind their end is one behind an allocation's.
