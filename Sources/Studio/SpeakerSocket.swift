@@ -124,8 +124,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
                     hello: .init(
                         participant: caller.id, name: caller.name, role: caller.role, resume: word,
                         resumeMs: ResumeTable.windowMs, quirks: browser.quirks)))
-            // Who is not let in learns no more than that, when they ask to come in.
-            if await speakers.letsIn(event.id, caller) { await listen() }
+            await listen()
             for await text in requests { await answer(text) }
             connections.remove(jti: caller.claims.jti, id: registration)
             let left = state.withLock { $0.take() }
@@ -157,6 +156,8 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
 
     // MARK: - What the room says
 
+    var principal: Principal? { caller }
+
     var seesHidden: Bool { SpeakerRoutes.seesHidden(caller) }
 
     func participantsChanged(_ participants: [SpeakerView]) { send(Message(participants: participants)) }
@@ -166,6 +167,9 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     func speakerChanged(_ participant: String?) { send(Message(speaker: .init(participant: participant))) }
 
     func offered(_ offer: String) { send(Message(offer: offer)) }
+
+    /// Who is not let in learns no more than that, when they ask to come in.
+    func shutOut() { state.withLock { $0.isListening = false } }
 
     func mustRejoin(_ reason: String) {
         let sessions = state.withLock { $0.take().all }

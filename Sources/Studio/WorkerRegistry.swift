@@ -102,19 +102,23 @@ public final class WorkerRegistry: Sendable {
         }
     }
 
-    /// Tells a worker to do something, and waits until it has, at most ten seconds.
+    /// How long an answer is waited for where nothing else is said.
+    static let patienceMs: Int64 = 10_000
+
+    /// Tells a worker to do something, and waits until it has.
     ///
+    /// - Parameter withinMs: how long the answer is waited for, in milliseconds.
     /// - Throws: `Problem` 503 when the worker is away or does not answer, 502 with its reason when it fails,
     ///   413 when the command is longer than a worker reads.
     @discardableResult
-    public func send(_ command: Command, to worker: String) async throws -> CommandReply {
-        try await say(command, to: worker).reply()
+    public func send(_ command: Command, to worker: String, withinMs: Int64 = 10_000) async throws -> CommandReply {
+        try await say(command, to: worker, withinMs: withinMs).reply()
     }
 
     /// Tells a worker to do something, without waiting; what is said later comes later.
     ///
-    /// - Returns: the answer, which comes within ten seconds; it fails as `send` does.
-    func say(_ command: Command, to worker: String) -> CommandAnswer {
+    /// - Returns: the answer, which comes in that time; it fails as `send` does.
+    func say(_ command: Command, to worker: String, withinMs: Int64 = patienceMs) -> CommandAnswer {
         let answer = CommandAnswer()
         let (id, peer) = state.withLock { state -> (UInt64, WebSocketPeer?) in
             state.nextCommand += 1
@@ -126,7 +130,7 @@ public final class WorkerRegistry: Sendable {
             return answer
         }
         answer.patience = Task { [self] in
-            try await Task.sleep(for: .seconds(10))
+            try await Task.sleep(for: .milliseconds(withinMs))
             finish(worker, id, .failure(Problem.overloaded("A worker does not answer.", retryAfterMs: 2000)))
         }
         let data = try? JSON.encoder.encode(StudioMessage.command(id: id, command))

@@ -62,4 +62,34 @@ struct ConnectionRouteTests {
             #expect((people.first?["connection"] as? [String: Any])?.keys.sorted() == ["state"])
         }
     }
+
+    @Test("of a media server that hangs are not waited for: the list comes without them")
+    func hanging() async throws {
+        let fixture = try await ConductorFixture()
+        let others = try await fixture.started(), (asked, bell) = AsyncStream<Void>.makeStream()
+        let sfu = try await fixture.worker(.sfu, "sfu-1") { command in
+            switch command {
+            case .sfu(.connections):
+                bell.yield()
+                // Longer than any test waits.
+                try await Task.sleep(for: .seconds(60))
+                return .sfu(.connections([]))
+            case .sfu(.publish): return .sfu(.answer("v=0"))
+            default: return .sfu(.done)
+            }
+        }
+        try await eventually("it is there") { fixture.registry.registration("sfu-1") != nil }
+        _ = try await fixture.speakers.publish(
+            ConductorFixture.scope, ConductorFixture.principal("ada"), session: nil, offer: "v=0", sources: [:])
+        let began = ContinuousClock.now
+        #expect(await fixture.speakers.connectionFigures("e").isEmpty)
+        let waited = ContinuousClock.now - began
+        #expect(waited < .milliseconds(WorkerRegistry.patienceMs / 2), "\(waited)")
+        var iterator = asked.makeAsyncIterator()
+        #expect(await iterator.next() != nil, "it was asked")
+        // Who asks right behind it does not wait at all.
+        #expect(await fixture.speakers.knownFigures(of: "ada", event: "e") == nil)
+        for worker in others + [sfu] { worker.leave() }
+        try fixture.end()
+    }
 }

@@ -37,7 +37,8 @@ struct SpeakerRoutes: Sendable {
         }
         book.add(.delete, "/v1/events/{event}/whip/{session}", .permission(.publishMedia), contentType: nil) {
             _, context in
-            try await speakers.leave(try context.pathParameter("session"), try context.requirePrincipal())
+            try await speakers.leave(
+                try context.pathParameter("session"), try context.requirePrincipal(), forGood: true)
             return .empty(.ok)
         }
         book.add(.get, "/v1/events/{event}/ice-servers", .permission(.watchProgram)) { _, context in
