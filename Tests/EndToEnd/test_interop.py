@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import pytest
 from selenium.webdriver.common.by import By
 
+from harness import guests
 from harness.browser import chromium, screenshot, wait_script
 from harness.firefox import firefox
 from harness.gstreamer import GStreamerPeer
@@ -15,7 +16,6 @@ from harness.speakers import Page
 from harness.waiting import wait_until
 
 EVENT = "interop"
-JOINED = "window.proscenium.state === 'joined'"
 # `scripts/prove network` runs every browser over every way.
 WHOLE_MATRIX = bool(os.environ.get("PROSCENIUM_WHOLE_MATRIX"))
 FIREFOX_WAYS = ["udp", "tcp", "turn"]
@@ -60,17 +60,12 @@ def rooms(make_studio, artefacts, tmp_path_factory):
         yield room
 
 
-def invite(admin, name):
-    return admin.post(f"/v1/events/{EVENT}/invitations", {"role": "speaker", "name": name}, expect=201).json()
-
-
 def join(driver, admin, name, query="", way="udp"):
     """Takes a browser into the room, over one way."""
-    driver.get(f"{invite(admin, name)['url']}{query}")
-    wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
+    driver.get(f"{guests.invite(admin, EVENT, name=name)['url']}{query}")
+    guests.in_the_mirror(driver)
     driver.execute_script(WAYS[way])
-    driver.find_element(By.ID, "join").click()
-    wait_script(driver, JOINED, 30, f"{name} is in the room")
+    guests.join(driver)
     return Page(driver)
 
 
@@ -131,10 +126,7 @@ def test_firefox_sees_a_screen_that_chromium_shares(rooms, fox, artefacts):
 
 
 def bearer(room, name):
-    """Returns a client with the token that accepting an invitation gives."""
-    invitation = invite(room.admin, name)
-    api = room.admin.studio.api()
-    return room.admin.studio.api(api.post(f"/v1/invitations/{invitation['token']}/accept", {}, expect=(200, 201)).json()["token"])
+    return guests.bearer(room.admin.studio, guests.invite(room.admin, EVENT, name=name))
 
 
 def test_gstreamer_publishes_by_whip_and_subscribes(rooms, artefacts):

@@ -5,16 +5,15 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from selenium.webdriver.common.by import By
 
-from harness.browser import chromium, screenshot, wait_script
+from harness import guests
+from harness.browser import chromium, screenshot
 from harness.picture import decode_still
 from harness.receiver import RoomReceiver
 from harness.speakers import Page, RoomSocket
 from harness.waiting import wait_until
 
 EVENT = "layers"
-JOINED = "window.proscenium.state === 'joined'"
 
 # What is sent of the camera, the smallest first.
 SENT = """
@@ -51,10 +50,6 @@ def admin(make_studio):
         studio.stop()
 
 
-def invite(admin, name):
-    return admin.post(f"/v1/events/{EVENT}/invitations", {"role": "speaker", "name": name}, expect=201).json()
-
-
 @pytest.fixture(scope="module")
 def pair(admin, artefacts, tmp_path_factory):
     """Clara, whose browser has a camera of 1280 x 720, and Willi, who watches in a small window."""
@@ -64,11 +59,7 @@ def pair(admin, artefacts, tmp_path_factory):
             driver = stack.enter_context(
                 chromium(tmp_path_factory.mktemp(name), artefacts / f"chromedriver-layers-{name}.log", size=size)
             )
-            driver.get(f"{invite(admin, name)['url']}{query}")
-            wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
-            driver.find_element(By.ID, "join").click()
-            wait_script(driver, JOINED, 20, f"{name} is in the room")
-            pages.append(Page(driver))
+            pages.append(Page(guests.enter(driver, guests.invite(admin, EVENT, name=name), query)))
         yield pages
 
 
@@ -240,7 +231,7 @@ def test_the_compositor_gets_the_smallest_picture_that_fills_its_tile(admin, pai
 def test_who_says_nothing_gets_the_whole_and_who_shows_nothing_gets_nothing(admin, pair):
     clara, _ = pair
     api = admin.studio.api()
-    api.sign_in(invitation=invite(admin, "Rudi")["token"])
+    api.sign_in(invitation=guests.invite(admin, EVENT, name="Rudi")["token"])
     receiver = RoomReceiver(api, EVENT)
     try:
         receiver.subscribe(clara.participant)
@@ -262,7 +253,7 @@ def test_who_says_nothing_gets_the_whole_and_who_shows_nothing_gets_nothing(admi
 
 def test_sizes_that_make_no_sense_are_refused(admin):
     api = admin.studio.api()
-    api.sign_in(invitation=invite(admin, "Nele")["token"])
+    api.sign_in(invitation=guests.invite(admin, EVENT, name="Nele")["token"])
     with RoomSocket(api, EVENT) as room:
         assert room.ask({"layers": {}})["error"]["status"] == 409
         assert room.ask({"subscribe": True})["ok"]

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 from selenium.webdriver.common.by import By
 
+from harness import guests
 from harness.browser import chromium, wait_script
 from harness.paths import WITHOUT_UDP
 from harness.speakers import Page, RoomSocket, WhipSpeaker
@@ -15,7 +16,6 @@ from harness.studio import BINARY, REPOSITORY
 from harness.waiting import wait_until
 
 EVENT = "network"
-JOINED = "window.proscenium.state === 'joined'"
 
 # Keeps the page's sockets, so that a test can cut them.
 SOCKETS = """
@@ -61,10 +61,6 @@ def admin(studio):
     return admin
 
 
-def invite(admin, name):
-    return admin.post(f"/v1/events/{EVENT}/invitations", {"role": "speaker", "name": name}, expect=201).json()
-
-
 def enter(stack, admin, artefacts, tmp_path_factory, name, *scripts):
     """A browser in the room; scripts run before those of the page."""
     driver = stack.enter_context(
@@ -72,11 +68,7 @@ def enter(stack, admin, artefacts, tmp_path_factory, name, *scripts):
     )
     for script in scripts:
         driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
-    driver.get(f"{invite(admin, name)['url']}?media=canvas")
-    wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
-    driver.find_element(By.ID, "join").click()
-    wait_script(driver, JOINED, 30, "the page is in the room")
-    return Page(driver)
+    return Page(guests.enter(driver, guests.invite(admin, EVENT, name=name)))
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +142,7 @@ def test_ice_starts_again_on_the_same_connections_when_a_path_is_lost(pair):
 
 
 def test_a_session_is_resumed_by_its_own_person_alone_and_once(studio, admin):
-    def bearer(name):
-        accepted = studio.api().post(f"/v1/invitations/{invite(admin, name)['token']}/accept", {}, expect=(200, 201)).json()
-        return studio.api(accepted["token"])
-
-    erin, frank = bearer("Erin"), bearer("Frank")
+    erin, frank = (guests.bearer(studio, guests.invite(admin, EVENT, name=name)) for name in ("Erin", "Frank"))
     with RoomSocket(erin, EVENT) as room:
         token = room.receive(lambda message: "hello" in message)["hello"]["resume"]
         assert room.ask({"subscribe": True})["ok"]
@@ -189,8 +177,7 @@ def test_a_speaker_with_ipv6_alone_is_heard_and_seen(make_studio, monkeypatch):
     try:
         admin = studio.admin()
         admin.post("/v1/events", {"id": EVENT, "title": "Six"}, expect=201)
-        accepted = studio.api().post(f"/v1/invitations/{invite(admin, 'Sixtus')['token']}/accept", {}, expect=(200, 201)).json()
-        with WhipSpeaker(studio.api(accepted["token"]), EVENT) as speaker:
+        with WhipSpeaker(guests.bearer(studio, guests.invite(admin, EVENT, name="Sixtus")), EVENT) as speaker:
             speaker.publish()
             candidates = [line for line in speaker.connection.remoteDescription.sdp.splitlines() if line.startswith("a=candidate")]
             assert candidates and all(" ::1 " in line for line in candidates), candidates

@@ -12,6 +12,7 @@ import aioice.turn
 import pytest
 from selenium.webdriver.common.by import By
 
+from harness import guests
 from harness.browser import chromium, wait_script
 from harness.paths import walled
 from harness.speakers import Page, WhipSpeaker
@@ -44,20 +45,12 @@ def admin(studio):
     return admin
 
 
-def invite(admin, name):
-    return admin.post(f"/v1/events/{EVENT}/invitations", {"role": "speaker", "name": name}, expect=201).json()
-
-
 def enter(stack, admin, artefacts, folder, name, walls=None):
     """Returns the page of somebody who has joined; with walls, by TURN over that scheme and transport alone."""
     driver = stack.enter_context(chromium(folder, artefacts / f"chromedriver-{name}.log", size=(960, 720)))
     if walls is not None:
         driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": walled(*walls)})
-    driver.get(f"{invite(admin, name)['url']}?media=canvas")
-    wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
-    driver.find_element(By.ID, "join").click()
-    wait_script(driver, "window.proscenium.state === 'joined'", 30, f"{name} is in the room")
-    return Page(driver)
+    return Page(guests.enter(driver, guests.invite(admin, EVENT, name=name)))
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +103,37 @@ class Client:
         return asyncio.run(asyncio.wait_for(run(), 30))
 
 
+    def hold(self, relays):
+        """Makes relays and keeps them for as long as it lasts; returns what the server said to each, None for a relay."""
+
+        async def run():
+            loop, server, answers, kept = asyncio.get_running_loop(), ("127.0.0.1", self.port), [], []
+            for _ in range(relays):
+                transport, client = await loop.create_datagram_endpoint(
+                    lambda: aioice.turn.TurnClientUdpProtocol(
+                        server, username=self.username, password=self.credential, lifetime=600, channel_refresh_time=500
+                    ),
+                    remote_addr=server,
+                )
+                try:
+                    await client.connect()
+                    kept.append(client)
+                    answers.append(None)
+                except aioice.stun.TransactionFailed as failure:
+                    answers.append(failure.response.error_code)
+                    transport.close()
+            others = await asyncio.to_thread(self.meanwhile)
+            for client in kept:
+                await client.delete()
+            return answers, others
+
+        return asyncio.run(asyncio.wait_for(run(), 60))
+
+
 @pytest.fixture(scope="module")
 def server(studio, admin):
     """What a speaker is told."""
-    accepted = studio.api().post(f"/v1/invitations/{invite(admin, 'Trudy')['token']}/accept", {}, expect=(200, 201)).json()
-    answer = studio.api(accepted["token"]).get(f"/v1/events/{EVENT}/ice-servers", expect=200)
+    answer = guests.bearer(studio, guests.invite(admin, EVENT, name="Trudy")).get(f"/v1/events/{EVENT}/ice-servers", expect=200)
     assert answer.headers["Cache-Control"] == "no-store"
     (server,) = answer.json()["iceServers"]
     return server
@@ -151,9 +170,53 @@ def test_the_relay_lets_in_whom_studio_has_let_in(studio, server):
     assert Client(port, f"{int(time.time()) + 60}:somebody", credential).bind(media) == 401
 
 
+def test_viewers_share_their_relays_and_speakers_have_their_own(studio, admin, server):
+    media = ("127.0.0.1", studio.ports["media"])
+    told = studio.attendee(admin, EVENT).get(f"/v1/events/{EVENT}/ice-servers", expect=200).json()["iceServers"][0]
+    assert ":viewers-" in told["username"] and ":viewers-" not in server["username"]
+    viewer = Client(studio.ports["turn"], told["username"], told["credential"])
+    speaker = Client(studio.ports["turn"], server["username"], server["credential"])
+    viewer.meanwhile = lambda: speaker.bind(media)
+    answers, spoken = viewer.hold(26)
+    # Allocation quota reached (RFC 8656 section 7.2).
+    assert answers == [None] * 24 + [486] * 2 and spoken is None, (answers, spoken)
+
+
+# What Studio says of relays ends in six seconds, for as long as a page asks for it.
+SHORT_LIVED = """
+const ask = window.fetch;
+window.asked = 0;
+window.fetch = async (path, options) => {
+    const answer = await ask(path, options);
+    if (!String(path).endsWith("/ice-servers")) return answer;
+    const told = await answer.json();
+    window.asked += 1;
+    told.expiresAt = new Date(Date.now() + 6000).toISOString();
+    for (const server of told.iceServers) server.credential = `secret ${window.asked}`;
+    return new Response(JSON.stringify(told), { status: 200, headers: { "Content-Type": "application/json" } });
+};
+"""
+
+
+def test_a_page_that_stays_for_long_has_names_for_the_relay_that_are_good(olga, admin, artefacts, tmp_path):
+    with chromium(tmp_path, artefacts / "chromedriver-renewal.log", size=(960, 720)) as driver:
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": SHORT_LIVED})
+        guests.enter(driver, guests.invite(admin, EVENT, name="Rena"))
+        credential = (
+            "[window.proscenium.publishConnection, window.proscenium.subscribeConnection]"
+            ".filter(Boolean).map((connection) => connection.getConfiguration().iceServers[0].credential)"
+        )
+        wait_script(
+            driver, f"window.asked >= 3 && {credential}.length === 2 && {credential}.every((one) => one === `secret ${{window.asked}}`)", 20,
+            "both connections have the third name, or a later one",
+        )  # fmt: skip
+        assert driver.execute_script("return window.proscenium.joins") == 1
+        driver.find_element(By.ID, "leave").click()
+        wait_script(driver, "window.proscenium.state === 'left'", 5, "the page has left")
+
+
 def test_a_publisher_by_whip_is_told_of_the_relay(studio, admin):
-    accepted = studio.api().post(f"/v1/invitations/{invite(admin, 'Wanda')['token']}/accept", {}, expect=(200, 201)).json()
-    with WhipSpeaker(studio.api(accepted["token"]), EVENT) as speaker:
+    with WhipSpeaker(guests.bearer(studio, guests.invite(admin, EVENT, name="Wanda")), EVENT) as speaker:
         link = speaker.publish().answer.headers["Link"]
     assert link.count('rel="ice-server"') == 3 and link.count('credential-type="password"') == 3, link
     assert f"<turns:127.0.0.1:{studio.ports['turns']}?transport=tcp>" in link

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 import pytest
 from selenium.webdriver.common.by import By
 
+from harness import guests
 from harness.browser import chromium, screenshot, wait_script
 from harness.picture import colour_of, is_near
 from harness.speakers import Ground, Page, Tone, WhipSpeaker
@@ -101,26 +102,18 @@ def people():
         yield stack
 
 
-def invite(admin, name):
-    return admin.post(f"{PATH}/invitations", {"role": "speaker", "name": name}, expect=201).json()
-
-
 @pytest.fixture(scope="module")
 def alice(admin, people, artefacts, tmp_path_factory):
     driver = people.enter_context(
         chromium(tmp_path_factory.mktemp("alice"), artefacts / "chromedriver-return.log", size=(1280, 800))
     )
-    driver.get(f"{invite(admin, ALICE)['url']}?media=canvas")
-    wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
-    driver.find_element(By.ID, "join").click()
-    wait_script(driver, JOINED, 20, "Alice is in the room")
-    return Page(driver)
+    return Page(guests.enter(driver, guests.invite(admin, EVENT, name=ALICE)))
 
 
 def bring_in(studio, admin, people, name, tracks):
     """Somebody joins by WHIP; returns them and their id."""
-    accepted = studio.api().post(f"/v1/invitations/{invite(admin, name)['token']}/accept", {}, expect=(200, 201)).json()
-    speaker = people.enter_context(WhipSpeaker(studio.api(accepted["token"]), EVENT, tracks)).publish()
+    api = guests.bearer(studio, guests.invite(admin, EVENT, name=name))
+    speaker = people.enter_context(WhipSpeaker(api, EVENT, tracks)).publish()
     listed = lambda: admin.get(f"{PATH}/participants", expect=200).json()["items"]  # noqa: E731
     person = wait_until(
         lambda: next((one["id"] for one in listed() if one["name"] == name), None), 15, lambda: f"{name} is not among {listed()}"

@@ -6,12 +6,12 @@ from contextlib import ExitStack
 import pytest
 from selenium.webdriver.common.by import By
 
+from harness import guests
 from harness.browser import chromium, screenshot, wait_script
 from harness.speakers import Page, RoomSocket, WhipSpeaker
 from harness.waiting import wait_until
 
 EVENT = "manners"
-JOINED = "window.proscenium.state === 'joined'"
 
 SAFARI = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.3 Safari/605.1.15"
@@ -39,10 +39,6 @@ def room(admin):
     return admin
 
 
-def invite(admin, **options):
-    return admin.post(f"/v1/events/{EVENT}/invitations", {"role": "speaker"} | options, expect=201).json()
-
-
 def people(admin):
     return {entry["name"]: entry for entry in admin.get(f"/v1/events/{EVENT}/participants", expect=200).json()["items"]}
 
@@ -56,10 +52,7 @@ def pair(room, artefacts, tmp_path_factory):
             driver = stack.enter_context(
                 chromium(tmp_path_factory.mktemp(name), artefacts / f"chromedriver-rooms-{name}.log", size=(960, 720))
             )
-            driver.get(f"{invite(room, name=name)['url']}?media=canvas")
-            wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
-            driver.find_element(By.ID, "join").click()
-            wait_script(driver, JOINED, 20, f"{name} is in the room")
+            guests.enter(driver, guests.invite(room, EVENT, name=name))
             assert driver.execute_async_script(VOICE)
             pages[name] = Page(driver)
         yield pages
@@ -123,13 +116,8 @@ def test_a_producer_sees_how_a_connection_is(studio, room, pair):
     assert float(buckets["0.05"]) >= 0.9 * float(buckets["+Inf"]), buckets
 
 
-def bearer(studio, invitation):
-    accepted = studio.api().post(f"/v1/invitations/{invitation['token']}/accept", {}, expect=(200, 201)).json()
-    return studio.api(accepted["token"])
-
-
 def test_who_is_hidden_gets_everything_and_is_seen_by_producers_only(studio, room, pair):
-    guest = bearer(studio, invite(room, name="Greta", can=["hidden"]))
+    guest = guests.bearer(studio, guests.invite(room, EVENT, name="Greta", can=["hidden"]))
     with RoomSocket(guest, EVENT) as socket:
         hello = socket.receive(lambda message: "hello" in message)["hello"]
         me = hello["participant"]
@@ -154,7 +142,7 @@ def test_into_a_locked_room_comes_who_was_there_and_nobody_else(studio, room, pa
     anna, ben = pair["Anna"], pair["Ben"]
     path = f"/v1/events/{EVENT}/room"
     assert room.patch(path, {"locked": True}, expect=200).json()["locked"] is True
-    late = bearer(studio, invite(room, name="Late"))
+    late = guests.bearer(studio, guests.invite(room, EVENT, name="Late"))
     with RoomSocket(late, EVENT) as socket:
         for body in ({"subscribe": True}, {"publish": {"offer": "v=0"}}):
             error = socket.ask(body)["error"]
@@ -163,29 +151,27 @@ def test_into_a_locked_room_comes_who_was_there_and_nobody_else(studio, room, pa
     # Who was there reloads the page, and is in again as the same person.
     who, before = ben.participant, people(room)
     ben.driver.refresh()
-    wait_script(ben.driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
-    ben.driver.find_element(By.ID, "join").click()
-    wait_script(ben.driver, JOINED, 20, "Ben is in the room again")
+    guests.in_the_mirror(ben.driver)
+    guests.join(ben.driver)
     assert ben.participant == who
     assert set(people(room)) == set(before)
     anna.wait_frames(who, 20)
     # Somebody new is told why they stand outside, and comes in when the door is open.
     ben.driver.find_element(By.ID, "leave").click()
-    ben.driver.get(f"{invite(room, name='Nora')['url']}?media=canvas")
-    wait_script(ben.driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
+    ben.driver.get(f"{guests.invite(room, EVENT, name='Nora')['url']}?media=canvas")
+    guests.in_the_mirror(ben.driver)
     ben.driver.find_element(By.ID, "join").click()
     wait_script(ben.driver, "window.proscenium.state === 'refused'", 15, "Nora is not let in")
     assert "locked" in ben.driver.find_element(By.ID, "outside-text").text
     screenshot(ben.driver, artefacts, "rooms-locked.png")
     assert room.patch(path, {"locked": False}, expect=200).json()["locked"] is False
     ben.driver.find_element(By.ID, "back").click()
-    wait_script(ben.driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
-    ben.driver.find_element(By.ID, "join").click()
-    wait_script(ben.driver, JOINED, 20, "Nora is in the room")
+    guests.in_the_mirror(ben.driver)
+    guests.join(ben.driver)
 
 
 def test_the_producers_page_shows_who_is_hidden_and_has_the_door(studio, room, pair, artefacts, tmp_path_factory):
-    guest = bearer(studio, invite(room, name="Greta", can=["hidden"]))
+    guest = guests.bearer(studio, guests.invite(room, EVENT, name="Greta", can=["hidden"]))
     profile, log = tmp_path_factory.mktemp("petra"), artefacts / "chromedriver-rooms-petra.log"
     with RoomSocket(guest, EVENT) as socket, chromium(profile, log, size=(1440, 900)) as page:
         assert socket.ask({"subscribe": True})["ok"]
@@ -207,9 +193,8 @@ def test_a_page_goes_by_the_table_of_its_browser(pair):
     anna, other = pair["Anna"], pair["Ben"]
     anna.driver.execute_cdp_cmd("Network.setUserAgentOverride", {"userAgent": SAFARI})
     anna.driver.refresh()
-    wait_script(anna.driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
-    anna.driver.find_element(By.ID, "join").click()
-    wait_script(anna.driver, JOINED, 20, "Anna is in the room again")
+    guests.in_the_mirror(anna.driver)
+    guests.join(anna.driver)
     other.wait_frames(anna.participant, 20)
     # Two layers of a small picture are not sent there, and a section that rested is not used again.
     sender = "window.proscenium.publishConnection.getSenders().find(({track}) => track?.kind === 'video')"
@@ -228,10 +213,9 @@ def test_a_page_goes_by_the_table_of_its_browser(pair):
 def test_an_invitation_to_speak_without_a_picture(studio, room, pair):
     anna, ben = pair["Anna"].driver, pair["Ben"]
     ben.driver.find_element(By.ID, "leave").click()
-    ben.driver.get(f"{invite(room, name='Vera Voice', can=['microphone'])['url']}?media=canvas")
+    ben.driver.get(f"{guests.invite(room, EVENT, name='Vera Voice', can=['microphone'])['url']}?media=canvas")
     wait_script(ben.driver, "document.querySelector('#join').checkVisibility() && !document.querySelector('#join').disabled", 15, "the entrance")
-    ben.driver.find_element(By.ID, "join").click()
-    wait_script(ben.driver, JOINED, 20, "Vera is in the room")
+    guests.join(ben.driver)
     vera = ben.participant
     sends = f"window.proscenium.participants.find(({{id}}) => id === '{vera}')?.tracks.map(({{source}}) => source).join()"
     wait_script(anna, f"{sends} === 'microphone'", 10, "she sends her voice and nothing else")
@@ -239,6 +223,6 @@ def test_an_invitation_to_speak_without_a_picture(studio, room, pair):
     for source, is_offered in (("microphone", True), ("camera", False), ("screen", False)):
         assert ben.driver.find_element(By.ID, source).is_displayed() is is_offered
     # Who goes by another door is told why.
-    listener = bearer(studio, invite(room, name="Vic", can=["microphone"]))
+    listener = guests.bearer(studio, guests.invite(room, EVENT, name="Vic", can=["microphone"]))
     with pytest.raises(AssertionError, match="does not let you send your camera"), WhipSpeaker(listener, EVENT) as speaker:
         speaker.publish()

@@ -12,6 +12,7 @@ import pytest
 import websocket
 from selenium.webdriver.common.by import By
 
+from harness import guests
 from harness.browser import chromium, screenshot, wait_script
 from harness.speakers import Page, RoomSocket, WhipSpeaker
 from harness.waiting import wait_until
@@ -35,16 +36,6 @@ def admin(studio):
     return admin
 
 
-def invite(admin, role="speaker", **options):
-    return admin.post(f"/v1/events/{EVENT}/invitations", {"role": role} | options, expect=201).json()
-
-
-def bearer(studio, invitation):
-    """Returns a client with the token that accepting an invitation gives."""
-    accepted = studio.api().post(f"/v1/invitations/{invitation['token']}/accept", {}, expect=(200, 201)).json()
-    return studio.api(accepted["token"])
-
-
 @pytest.fixture(scope="module")
 def pair(studio, admin, artefacts, tmp_path_factory):
     """Two browsers in the room: Alice, who is named by her invitation, and Boris, who says his name."""
@@ -54,9 +45,9 @@ def pair(studio, admin, artefacts, tmp_path_factory):
             driver = stack.enter_context(
                 chromium(tmp_path_factory.mktemp(name), artefacts / f"chromedriver-{name}.log", size=(960, 720))
             )
-            invitation = invite(admin, **({"name": "Alice Ahlberg"} if name == "alice" else {}))
+            invitation = guests.invite(admin, EVENT, **({"name": "Alice Ahlberg"} if name == "alice" else {}))
             driver.get(f"{invitation['url']}?media=canvas")
-            wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
+            guests.in_the_mirror(driver)
             if name == "boris":
                 driver.find_element(By.ID, "name").send_keys("Boris Berg")
             screenshot(driver, artefacts, f"join-{name}-lobby.png")
@@ -175,7 +166,7 @@ def test_a_shared_screen_arrives_and_goes_on_the_same_connection(pair, artefacts
 def test_aiortc_publishes_by_whip_and_a_browser_sees_and_hears_it(studio, admin, pair, artefacts):
     alice, _ = pair
     known = set(alice.value("window.proscenium.participants.map(({id}) => id)"))
-    with WhipSpeaker(bearer(studio, invite(admin, name="Wilma Whip")), EVENT) as speaker:
+    with WhipSpeaker(guests.bearer(studio, guests.invite(admin, EVENT, name="Wilma Whip")), EVENT) as speaker:
         speaker.publish()
         assert re.fullmatch(r"/v1/\S+", speaker.location), speaker.location
         wilma = wait_until(
@@ -209,17 +200,17 @@ def whip(api, body, expect, **headers):
 
 def test_the_wrong_people_are_refused(studio, admin):
     expires = (datetime.now(timezone.utc) + timedelta(seconds=6)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    short = bearer(studio, invite(admin, expiresAt=expires))
+    short = guests.bearer(studio, guests.invite(admin, EVENT, expiresAt=expires))
     offer = "v=0\r\n"
     whip(studio.api(), offer, 401)
     whip(studio.api("not-a-token"), offer, 401)
-    token = bearer(studio, invite(admin)).token
+    token = guests.bearer(studio, guests.invite(admin, EVENT)).token
     head, payload, signature = token.split(".")
     flipped = ("A" if signature[5] != "A" else "B").join((signature[:5], signature[6:]))
     whip(studio.api(f"{head}.{payload}.{flipped}"), offer, 401)
     attendee = studio.attendee(admin, EVENT)
     whip(attendee, offer, 403)
-    whip(bearer(studio, invite(admin, role="attendee")), offer, 403)
+    whip(guests.bearer(studio, guests.invite(admin, EVENT, role="attendee")), offer, 403)
     for ticket in ("", "garbled"):
         with pytest.raises(websocket.WebSocketBadStatusException) as refusal:
             RoomSocket(attendee, EVENT, ticket)
@@ -235,13 +226,13 @@ def test_the_wrong_people_are_refused(studio, admin):
 
 
 def test_garbled_descriptions_are_refused_and_touch_nobody(studio, admin, pair):
-    api = bearer(studio, invite(admin, name="Gregor Garble"))
+    api = guests.bearer(studio, guests.invite(admin, EVENT, name="Gregor Garble"))
     bad = ["", "garbled", "v=0\r\n", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", "m=" * 20_000, "\0\r\n" * 50]
     for body in bad:
         answer = whip(api, body.encode(), (400, 413, 422)).json()
         assert answer["type"] and answer["title"], answer
     speaker = studio.api()
-    speaker.sign_in(invitation=invite(admin, name="Gerda Garble")["token"])
+    speaker.sign_in(invitation=guests.invite(admin, EVENT, name="Gerda Garble")["token"])
     with RoomSocket(speaker, EVENT) as room:
         hello = room.receive(lambda message: "hello" in message)["hello"]
         assert hello["participant"] and hello["name"] == "Gerda Garble" and hello["role"] == "speaker"

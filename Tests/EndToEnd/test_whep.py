@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from harness import guests
 from harness.browser import chromium, screenshot, wait_script
 from harness.sdp_client import SDPPage
 from harness.viewers import WhepViewer
@@ -36,9 +37,7 @@ def admin(studio):
 
 def bearer(studio, admin, role, name=None):
     wanted = {"role": role} | ({"name": name} if name else {})
-    invitation = admin.post(f"{PATH}/invitations", wanted, expect=201).json()
-    accepted = studio.api().post(f"/v1/invitations/{invitation['token']}/accept", {}, expect=(200, 201)).json()
-    return studio.api(accepted["token"])
+    return guests.bearer(studio, guests.invite(admin, EVENT, **wanted))
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ const DISCONNECTED_MS = 4000;
 /** How long a new path for an old connection is waited for, and for how long it is tried to take old sessions over. */
 const RESTART_MS = 6000;
 const RESUME_MS = 25_000;
+/** Relays let nobody in by a name that has ended: another is asked for in time, however soon or far off that end is. */
+const RELAYS_LEAST_MS = 5000, RELAYS_MOST_MS = 24 * 3_600_000;
 /** The socket is closed because the page leaves, not because something broke. */
 const GOODBYE = 1000;
 
@@ -65,7 +67,7 @@ export class Room {
     state = "joining"; joins = 0; resumes = 0; restarts = 0;
     me = null; participants = []; received = []; speaker = null;
     publishConnection = null; subscribeConnection = null;
-    #relays = [];
+    #relays = []; #relaysTimer;
 
     /** `codec` is how pictures are sent where the browser can: `vp8` (what everybody can show), `vp9` or `h264`. */
     constructor(event, handlers, codec = "vp8") {
@@ -115,6 +117,7 @@ export class Room {
         this.#round++;
         this.#sizes.stop();
         clearTimeout(this.#retry);
+        clearTimeout(this.#relaysTimer);
         // The reply has nothing to say to somebody who is gone.
         this.#signalling?.request({ leave: true }).catch(() => {});
         this.#closeConnections();
@@ -172,11 +175,26 @@ export class Room {
     /** Who relays media for a network that lets no UDP through; most need nobody, so nothing waits or fails for this. */
     async #findRelays() {
         try {
-            const { iceServers } = await request("GET", `/v1/events/${encodeURIComponent(this.#event)}/ice-servers`);
+            const { iceServers, expiresAt } = await request("GET", `/v1/events/${encodeURIComponent(this.#event)}/ice-servers`);
+            this.#renewRelaysIn(0.8 * (Date.parse(expiresAt) - Date.now()));
             return iceServers;
         } catch {
+            this.#renewRelaysIn(60_000);
             return this.#relays;
         }
+    }
+
+    /** A connection that stands for hours looks for its next path with names that are good then. */
+    #renewRelaysIn(ms) {
+        clearTimeout(this.#relaysTimer);
+        if (this.state === "left" || this.state === "refused") return;
+        this.#relaysTimer = setTimeout(async () => {
+            this.#relays = await this.#findRelays();
+            for (const connection of [this.publishConnection, this.subscribeConnection]) {
+                if (!connection || connection.signalingState === "closed") continue;
+                connection.setConfiguration({ ...connection.getConfiguration(), iceServers: this.#relays });
+            }
+        }, Math.min(RELAYS_MOST_MS, Math.max(RELAYS_LEAST_MS, ms || 60_000)));
     }
 
     /** Opens the socket with a single-use ticket; resolves with the server's first words. */
@@ -401,6 +419,7 @@ export class Room {
     #refuse(problem) {
         this.#round++;
         clearTimeout(this.#retry);
+        clearTimeout(this.#relaysTimer);
         this.#closeConnections();
         this.#closeSocket();
         this.#setState("refused", problem);

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import aiortc
 from selenium.webdriver.common.by import By
 
+from . import guests
 from .browser import chromium, screenshot, wait_script
 from .hitches import Hitches
 from .hls import Recorder, Viewer
@@ -41,13 +42,11 @@ class Show:
     # People
 
     def invite(self, role="speaker", **options):
-        return self.admin.post(f"{self.path}/invitations", {"role": role} | options, expect=201).json()
+        return guests.invite(self.admin, self.event, role, **options)
 
     def bearer(self, **options):
         """Returns a client with the token of a new speaker."""
-        invitation = self.invite(**options)
-        accepted = self.studio.api().post(f"/v1/invitations/{invitation['token']}/accept", {}, expect=(200, 201)).json()
-        return self.studio.api(accepted["token"])
+        return guests.bearer(self.studio, self.invite(**options))
 
     def participants(self):
         return self.admin.get(f"{self.path}/participants", expect=200).json()["items"]
