@@ -35,6 +35,8 @@ final class ClientCore: PacketHandler {
     private var version: UInt64 = 0
     private var nextTick: MonotonicTime?, lastReports: MonotonicTime?
     private let wallNanoseconds: Int64, startedAt: MonotonicTime
+    /// The SFU's clock, as it has told it last, and when that was; to be answered with the next reports.
+    private var asked: (ssrc: UInt32, reference: UInt32, at: MonotonicTime)?
     /// The moment of the first frame, and its time on the timeline that all tracks share: picture and sound stay together.
     private var anchor: (now: MonotonicTime, mediaNanoseconds: Int64)?
 
@@ -350,6 +352,8 @@ final class ClientCore: PacketHandler {
             }
         case .pictureLoss(let loss): keyframe(loss.media)
         case .fullIntraRequest(let request): for entry in request.entries { keyframe(entry.ssrc) }
+        case .extendedReport(let report):
+            if let reference = report.reference { asked = (report.ssrc, NTPTime.middle(reference), now) }
         default: break
         }
     }
@@ -375,6 +379,16 @@ final class ClientCore: PacketHandler {
                     .sourceDescription(.init(chunks: [.init(ssrc: track.ssrc, cname: "proscenium")])),
                 ])
             }
+        }
+        if let asked {
+            let delay = UInt32(clamping: now.nanoseconds(since: asked.at) / 1000 * 65_536 / 1_000_000)
+            transport.send([
+                .extendedReport(
+                    .init(
+                        ssrc: outgoing.first?.ssrc ?? 1,
+                        delays: [.init(ssrc: asked.ssrc, reference: asked.reference, delay: delay)]))
+            ])
+            self.asked = nil
         }
         let blocks = incoming.compactMap { $0.statistics.report(ssrc: $0.ssrc, now: now) }
         if !blocks.isEmpty { transport.send([.receiverReport(.init(ssrc: 1, blocks: blocks))]) }

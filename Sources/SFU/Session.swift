@@ -45,6 +45,8 @@ final class Session {
     /// What a subscriber has said that it shows, by track; the whole of what is not named.
     var sizes: [String: LayerSize] = [:]
     var addresses: [NetworkAddress] = []
+    /// The last round trip to a publisher; nil while they have answered nothing.
+    var roundTripMs: Int64?
     /// How the publisher's clock lies to ours: one for audio and video, so that they stay in sync.
     var captureClock = CaptureClock()
     /// What a publisher is told of the way of its packets.

@@ -50,7 +50,7 @@ extension ShardCore {
                 moves: session.transport.pathMoves)
         }
         report.protection = session.transport.sender.map(\.profile.name)
-        report.roundTripMs = session.consumers.compactMap(\.measuredRoundTripMs).min()
+        report.roundTripMs = session.roundTripMs ?? session.consumers.compactMap(\.measuredRoundTripMs).min()
         for producer in session.producers {
             for layer in producer.layers {
                 report.bitrateIn += layer.measured.bitrate

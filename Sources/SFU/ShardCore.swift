@@ -366,6 +366,7 @@ final class ShardCore: PacketHandler {
         case .fullIntraRequest(let request):
             for entry in request.entries { keyframe(session, entry.ssrc, now: now) }
         case .transportFeedback(let feedback): if !session.isPublisher { session.downlink.take(feedback, now: now) }
+        case .extendedReport(let report): note(report, of: session, now: now)
         case .sourceDescription, .goodbye, .bitrateEstimate: break
         }
     }
@@ -464,6 +465,7 @@ final class ShardCore: PacketHandler {
                 return block
             }
             packets.append(.receiverReport(.init(ssrc: Session.reporterSSRC, blocks: blocks)))
+            packets.append(askRoundTrip(now: now))
             let video = session.producers.filter(\.isVideo).flatMap(\.layers).compactMap(\.ssrc)
             if !video.isEmpty {
                 packets.append(

@@ -96,13 +96,13 @@ def test_a_producer_sees_how_a_connection_is(studio, room, pair):
     def reports():
         found = {entry["direction"]: entry for entry in room.get(path, expect=200).json()["items"]}
         up, down = found.get("publishes"), found.get("receives")
-        return found if up and down and up["bitrateIn"] > 50_000 and down["bitrateOut"] > 50_000 and "rttMs" in down else None
+        return found if up and down and up["bitrateIn"] > 50_000 and down["bitrateOut"] > 50_000 and "rttMs" in up and "rttMs" in down else None
 
     found = wait_until(reports, 20, lambda: room.get(path).text)
     print(found)
     for report in found.values():
         assert report["state"] == "connected" and report["protection"] == "SRTP_AEAD_AES_128_GCM"
-        assert report["path"]["transport"] == "udp" and 0 <= report["loss"] < 0.5
+        assert report["path"]["transport"] == "udp" and 0 <= report["loss"] < 0.5 and 0 <= report["rttMs"] < 1000
     assert {track["participant"] for track in found["publishes"]["tracks"]} == {anna.participant}
     camera = next(track for track in found["receives"]["tracks"] if track["id"].startswith("camera."))
     assert camera["participant"] == pair["Ben"].participant and camera["flowing"] and camera["layer"] >= 0

@@ -22,6 +22,12 @@ struct RTCPTests {
         .bitrateEstimate(.init(sender: 1, bitsPerSecond: 2_500_000 & ~0xF, sources: [4, 5])),
         .transportFeedback(
             .init(sender: 1, media: 2, base: 65_535, reference: 77, count: 3, arrivals: [0, 4, .min, 900, 800])),
+        .extendedReport(
+            .init(
+                ssrc: 3, reference: 0xE000_0000_8000_0001,
+                delays: [
+                    .init(ssrc: 1, reference: 0x1234_5678, delay: 65_536), .init(ssrc: 9, reference: 1, delay: 0),
+                ])),
     ]
 
     @Test("a compound of every message is read as it was written")
@@ -44,10 +50,29 @@ struct RTCPTests {
         #expect(bytes == hex("81CD0003 00000001 00000002 0064FFFF"))
     }
 
+    @Test("a reference time and its answer have the bytes of RFC 3611, and blocks of other kinds are stepped over")
+    func extendedReportBytes() {
+        #expect(
+            RTCPPacket.write([.extendedReport(.init(ssrc: 0x1122_3344, reference: 0xE001_0203_8005_0607))])
+                == hex("80CF0004 11223344 04000002 E0010203 80050607"))
+        let answer = hex("80CF0007 55667788 07000001 AABBCCDD 05000003 11223344 02038005 00010000")
+        let read = answer.withUnsafeBytes { RTCPPacket.parse($0) }
+        #expect(
+            read == [
+                .extendedReport(
+                    .init(
+                        ssrc: 0x5566_7788, delays: [.init(ssrc: 0x1122_3344, reference: 0x0203_8005, delay: 65_536)]))
+            ])
+        for damaged in [
+            "80CF0002 55667788 05000003", "80CF0003 55667788 04000001 E0010203", "80CF0001 55667788",
+            "80CF0002 55667788 05000000",
+        ] { #expect(hex(damaged).withUnsafeBytes { RTCPPacket.parse($0) }.isEmpty, "\(damaged)") }
+    }
+
     @Test("unknown and damaged messages are stepped over, a wrong length ends the packet")
     func damaged() {
         let good = RTCPPacket.write([.pictureLoss(.init(sender: 1, media: 2))])
-        let unknown = hex("80CF0001 00000001"), short = hex("81C80001 00000001"), tooLong = hex("81CE00FF 00000001")
+        let unknown = hex("80D10001 00000001"), short = hex("81C80001 00000001"), tooLong = hex("81CE00FF 00000001")
         #expect((unknown + short + good).withUnsafeBytes { RTCPPacket.parse($0) }.count == 1)
         #expect((good + tooLong + good).withUnsafeBytes { RTCPPacket.parse($0) }.count == 1)
     }

@@ -48,6 +48,8 @@ struct ConnectionReportTests {
         // 5 kB, fifty times a second; a machine under load sends fewer.
         #expect((400_000...3_000_000).contains(up.bitrateIn), "\(up.bitrateIn) bit/s")
         #expect(up.bitrateOut == 0)
+        // No media goes to a publisher: it answers our clock.
+        #expect((0...2000).contains(try #require(up.roundTripMs)))
         let sent = try #require(up.tracks.first)
         #expect(sent.id == "camera.anna-up.0" && sent.isFlowing && sent.keyframeRequests >= 1)
         #expect(sent.layers.count == 1 && sent.layers[0].isActive && sent.layers[0].width == 640)

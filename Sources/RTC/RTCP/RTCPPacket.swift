@@ -11,6 +11,7 @@ public enum RTCPPacket: Sendable, Hashable {
     case fullIntraRequest(RTCPFullIntraRequest)
     case bitrateEstimate(RTCPBitrateEstimate)
     case transportFeedback(RTCPTransportFeedback)
+    case extendedReport(RTCPExtendedReport)
 
     /// Parses a compound packet; messages of other types and damaged ones are stepped over.
     ///
@@ -48,6 +49,7 @@ public enum RTCPPacket: Sendable, Hashable {
         case (206, 1): RTCPPictureLoss(body).map { .pictureLoss($0) }
         case (206, 4): RTCPFullIntraRequest(body).map { .fullIntraRequest($0) }
         case (206, 15): RTCPBitrateEstimate(body).map { .bitrateEstimate($0) }
+        case (207, _): RTCPExtendedReport(body).map { .extendedReport($0) }
         default: nil
         }
     }
@@ -66,6 +68,7 @@ public enum RTCPPacket: Sendable, Hashable {
             case .fullIntraRequest(let message): message.write(to: &writer)
             case .bitrateEstimate(let message): message.write(to: &writer)
             case .transportFeedback(let message): message.write(to: &writer)
+            case .extendedReport(let message): message.write(to: &writer)
             }
         }
         return writer.bytes

@@ -1,0 +1,24 @@
+// The round trip to who publishes: we send them no media, so their reports tell nothing of it; they answer our clock instead.
+
+import Media
+import RTC
+
+extension ShardCore {
+    /// What a publisher is asked: when this is answered, and how long that took there, says how long the way is.
+    func askRoundTrip(now: MonotonicTime) -> RTCPPacket {
+        .extendedReport(
+            .init(ssrc: Session.reporterSSRC, reference: NTPTime.from(unixNanoseconds: unixNanoseconds(now))))
+    }
+
+    /// Takes a publisher's answer.
+    func note(_ report: RTCPExtendedReport, of session: Session, now: MonotonicTime) {
+        guard session.isPublisher,
+            let answer = report.delays.first(where: { $0.ssrc == Session.reporterSSRC && $0.reference != 0 })
+        else { return }
+        let middle = NTPTime.middle(NTPTime.from(unixNanoseconds: unixNanoseconds(now)))
+        let trip = Int32(bitPattern: middle &- answer.reference &- answer.delay)
+        // Rounding at both ends takes a little more than nothing; a trip of more than 10 s is a broken report.
+        guard trip > -(1 << 8), trip < 10 << 16 else { return }
+        session.roundTripMs = (Int64(max(0, trip)) * 1000) >> 16
+    }
+}
