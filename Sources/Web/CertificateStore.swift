@@ -54,9 +54,7 @@ public final class CertificateStore: Sendable {
     }
 
     private static func version(_ files: URL...) -> [Date] {
-        files.map {
-            (try? FileManager.default.attributesOfItem(atPath: $0.path)[.modificationDate] as? Date) ?? .distantPast
-        }
+        files.map { InstallationFile.changed($0) ?? .distantPast }
     }
 
     private static func load(_ certificateFile: URL, _ keyFile: URL) throws -> NIOSSLContext {

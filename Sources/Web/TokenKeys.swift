@@ -16,23 +16,10 @@ public struct TokenKeys: Sendable {
     /// - Parameter directory: where the key lies; made if it is missing.
     /// - Throws: what the file system or the key's parser says.
     public init(directory: URL) async throws {
-        try FileManager.default.createDirectory(
-            at: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        let file = directory.appending(path: "signing.pem")
-        let pem: String
-        if let existing = try? String(contentsOf: file, encoding: .utf8) {
-            pem = existing
-        } else {
-            // Two processes may start at once: the first link wins, and both read what it made.
-            let fresh = P256.Signing.PrivateKey().pemRepresentation
-            let temporary = directory.appending(path: "signing.\(UUID().uuidString)")
-            try Data(fresh.utf8).write(to: temporary)
-            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: temporary.path)
-            try? FileManager.default.linkItem(at: temporary, to: file)
-            try? FileManager.default.removeItem(at: temporary)
-            pem = try String(contentsOf: file, encoding: .utf8)
-        }
-        try await self.init(pem: pem)
+        try await self.init(
+            pem: try InstallationFile.secret("signing.pem", in: directory) {
+                P256.Signing.PrivateKey().pemRepresentation
+            })
     }
 
     /// Creates the keys from a private key in PEM form.

@@ -48,7 +48,9 @@ extension Settings {
                 "turn:\(name):\(number("turn-port"))?transport=udp",
                 "turn:\(name):\(number("turn-port"))?transport=tcp",
                 "turns:\(name):\(number("turns-port"))?transport=tcp",
-            ], secret: try relaySecret())
+            ],
+            secret: try InstallationFile.secret(
+                "turn.secret", in: path("data-directory").appending(path: "keys"), make: { RandomToken.secret() }))
     }
 
     private func relayProgram() throws -> URL? {
@@ -65,29 +67,6 @@ extension Settings {
             .first { FileManager.default.isExecutableFile(atPath: $0.path) }
     }
 
-    /// The secret of this installation; made on first use, by whichever process comes first.
-    private func relaySecret() throws -> String {
-        let folder = path("data-directory").appending(path: "keys"), file = folder.appending(path: "turn.secret")
-        for _ in 0..<2 {
-            if let known = try? String(contentsOf: file, encoding: .utf8), !known.isEmpty { return known }
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            let draft = folder.appending(path: "turn.\(RandomToken.id()).tmp")
-            try Self.write(RandomToken.secret(), to: draft)
-            // The first link wins, and everybody reads what it made.
-            try? FileManager.default.linkItem(at: draft, to: file)
-            try FileManager.default.removeItem(at: draft)
-        }
-        throw ValidationError("\(file.path) can't be read.")
-    }
-
-    /// Writes a file that only we read.
-    private static func write(_ text: String, to file: URL) throws {
-        guard
-            FileManager.default.createFile(
-                atPath: file.path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
-        else { throw ValidationError("\(file.path) can't be written.") }
-    }
-
     /// Starts coturn, where it is installed and nobody else's is used.
     ///
     /// - Returns: the process, and what tells it of a changed certificate.
@@ -102,14 +81,14 @@ extension Settings {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let files = try certificate()
         try? FileManager.default.removeItem(at: file)
-        try Self.write(try relayConfiguration(setup, folder: folder, certificate: files), to: file)
+        try InstallationFile.write(try relayConfiguration(setup, folder: folder, certificate: files), to: file)
         let process = ChildProcess(
             name: "turnserver", executable: program.path, arguments: ["-c", file.path], settings: self, logger: logger
         ) { "" }
         let following = Task {
-            var known = Self.changed(files.certificate)
+            var known = InstallationFile.changed(files.certificate)
             while (try? await Task.sleep(for: .seconds(10))) != nil {
-                let current = Self.changed(files.certificate)
+                let current = InstallationFile.changed(files.certificate)
                 guard current != known, current != nil else { continue }
                 known = current
                 // coturn reads its certificate again.
@@ -117,10 +96,6 @@ extension Settings {
             }
         }
         return (process, following)
-    }
-
-    private static func changed(_ file: URL) -> Date? {
-        try? FileManager.default.attributesOfItem(atPath: file.path)[.modificationDate] as? Date
     }
 
     /// coturn's configuration: it relays to our media ports' addresses, for those whom Studio has let in, and nothing else.
