@@ -30,8 +30,8 @@ public enum CommandReply: Sendable, Codable, Hashable {
 
 /// What Studio sends.
 public enum StudioMessage: Sendable, Codable, Hashable {
-    /// The worker is registered.
-    case welcome
+    /// The worker is registered; `studio` names this process of Studio's, so that a worker sees whether it is another one.
+    case welcome(studio: String)
     /// Something to do; answered with `reply`.
     case command(id: UInt64, Command)
 }

@@ -113,6 +113,11 @@ public enum SFUCommand: Sendable, Codable, Hashable {
     case createRoom(room: String)
     /// Ends a room and all of its sessions.
     case closeRoom(room: String)
+    /// Writes down with a session what Studio has to know of it, for the Studio that comes after this one; → `.done`.
+    case note(session: String, text: String)
+    /// The sessions, in the order of their ids, at most `SFUSession.pageLimit` behind the one that is named; → `.sessions`. Offers that
+    /// wait for an answer are made again.
+    case sessions(after: String?)
     /// Ends every room: Studio does not know them any more; → `.done`.
     case closeRooms
     /// Takes a publisher's offer, or its next one on the same session; → `.answer`. `sources` names what sections carry by
@@ -157,6 +162,7 @@ public enum SFUReply: Sendable, Codable, Hashable {
     case fragment(String?)
     case statistics(SFUStatistics)
     case connections([ConnectionReport])
+    case sessions([SFUSession])
 }
 
 /// Why a command was refused.

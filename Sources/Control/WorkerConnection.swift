@@ -63,6 +63,7 @@ public final class WorkerConnection: Service {
     private struct State {
         var peer: WebSocketPeer?
         var isRegistered = false
+        var studio: String?, hasNewStudio = false
         var waiting: [Report] = []
         var dropped: UInt64 = 0
     }
@@ -82,6 +83,9 @@ public final class WorkerConnection: Service {
 
     /// How many reports were dropped because Studio was away for long.
     var droppedReports: UInt64 { state.withLock { $0.dropped } }
+
+    /// Whether the Studio that has taken the worker is another one than before, or the first.
+    public var hasNewStudio: Bool { state.withLock { $0.hasNewStudio } }
 
     /// Tells Studio something; safe from any thread.
     public func report(_ report: Report) {
@@ -141,7 +145,7 @@ public final class WorkerConnection: Service {
         defer { beat.cancel() }
         for await message in stream {
             switch message {
-            case .welcome: welcomed(peer)
+            case .welcome(let studio): welcomed(peer, studio)
             case .command(let id, let command):
                 let work: CommandWork
                 do {
@@ -158,10 +162,12 @@ public final class WorkerConnection: Service {
         }
     }
 
-    private func welcomed(_ peer: WebSocketPeer) {
+    private func welcomed(_ peer: WebSocketPeer, _ studio: String) {
         let waiting = state.withLock { state in
             state.peer = peer
             state.isRegistered = true
+            state.hasNewStudio = state.studio != studio
+            state.studio = studio
             defer { state.waiting = [] }
             return state.waiting
         }

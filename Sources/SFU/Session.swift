@@ -47,6 +47,8 @@ final class Session {
     var addresses: [NetworkAddress] = []
     /// The last round trip to a publisher; nil while they have answered nothing.
     var roundTripMs: Int64?
+    /// What Studio has written of it.
+    var note: String?
     /// How the publisher's clock lies to ours: one for audio and video, so that they stay in sync.
     var captureClock = CaptureClock()
     /// What a publisher is told of the way of its packets.

@@ -28,6 +28,10 @@ extension ShardCore {
             for session in room.sessions { remove(session, reason: "the room is closed", now: now) }
             rooms[id] = nil
             return .done
+        case .note(let id, let text):
+            try note(text, on: try session(id))
+            return .done
+        case .sessions(let id): return .sessions(sessions(after: id))
         case .closeRooms:
             for room in Array(rooms.values) {
                 for session in room.sessions { remove(session, reason: "the room is closed", now: now) }
@@ -388,7 +392,7 @@ extension ShardCore {
         onEvent(.offer(session: session.id, offer: makeOffer(session)))
     }
 
-    private func makeOffer(_ session: Session) -> String {
+    func makeOffer(_ session: Session) -> String {
         session.offerIsOpen = true
         session.offerIsStale = false
         session.version += 1

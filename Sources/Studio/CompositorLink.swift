@@ -106,6 +106,8 @@ actor CompositorLink {
     }
 
     private func run() async {
+        // A program that runs already goes on with those who are in it.
+        await parts.speakers.settled()
         var pause = Backoff()
         while !isEnded {
             do {

@@ -25,11 +25,14 @@ public actor EventConductor {
     private let speakers: SpeakerRooms
     private let compositors: CompositorConductor
     private let trustedKeys: [String: String]
+    private let refuseRevoked: @Sendable (TokenClaims) async throws -> Void
     private let logger: Logger
     private var connectedIngests: [String: Set<String>] = [:]
     /// The last registration of each output that is there.
     private var outputs: [String: Int] = [:]
     private var registrations = 0
+    /// The media servers that have been here since the start.
+    private var knownSFUs: Set<String> = []
 
     /// Creates a conductor.
     ///
@@ -42,9 +45,11 @@ public actor EventConductor {
     ///   - compositors: those who make the programs that do not come from outside.
     ///   - trustedKeys: the public keys (id → PEM) by which Output checks playback cookies.
     ///   - logger: for what happens.
+    ///   - refuseRevoked: throws for a token that was revoked.
     init(
         events: EventStore, ingests: IngestStore, registry: WorkerRegistry, observer: any ProgramObserver,
-        speakers: SpeakerRooms, compositors: CompositorConductor, trustedKeys: [String: String], logger: Logger
+        speakers: SpeakerRooms, compositors: CompositorConductor, trustedKeys: [String: String], logger: Logger,
+        refuseRevoked: @escaping @Sendable (TokenClaims) async throws -> Void = { _ in }
     ) {
         self.events = events
         self.ingests = ingests
@@ -54,6 +59,7 @@ public actor EventConductor {
         self.compositors = compositors
         self.trustedKeys = trustedKeys
         self.logger = logger
+        self.refuseRevoked = refuseRevoked
     }
 
     /// Follows the workers until the task is cancelled.
@@ -163,8 +169,7 @@ public actor EventConductor {
     private func follow(_ event: WorkerRegistry.Event) async throws {
         switch event {
         case .registered(let worker):
-            // A new process knows no room, and one that was away has ended them.
-            if worker.role == .sfu { await speakers.lost(worker.id) }
+            if worker.role == .sfu { await welcome(sfu: worker.id) }
             guard worker.role == .output else { return await compositors.registered(worker) }
             registrations += 1
             outputs[worker.id] = registrations
@@ -181,6 +186,17 @@ public actor EventConductor {
                 }
             }
         case .report(let worker, let report): try await follow(report, from: worker)
+        }
+    }
+
+    /// Takes over the rooms of an earlier Studio; a media server that was away from this one has ended its rooms.
+    private func welcome(sfu: String) async {
+        guard knownSFUs.insert(sfu).inserted else { return await speakers.lost(sfu) }
+        await speakers.adopt(sfu) { [events, refuseRevoked] id, claims in
+            guard let event = try? await events.record(id), event.org == claims.org,
+                (try? await refuseRevoked(claims)) != nil
+            else { return nil }
+            return event.org
         }
     }
 

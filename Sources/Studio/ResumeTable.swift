@@ -45,6 +45,27 @@ struct ResumeTable: Sendable {
     /// Takes note of a socket that stands.
     mutating func stand(_ word: String, _ owner: Owner) { places[word] = (owner, .standing) }
 
+    /// Whether a word has been said.
+    func knows(_ word: String) -> Bool { places[word] != nil }
+
+    /// Takes over a session that an earlier Studio has left: its socket may come back from now on.
+    ///
+    /// - Returns: whether it is kept.
+    mutating func adopt(_ word: String, _ owner: Owner, _ session: String, publishes: Bool, now: MonotonicTime) -> Bool
+    {
+        var left = Sessions()
+        if let known = places[word] {
+            guard known.owner == owner, case .parked(let sessions, _) = known.place else { return false }
+            left = sessions
+        } else {
+            guard parked.count < Self.maximumParked else { return false }
+            parked.append(word)
+        }
+        if publishes { left.published = session } else { left.subscribed = session }
+        places[word] = (owner, .parked(left, until: now.advanced(byMilliseconds: Self.windowMs)))
+        return true
+    }
+
     /// Takes note that a socket is gone and what it left.
     ///
     /// - Returns: sessions that have to be ended, because there were too many.

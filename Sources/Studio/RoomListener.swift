@@ -8,6 +8,8 @@ internal import Web
 protocol RoomListener: AnyObject, Sendable {
     /// Whose it is; nil for a part of the studio.
     var principal: Principal? { get }
+    /// The word with which its sessions can be taken over; nil where they can't be.
+    var word: String? { get }
     /// Whether it is told of those too whom others do not see.
     var seesHidden: Bool { get }
     /// Who is there when it begins to listen.
@@ -28,6 +30,7 @@ protocol RoomListener: AnyObject, Sendable {
 
 extension RoomListener {
     var principal: Principal? { nil }
+    var word: String? { nil }
     var seesHidden: Bool { false }
     func shutOut() {}
     func participantsChanged(_ change: RosterChange) {}

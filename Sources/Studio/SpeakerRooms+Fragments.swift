@@ -29,7 +29,10 @@ extension SpeakerRooms {
         let reply = try await send(.fragment(session: session, text: fragment, restarts: restarts), event.id)
         guard case .fragment(let answer) = reply else { throw Self.unexpected }
         // The newest restart is answered last, and its tag stays.
-        if restarts { sessions[session]?.entityTag = SpeakerRooms.Session.makeTag() }
+        if restarts {
+            sessions[session]?.entityTag = SpeakerRooms.Session.makeTag()
+            writeDown(session)
+        }
         return (sessions[session]?.entityTag ?? "", answer)
     }
 }

@@ -18,13 +18,18 @@ extension SpeakerRooms {
         for sessions in resumes.park(word, left, now: SystemClock.monotonic()) { await end(sessions) }
     }
 
-    /// Removes a listener that has said goodbye, and ends its sessions.
-    func quit(_ word: String, _ event: String, _ listener: any RoomListener, _ left: ResumeTable.Sessions) async {
+    /// Removes a listener that gives its sessions up, and ends them.
+    ///
+    /// - Parameter forGood: whether nobody comes back behind it.
+    func quit(
+        _ word: String, _ event: String, _ listener: any RoomListener, _ left: ResumeTable.Sessions,
+        forGood: Bool = true
+    ) async {
         unlisten(event, listener)
         standing[word] = nil
         resumes.forget(word)
         await end(left)
-        if let caller = listener.principal, rooms[event]?.members[caller.id] == nil {
+        if forGood, let caller = listener.principal, rooms[event]?.members[caller.id] == nil {
             departures.forget(caller.id, event)
         }
     }
@@ -39,13 +44,18 @@ extension SpeakerRooms {
         switch resumes.claim(word, Self.owner(event, caller), now: SystemClock.monotonic()) {
         case .parked(let sessions): left = sessions
         case .standing: left = standing.removeValue(forKey: word)?.surrender() ?? .init()
-        case .refused: left = .init()
+        case .refused:
+            try checkAdoption(of: word)
+            left = .init()
         }
         guard !left.all.isEmpty, left.all.allSatisfy({ (try? own($0, caller)) == event.id }) else {
             await end(left)
             throw Problem.notFound("There is nothing to come back to: join again.")
         }
-        for session in left.all { sessions[session]?.listener = listener }
+        for session in left.all {
+            sessions[session]?.listener = listener
+            writeDown(session)
+        }
         return left
     }
 

@@ -71,6 +71,7 @@ extension SpeakerRooms {
         guard case .answer(let answer) = try await send(command, event.id, opening: session) else {
             throw Self.unexpected
         }
+        writeDown(session)
         // Whoever came first may have failed.
         if source == .program { changed(event.id) }
         return (session, answer)

@@ -75,10 +75,16 @@ actor SpeakerRooms {
     /// Who has the floor in each event's room.
     private var dominant: [String: String] = [:]
     private var notifying: Set<String> = []
+    /// Until when a media server may still come that carries rooms of an earlier Studio.
+    var adoptsUntil: MonotonicTime?
 
-    init(registry: WorkerRegistry, logger: Logger) {
+    /// Makes rooms that nobody is in.
+    ///
+    /// - Parameter adoptionMs: for how long a media server may come that carries rooms of an earlier Studio.
+    init(registry: WorkerRegistry, logger: Logger, adoptionMs: Int64 = SpeakerRooms.adoptionMs) {
         self.registry = registry
         self.logger = logger
+        adoptsUntil = SystemClock.monotonic().advanced(byMilliseconds: adoptionMs)
     }
 
     // MARK: - What participants do
@@ -105,6 +111,7 @@ actor SpeakerRooms {
             event.id,
             opening: known == nil ? session : nil)
         guard case .answer(let answer) = reply else { throw Self.unexpected }
+        if known == nil { writeDown(session) }
         return (session, answer)
     }
 
@@ -114,6 +121,7 @@ actor SpeakerRooms {
         let reply = try await send(
             .subscribe(room: event.id, participant: caller.id, session: session), event.id, opening: session)
         sessions[session]?.receives = true
+        writeDown(session)
         // The program comes back to those who receive, also while they are alone.
         changed(event.id)
         if case .offer(let offer?) = reply { offered(offer, to: session) }
@@ -184,7 +192,7 @@ actor SpeakerRooms {
     /// Who has the floor.
     func dominantSpeaker(_ event: String) -> String? { dominant[event] }
 
-    private func setDominant(_ participant: String?, _ event: String) {
+    func setDominant(_ participant: String?, _ event: String) {
         guard dominant[event] != participant else { return }
         dominant[event] = participant
         for listener in listeners[event]?.values.map({ $0 }) ?? [] { listener.speakerChanged(participant) }

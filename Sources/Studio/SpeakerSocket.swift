@@ -77,7 +77,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     private let connections: OpenConnections
     private let lifetimeSeconds: Int64
     private let refuseRevoked: @Sendable () async throws -> Void
-    private let word = RandomToken.secret()
+    private let secret = RandomToken.secret()
     private let state = Mutex(State())
     private let requests: AsyncStream<String>
     private let continuation: AsyncStream<String>.Continuation
@@ -118,20 +118,21 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
                 state.withLock { $0.isDismissed = true }
                 peer.close(WebSocketCloseCode.unauthorized, "the token was revoked")
             }
-            await speakers.stand(word, event, caller, self)
+            await speakers.stand(secret, event, caller, self)
             send(
                 Message(
                     hello: .init(
-                        participant: caller.id, name: caller.name, role: caller.role, resume: word,
+                        participant: caller.id, name: caller.name, role: caller.role, resume: secret,
                         resumeMs: ResumeTable.windowMs, quirks: browser.quirks)))
             await listen()
             for await text in requests { await answer(text) }
             connections.remove(jti: caller.claims.jti, id: registration)
             let left = state.withLock { $0.take() }
-            if left.all.isEmpty || Self.isGoodbye(peer.receivedCloseCode) || state.withLock({ $0.isDismissed }) {
-                await speakers.quit(word, event.id, self, left)
+            let code = peer.receivedCloseCode, isOver = Self.isGoodbye(code) || state.withLock { $0.isDismissed }
+            if left.all.isEmpty || isOver || code == WebSocketCloseCode.comesBack {
+                await speakers.quit(secret, event.id, self, left, forGood: isOver)
             } else {
-                await speakers.park(word, event.id, self, left)
+                await speakers.park(secret, event.id, self, left)
             }
         }
     }
@@ -157,6 +158,8 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     // MARK: - What the room says
 
     var principal: Principal? { caller }
+
+    var word: String? { secret }
 
     var seesHidden: Bool { SpeakerRoutes.seesHidden(caller) }
 

@@ -82,7 +82,8 @@ public struct StudioApplication {
         let conductor = EventConductor(
             events: events, ingests: ingests, registry: registry, observer: ProgramNews(interactivity: interactivity),
             speakers: speakers, compositors: compositors,
-            trustedKeys: [keys.keyID: keys.signingKey.publicKey.pemRepresentation], logger: logger)
+            trustedKeys: [keys.keyID: keys.signingKey.publicKey.pemRepresentation], logger: logger,
+            refuseRevoked: { try await authenticator.refuseRevoked($0) })
         let control: any ProgramControl = control ?? compositors
         let router = Router(context: WebContext.self)
         router.add(middleware: TrustedProxies(configuration.trustedProxies))

@@ -41,6 +41,8 @@ public final class WorkerRegistry: Sendable {
     private let keys: TokenKeys
     private let nowSeconds: @Sendable () -> Int64
     private let logger: Logger
+    /// Names this process to the workers.
+    private let name = RandomToken.id()
 
     /// Creates an empty registry.
     public init(keys: TokenKeys, nowSeconds: @escaping @Sendable () -> Int64, logger: Logger) {
@@ -174,7 +176,9 @@ public final class WorkerRegistry: Sendable {
                 state.workers.updateValue(Worker(registration: registration, peer: peer), forKey: registration.id)
             }
             if let replaced { drop(replaced) }
-            if let data = try? JSON.encoder.encode(StudioMessage.welcome) { peer.send(ByteBuffer(bytes: data)) }
+            if let data = try? JSON.encoder.encode(StudioMessage.welcome(studio: name)) {
+                peer.send(ByteBuffer(bytes: data))
+            }
             logger.info(
                 "a worker registered", metadata: ["worker": "\(registration.id)", "role": "\(registration.role)"])
             continuation.yield(.registered(registration))

@@ -21,6 +21,8 @@ public enum WebSocketCloseCode {
     public static let policyViolation: UInt16 = 1008
     /// The server goes away for a moment; come back after the hint.
     public static let serviceRestart: UInt16 = 1012
+    /// A page gives its sessions up, and comes back with others.
+    public static let comesBack: UInt16 = 4000
     /// The token was revoked or has expired.
     public static let unauthorized: UInt16 = 4401
     /// The client reads too slowly.

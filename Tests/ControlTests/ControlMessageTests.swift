@@ -12,7 +12,7 @@ struct ControlMessageTests {
     func roundTrip() throws {
         let entrance = IngestEntrance(id: "i", name: "obs", kind: .primary, keyHash: "h")
         let down: [StudioMessage] = [
-            .welcome, .command(id: 1, .trustKeys(["k": "pem"])),
+            .welcome(studio: "s"), .command(id: 1, .trustKeys(["k": "pem"])),
             .command(id: 2, .openEvent(EventMedia(event: "e", org: "o", version: 3, ingests: [entrance]))),
             .command(id: 3, .closeEvent(event: "e")),
             .command(

@@ -414,7 +414,7 @@ def test_the_program_is_back_when_a_process_is_killed(alone, role):
     if role == "compositor":
         alone.studio.wait_restarted(role, old)
         death.say("another compositor runs")
-    death.wait_program(rejoins=role in ("sfu", "studio"))
+    death.wait_program(rejoins=role == "sfu")
     alone.studio.wait_restarted(role, old)
     death.check_same()
 

@@ -152,10 +152,11 @@ struct ConductorFixture: Sendable {
     /// - Parameters:
     ///   - patience: how long is waited for supervisors.
     ///   - polls: what cards that name polls show.
+    ///   - adoptionMs: for how long a media server may come that carries rooms of an earlier Studio.
     ///   - prepare: sets up what an earlier Studio has left.
     init(
         patience: CompositorConductor.Patience = .init(startMs: 0, supervisorMs: 100),
-        polls: (any PollScreens)? = nil,
+        polls: (any PollScreens)? = nil, adoptionMs: Int64 = 0,
         prepare: (EventStore, ProgramStore) async throws -> Void = { _, _ in }
     ) async throws {
         let logger = Logger(label: "test")
@@ -173,7 +174,7 @@ struct ConductorFixture: Sendable {
         outputs = OutputStore(database: database, keys: keys)
         let layouts = try Layout.load(folder: StudioFixture.repository.appending(path: "layouts")).layouts
         programs = ProgramStore(database: database, builtIn: BuiltInLayouts(layouts))
-        speakers = SpeakerRooms(registry: registry, logger: logger)
+        speakers = SpeakerRooms(registry: registry, logger: logger, adoptionMs: adoptionMs)
         compositors = CompositorConductor(
             parts: .init(
                 registry: registry, speakers: speakers, source: programs, events: events, logger: logger,
@@ -237,17 +238,21 @@ struct ConductorFixture: Sendable {
     }
 
     /// An SFU whose rooms have somebody in them from the start, when it offers.
-    func sfu(_ id: String = "sfu-1", offers: Bool = true) async throws -> FakeWorker {
+    ///
+    /// - Parameter carries: what it has carried for an earlier Studio.
+    func sfu(_ id: String = "sfu-1", offers: Bool = true, carries: [SFUSession] = []) async throws -> FakeWorker {
         let worker = try await worker(.sfu, id) { command in
             guard case .sfu(let command) = command else { return .failed("not for an SFU") }
             switch command {
             case .subscribe: return .sfu(.offer(offers ? Self.sfuOffer : nil))
             case .publish: return .sfu(.answer("v=0"))
             case .connections: return .sfu(.connections([]))
+            case .sessions: return .sfu(.sessions(carries))
             default: return .sfu(.done)
             }
         }
         try await eventually("\(id) is there") { registry.registration(id) != nil }
+        try await eventually("its rooms are known") { await speakers.adoptsUntil == nil }
         return worker
     }
 

@@ -42,7 +42,7 @@ struct LockTests {
         let others = try await fixture.started(), sfu = try await fixture.sfu(offers: false)
         let speakers = fixture.speakers
         var sessions: [String: String] = [:]
-        for id in ["ada", "ben", "cleo", "dan", "eve", "fay"] { sessions[id] = try await join(fixture, id) }
+        for id in ["ada", "ben", "cleo", "dan", "eve", "fay", "gil"] { sessions[id] = try await join(fixture, id) }
         // Ada's page has given up its sessions, to come back with others.
         try await speakers.leave(try #require(sessions["ada"]), ConductorFixture.principal("ada"))
         // Ben's have ended at the media server.
@@ -55,8 +55,12 @@ struct LockTests {
         try await speakers.leave(
             try #require(sessions["dan"]), ConductorFixture.principal("dan"), forGood: true)
         await speakers.end(jti: "eve")
+        // Gil's page has lost its way and closes its socket, to come back by another one.
+        let lost = Doorway(ConductorFixture.principal("gil"))
+        await speakers.stand("lost", Self.scope, ConductorFixture.principal("gil"), lost)
+        await speakers.quit("lost", "e", lost, .init(published: sessions["gil"]), forGood: false)
         try await eventually("one is left") { await speakers.participants("e").map(\.id) == ["fay"] }
-        #expect(await speakers.setLocked("e", true) == ["ada", "ben", "fay"])
+        #expect(await speakers.setLocked("e", true) == ["ada", "ben", "fay", "gil"])
         _ = try await join(fixture, "ada")
         _ = try await join(fixture, "ben")
         for id in ["cleo", "dan", "eve"] {

@@ -14,6 +14,8 @@ const RESUME_MS = 25_000;
 const RELAYS_LEAST_MS = 5000, RELAYS_MOST_MS = 24 * 3_600_000;
 /** The socket is closed because the page leaves, not because something broke. */
 const GOODBYE = 1000;
+/** Something broke, and the page comes back with other connections. */
+const COMES_BACK = 4000;
 
 /** What an offer's sections carry, by mid: `a=msid` names the participant and `SOURCE.SESSION.MID`. */
 export function tracksOf(sdp) {
@@ -275,7 +277,7 @@ export class Room {
                 const isFinal = problem.status >= 400 && problem.status < 500 && problem.status !== 429;
                 if (isFinal || performance.now() > end) return this.#again({ keepsSocket: isFinal && this.#signalling !== null });
                 // What stands now, if anything, has nothing to do with the sessions.
-                this.#closeSocket();
+                this.#closeSocket(COMES_BACK);
             }
         }
     }
@@ -410,7 +412,7 @@ export class Room {
         const round = ++this.#round;
         clearTimeout(this.#retry);
         this.#closeConnections();
-        if (!keepsSocket) this.#closeSocket();
+        if (!keepsSocket) this.#closeSocket(COMES_BACK);
         this.#setState(this.joins ? "rejoining" : "joining");
         const waitMs = afterMs + 500 + jitter(Math.min(2500, 500 * 2 ** Math.min(this.#attempts++, 8)));
         this.#retry = setTimeout(() => this.#enter(round), waitMs);
@@ -435,10 +437,10 @@ export class Room {
         this.#handlers.onChange?.();
     }
 
-    #closeSocket() {
+    #closeSocket(code = GOODBYE) {
         const signalling = this.#signalling;
         this.#signalling = this.#word = null;
-        signalling?.close(GOODBYE);
+        signalling?.close(code);
     }
 }
 

@@ -98,7 +98,9 @@ final class WorkerSignalling: LoadSignalling, WebSocketHandler {
                 state.peer = peer
                 state.isRegistered = true
             }
-            if let welcome = try? JSON.encoder.encode(StudioMessage.welcome) { peer.send(ByteBuffer(bytes: welcome)) }
+            if let welcome = try? JSON.encoder.encode(StudioMessage.welcome(studio: "load")) {
+                peer.send(ByteBuffer(bytes: welcome))
+            }
         case .reply(let id, let reply): state.withLock { $0.waiting.removeValue(forKey: id) }?.resume(returning: reply)
         case .report(.sfu(.offer(let session, let offer))):
             guard let answer = state.withLock({ $0.subscribers[session] }) else { return }

@@ -69,8 +69,10 @@ public enum SFUServer {
                         return .refused(error)
                     }
                 },
-                // Whoever takes this SFU now does not know its rooms, and its pages join again.
-                onRegistered: { _ in shard.send(.closeRooms) { _ in } }), group: MultiThreadedEventLoopGroup.singleton,
+                // A Studio from which we were cut off has given the rooms up, and its pages join again. Another Studio asks for them.
+                onRegistered: { connection in
+                    if !connection.hasNewStudio { shard.send(.closeRooms) { _ in } }
+                }), group: MultiThreadedEventLoopGroup.singleton,
             logger: logger)
         link.connection = connection
         let services = ServiceGroup(
