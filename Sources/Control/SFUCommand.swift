@@ -198,6 +198,8 @@ public enum SFUEvent: Sendable, Codable, Hashable {
     case unpublished(room: String, track: TrackInfo)
     /// A track was muted or unmuted here.
     case muted(room: String, track: TrackInfo)
+    /// More is known of a track: how many layers its packets name.
+    case changed(room: String, track: TrackInfo)
     /// Somebody else has the floor, or nobody has it any more.
     case speaking(room: String, participant: String?)
     /// A subscriber must answer a new offer.

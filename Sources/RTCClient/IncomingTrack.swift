@@ -51,18 +51,19 @@ final class IncomingTrack {
         var number = header.sequenceNumber
         let isRTX = header.ssrc == rtxSSRC
         if isRTX {
-            guard payload.count > 2 else { return .padding }
+            guard payload.count >= 2 else { return .padding }
             number = UInt16(payload[0]) << 8 | UInt16(payload[1])
             payload = UnsafeRawBufferPointer(rebasing: payload[2...])
         }
-        guard payload.count > 0 else { return .padding }
+        // Of pictures a number without payload stands where something was taken out that nobody wants.
+        guard payload.count > 0 || track.codec.isVideo else { return .padding }
         let unwrapped = sequence.unwrap(number)
         if !isRTX { statistics.note(sequence: unwrapped, timestamp: header.timestamp, now: now) }
         if usesNack, !nack.note(unwrapped, now: now) { lastKeyframeRequest = nil }
-        signals.note(header, packet)
+        if payload.count > 0 { signals.note(header, packet) }
         assembler.insert(
             sequence: unwrapped, timestamp: header.timestamp, marker: header.marker, payload: payload, now: now)
-        return nil
+        return payload.count > 0 ? nil : .padding
     }
 
     /// The packets that became part of no frame since this was asked last.

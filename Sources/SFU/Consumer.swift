@@ -15,6 +15,8 @@ final class Consumer {
         var shift: VP8Shift
         /// Its number among all packets to the subscriber: a repeat under the same sequence number repeats this too.
         var transportNumber: UInt16
+        /// Whether it ends its picture, and whether it goes out without what it carried.
+        var marks: Bool, isFiller = false
     }
 
     let producer: Producer
@@ -37,6 +39,8 @@ final class Consumer {
     var roundTripMs: Int64 = 100, measuredRoundTripMs: Int64?
     var measured = Measured()
     var forwarder: LayerForwarder
+    /// What of a stream with layers of its own goes out; nil while none has come.
+    var spatial: SpatialForwarder?
     /// The pictures since the last key frame on their way; nil when there are none that it has to catch up with.
     var replay: GroupReplay?
     private var nextRTX: Int64
@@ -104,6 +108,7 @@ final class Consumer {
     func note(_ packet: Packet) {
         sent.note(packet)
         packets &+= 1
+        guard !packet.isFiller else { return }
         bytes &+= UInt32(truncatingIfNeeded: packet.entry.payloadLength)
         measured.bytes &+= UInt64(packet.entry.payloadLength)
     }

@@ -18,6 +18,10 @@ struct LayerForwarder: Sendable {
         var shift: VP8Shift
         /// Whether a layer begins with it: what came after it already is to follow.
         var begins = false
+        /// Whether it ends its picture; where layers are taken out another packet does than at the publisher.
+        var marks = false
+        /// Whether only its number goes out: what it carried is not wanted.
+        var isFiller = false
     }
 
     /// How long a subscriber without a picture waits for the layer that fits, before it takes any.
@@ -134,7 +138,9 @@ struct LayerForwarder: Sendable {
         }
         if entry.sequence > newestSource(layer) { setNewestSource(layer, entry.sequence) }
         return .success(
-            Outgoing(number: number, timestampDelta: timestampDelta &+ movedBy, shift: shift, begins: begins))
+            Outgoing(
+                number: number, timestampDelta: timestampDelta &+ movedBy, shift: shift, begins: begins,
+                marks: entry.header.marker))
     }
 
     private mutating func beginOrDrop(

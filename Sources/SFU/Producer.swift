@@ -25,6 +25,8 @@ final class Producer {
     /// One, or those that the answer has taken.
     let layers: [Layer]
     var table: LayerTable
+    /// The layers within its one stream; nil while no packet names any.
+    var spatial: SpatialLayers?
     unowned let session: Session
     /// What it says, where it is a microphone.
     let voice: Voice?
@@ -110,6 +112,7 @@ final class Producer {
         for consumer in consumers
         where consumer.isAccepted && consumer.session.isConnected && consumer.session.hasConsent {
             if let layer = consumer.forwarder.wanted(table, now: now) { layers[layer].wantsKeyframe = true }
+            if consumer.needsLargerLayer(now: now) { layers[0].wantsKeyframe = true }
         }
     }
 }

@@ -12,12 +12,13 @@ struct SentPackets: ~Copyable {
         var resentAt: UInt32 = 0
         var pictureID: UInt16 = 0, transportNumber: UInt16 = 0
         var tl0PictureIndex: UInt8 = 0, keyIndex: UInt8 = 0
-        /// 0 for an empty slot, else the layer and 1.
+        /// 0 for an empty slot, else the layer and 1; above it `marks` and `fills`.
         var layer: UInt8 = 0
         var resends: UInt8 = 0
     }
 
     private static let capacity = 1024
+    private static let marks: UInt8 = 0x40, fills: UInt8 = 0x80
     /// More repeats than this don't help.
     private static let maximumResends: UInt8 = 3
     static var bytesPerPacket: Int { MemoryLayout<Sent>.stride }
@@ -32,7 +33,8 @@ struct SentPackets: ~Copyable {
             timestampDelta: packet.timestampDelta, pictureID: packet.shift.pictureID,
             transportNumber: packet.transportNumber, tl0PictureIndex: packet.shift.tl0PictureIndex,
             keyIndex: packet.shift.keyIndex,
-            layer: UInt8(truncatingIfNeeded: packet.layer) &+ 1)
+            layer: (UInt8(truncatingIfNeeded: packet.layer) &+ 1) | (packet.marks ? Self.marks : 0)
+                | (packet.isFiller ? Self.fills : 0))
     }
 
     /// Finds a packet that is asked for; counts the repeat.
@@ -40,7 +42,7 @@ struct SentPackets: ~Copyable {
         -> Result<Consumer.Packet, DropReasonError>
     {
         let found = ring[number]
-        let layer = Int(found.layer) - 1
+        let layer = Int(found.layer & ~(Self.marks | Self.fills)) - 1
         guard number >= 0, layer >= 0, layer < producer.layers.count,
             found.number == UInt32(truncatingIfNeeded: number)
         else { return .failure(.init(.notStored)) }
@@ -60,6 +62,7 @@ struct SentPackets: ~Copyable {
         return .success(
             .init(
                 number: number, entry: entry, layer: layer, timestampDelta: found.timestampDelta, shift: shift,
-                transportNumber: found.transportNumber))
+                transportNumber: found.transportNumber, marks: found.layer & Self.marks != 0,
+                isFiller: found.layer & Self.fills != 0))
     }
 }

@@ -46,7 +46,7 @@ extension ShardCore {
                 continue
             }
             guard entry.payloadLength > 0 else {
-                consumer.forwarder.skip(entry.sequence, of: replay.layer)
+                consumer.skip(entry.sequence, of: replay.layer)
                 replay.skip()
                 continue
             }
@@ -56,9 +56,7 @@ extension ShardCore {
             }
             sent += entry.payloadLength
             let moved = replay.take(entry)
-            let result = consumer.forwarder.forward(
-                entry, of: replay.layer, producer.table, now: now, movedBy: moved)
-            switch result {
+            switch consumer.pass(entry, of: replay.layer, now: now, movedBy: moved) {
             case .failure(let drop): drops.count(drop.reason)
             case .success(let out): forward(entry, layer, to: consumer, as: out, now: now)
             }

@@ -18,6 +18,7 @@ extension ShardCore {
     func measure(_ session: Session, now: MonotonicTime) {
         for producer in session.producers {
             for layer in producer.layers { layer.measured.measure(now: now) }
+            for layer in 0..<(producer.spatial?.count ?? 0) { producer.spatial?.measured[layer].measure(now: now) }
         }
         for consumer in session.consumers { consumer.measured.measure(now: now) }
     }
@@ -74,13 +75,14 @@ extension ShardCore {
             jitterMs: layers.map { $0.statistics.jitter * 1000 / Double(max(1, producer.clockRate)) }.max() ?? 0,
             nacks: measured.reduce(0) { $0 &+ $1.nacks }, retransmissions: producer.recovered,
             keyframeRequests: measured.reduce(0) { $0 &+ $1.keyframeRequests },
-            layers: layers.map { layer in
-                let facts = producer.table.facts[layer.index]
-                return .init(
-                    name: producer.hasLayers ? String(decoding: layer.name, as: UTF8.self) : nil,
-                    isActive: producer.table.isActive(layer.index), width: facts.size?.width,
-                    height: facts.size?.height, bitrate: layer.measured.bitrate)
-            })
+            layers: spatial(producer)
+                ?? layers.map { layer in
+                    let facts = producer.table.facts[layer.index]
+                    return .init(
+                        name: producer.hasLayers ? String(decoding: layer.name, as: UTF8.self) : nil,
+                        isActive: producer.table.isActive(layer.index), width: facts.size?.width,
+                        height: facts.size?.height, bitrate: layer.measured.bitrate)
+                })
     }
 
     private static func track(_ consumer: Consumer) -> ConnectionReport.Track {
@@ -91,6 +93,17 @@ extension ShardCore {
             bitrate: measured.bitrate, loss: measured.loss,
             jitterMs: measured.jitterMs(clockRate: producer.clockRate), nacks: measured.nacks,
             retransmissions: measured.retransmissions, keyframeRequests: measured.keyframeRequests,
-            layer: consumer.forwarder.current)
+            layer: consumer.shownLayer)
+    }
+
+    /// The layers within one stream, by their numbers; nil where there are none.
+    private static func spatial(_ producer: Producer) -> [ConnectionReport.Layer]? {
+        guard let layers = producer.spatial, layers.count > 1 else { return nil }
+        return (0..<layers.count).map { layer in
+            let size = layers.table.facts[layer].size
+            return .init(
+                name: String(layer), isActive: layers.table.isActive(layer), width: size?.width, height: size?.height,
+                bitrate: layers.measured[layer].bitrate)
+        }
     }
 }

@@ -174,13 +174,15 @@ final class ShardCore: PacketHandler {
         }
         if producer.isVideo {
             if !layer.nack.note(entry.sequence, now: now) { requestKeyframe(producer, layer, now: now) }
-            if length > 0 { read(UnsafeRawBufferPointer(rebasing: packet[offset..<offset + length]), source, &entry) }
+            if length > 0 {
+                read(UnsafeRawBufferPointer(rebasing: packet[offset..<offset + length]), source, &entry, now: now)
+            }
         }
         guard length > 0 else {
             // Stored like any other, so that the same number is not skipped twice.
             if layer.store.insert(packet, entry) {
                 for consumer in producer.consumers where consumer.replay == nil {
-                    consumer.forwarder.skip(entry.sequence, of: layer.index)
+                    consumer.skip(entry.sequence, of: layer.index)
                 }
             }
             return drops.count(.padding)
@@ -201,11 +203,20 @@ final class ShardCore: PacketHandler {
 
     /// Reads what a payload says of its picture.
     @inline(__always)
-    private func read(_ payload: UnsafeRawBufferPointer, _ source: Session.Source, _ entry: inout PacketStore.Entry) {
+    private func read(
+        _ payload: UnsafeRawBufferPointer, _ source: Session.Source, _ entry: inout PacketStore.Entry,
+        now: MonotonicTime
+    ) {
         guard let picture = VideoPayload(payload, codec: source.producer.codec) else { return }
         entry.startsKeyframe = picture.startsKeyframe
         entry.indices = picture.indices
         if let size = picture.size { source.producer.table.note(source.layer.index, size: size) }
+        guard picture.place.isLayered || source.producer.spatial != nil else { return }
+        entry.place = picture.place
+        let producer = source.producer
+        if producer.noteLayers(picture, payload, isRepeat: source.isRTX, now: now), producer.isAnnounced {
+            onEvent(.changed(room: producer.session.room.id, track: producer.track))
+        }
     }
 
     @inline(__always)
@@ -219,7 +230,7 @@ final class ShardCore: PacketHandler {
             guard layer.index == replay.layer else { return drops.count(.otherLayer) }
             guard entry.sequence < replay.next else { return }
         }
-        switch consumer.forwarder.forward(entry, of: layer.index, consumer.producer.table, now: now) {
+        switch consumer.pass(entry, of: layer.index, now: now) {
         case .failure(let drop): drops.count(drop.reason)
         case .success(let out):
             forward(entry, layer, to: consumer, as: out, now: now)
@@ -234,7 +245,7 @@ final class ShardCore: PacketHandler {
     ) {
         let packet = Consumer.Packet(
             number: out.number, entry: entry, layer: layer.index, timestampDelta: out.timestampDelta, shift: out.shift,
-            transportNumber: consumer.session.downlink.nextNumber)
+            transportNumber: consumer.session.downlink.nextNumber, marks: out.marks, isFiller: out.isFiller)
         guard write(packet, of: layer.store, to: consumer, .first, now: now) else {
             return drops.count(.sendBufferFull)
         }
@@ -249,10 +260,10 @@ final class ShardCore: PacketHandler {
         for sequence in (begin.sequence + 1)...highest {
             guard let entry = layer.store.entry(sequence) else { continue }
             guard entry.payloadLength > 0 else {
-                consumer.forwarder.skip(sequence, of: layer.index)
+                consumer.skip(sequence, of: layer.index)
                 continue
             }
-            switch consumer.forwarder.forward(entry, of: layer.index, consumer.producer.table, now: now) {
+            switch consumer.pass(entry, of: layer.index, now: now) {
             case .failure(let drop): drops.count(drop.reason)
             case .success(let out): forward(entry, layer, to: consumer, as: out, now: now)
             }
@@ -278,10 +289,12 @@ final class ShardCore: PacketHandler {
             payloadType: asRTX ? consumer.rtxPayloadType : consumer.payloadType,
             sequenceNumber: UInt16(truncatingIfNeeded: index),
             timestamp: entry.header.timestamp &+ packet.timestampDelta,
-            ssrc: ssrc, marker: entry.header.marker)
+            ssrc: ssrc, marker: packet.marks)
         // Also when the same number goes out again without RTX: the same nonce must have the same bytes.
-        let payload = asRTX ? store.payload(entry) : store.padded(entry)
-        header.hasPadding = !asRTX && entry.padding > 0
+        let payload =
+            packet.isFiller
+            ? UnsafeRawBufferPointer(start: nil, count: 0) : asRTX ? store.payload(entry) : store.padded(entry)
+        header.hasPadding = !asRTX && (entry.padding > 0 || packet.isFiller)
         let hasMid = consumer.midExtension != 0, hasNumber = consumer.extensions.transportNumber != 0
         let stored = store.header(entry)
         let forwarded = ForwardedExtensions(
@@ -308,6 +321,11 @@ final class ShardCore: PacketHandler {
                 prefix[0] = UInt8(truncatingIfNeeded: packet.number >> 8)
                 prefix[1] = UInt8(truncatingIfNeeded: packet.number)
                 count = 2
+            }
+            if packet.isFiller, !asRTX {
+                // A byte of padding, which counts itself (RFC 3550 section 5.1).
+                prefix[0] = 1
+                count = 1
             }
             if !packet.shift.isZero {
                 let rest = UnsafeMutableRawBufferPointer(rebasing: prefix[count...])

@@ -285,7 +285,7 @@ actor SpeakerRooms {
             guard sessions[session]?.viewer == nil else { return }
             rooms[room]?.members[participant]?.connected.remove(session)
             changed(room)
-        case .published(let room, let track), .muted(let room, let track):
+        case .published(let room, let track), .muted(let room, let track), .changed(let room, let track):
             rooms[room]?.members[track.participant]?.tracks[track.id] = track
             changed(room)
         case .unpublished(let room, let track):

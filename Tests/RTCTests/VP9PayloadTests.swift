@@ -35,7 +35,9 @@ struct VP9PayloadTests {
         #expect(flexible.isFlexible && flexible.referenceCount == 3 && flexible.tl0PictureIndex == nil)
         #expect(flexible.length == 6 && flexible.temporalLayer == 1)
         let structure = try #require(parse("8A 05 38 0280 0168 0500 02D0 02 04 05 54 01 82498342 0027F01670"))
-        #expect(structure.structureLayers == 2 && structure.structureSize == PictureSize(width: 1280, height: 720))
+        #expect(structure.structure.count == 2 && structure.structure.size(0) == PictureSize(width: 640, height: 360))
+        #expect(
+            structure.structure.size(1) == PictureSize(width: 1280, height: 720) && structure.structure.size(2) == nil)
         #expect(structure.isKeyframe)
     }
 
@@ -104,6 +106,32 @@ struct VP9PayloadTests {
         #expect(frame.isKeyframe && bytes.starts(with: lower + upper))
         let found = try #require(bytes.withUnsafeBytes { VP9Superframe.frames(in: $0) })
         #expect(found == [0..<300, 300..<70_300])
+    }
+
+    @Test("numbers without payload are stepped over, between frames and within one")
+    func empties() {
+        var assembler = FrameAssembler(codec: .vp9, maximumWaitMs: 500), packetizer = VP9Packetizer(pictureID: 1)
+        let now = MonotonicTime(milliseconds: 1)
+        func insert(_ sequence: Int64, _ picture: Int, _ payload: [UInt8], marker: Bool) {
+            payload.withUnsafeBytes {
+                assembler.insert(
+                    sequence: sequence, timestamp: UInt32((picture + 1) * 3000), marker: marker, payload: $0, now: now)
+            }
+        }
+        var sent: [[UInt8]] = [], sequence: Int64 = 100
+        for picture in 0..<4 {
+            let frame = Self.frame(picture, size: 2500, isKeyframe: picture == 0)
+            sent.append(frame)
+            for (index, payload) in frame.withUnsafeBytes({ packetizer.packetize($0) }).enumerated() {
+                insert(sequence, picture, payload, marker: index == 2)
+                // Of an older picture's time, as it is when it comes late.
+                insert(sequence + 1, picture - 1, [], marker: true)
+                sequence += 2
+            }
+        }
+        var got: [[UInt8]] = []
+        while let frame = assembler.pop(now: now) { got.append(frame.payload.array) }
+        #expect(got == sent)
     }
 
     @Test("an index that names more than there is, is none")

@@ -198,7 +198,8 @@ function enter() {
     $("screen").hidden = !navigator.mediaDevices?.getDisplayMedia;
     show("room");
     beginSlides();
-    room = new Room(session.event, { onState, onChange }, new URLSearchParams(location.search).get("codec") ?? "vp8");
+    const query = new URLSearchParams(location.search);
+    room = new Room(session.event, { onState, onChange }, query.get("codec") ?? "vp8", query.get("scalability"));
     for (const id of ["microphone", "camera", "screen"]) $(id).hidden = !maySend(id) || $(id).hidden;
     const own = ["camera", "microphone"].filter(maySend);
     room.start(Object.fromEntries(own.map((source) => [source, trackOf(source)])));

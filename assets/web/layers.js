@@ -6,19 +6,23 @@ const LAYERS = [
     { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 500_000 },
     { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 1_500_000 },
 ];
+/** All layers of a camera in VP9 together. */
+const SCALED_BITRATE = 2_000_000;
 const SCREEN_BITRATE = 2_500_000;
 const TELL_MS = 250;
 const LARGEST = 16_384;
 
 /**
- * The encodings of a picture that is sent with a codec; `steps` says of which picture this browser sends how many layers.
+ * The encodings of a picture that is sent with a codec; `steps` says of which picture this browser sends how many layers, and
+ * `scalability` how a camera in VP9 is sent (`L3T3`: three sizes at three rates in one stream).
  *
  * A smaller one is offered fewer, and the last is always the whole. VP9 has layers of its own, and a shared screen is only ever
  * shown whole.
  */
-export function encodingsOf(source, track, codec, steps) {
+export function encodingsOf(source, track, codec, steps, scalability) {
     if (source === "screen") return [{ maxBitrate: SCREEN_BITRATE, maxFramerate: 30 }];
     const { width = 0, height = 0 } = track.getSettings();
+    if (codec === "vp9" && scalability) return [{ scalabilityMode: scalability, maxBitrate: SCALED_BITRATE, maxFramerate: 30 }];
     const count = codec === "vp9" ? 1 : steps.find(({ pixels }) => width * height >= pixels)?.layers ?? 1;
     const layers = LAYERS.slice(-count).map((layer) => ({ ...layer, maxFramerate: 30 }));
     return count === 1 ? layers.map(({ rid, ...layer }) => layer) : layers;

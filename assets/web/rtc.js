@@ -59,7 +59,7 @@ function prefer(transceiver, wanted) {
  * or received tracks have changed.
  */
 export class Room {
-    #event; #handlers; #codec; #signalling = null; #round = 0; #attempts = 0; #retry; #subscribedIn = 0;
+    #event; #handlers; #codec; #scalability; #signalling = null; #round = 0; #attempts = 0; #retry; #subscribedIn = 0;
     #sent = new Map(); #muted = new Set(); #transceivers = new Map();
     #publishing = Promise.resolve(); #answering = Promise.resolve(); #word = null; #resuming = 0; #healing = new Set();
     #sizes = new ShownSizes(async (layers) => {
@@ -71,8 +71,12 @@ export class Room {
     publishConnection = null; subscribeConnection = null;
     #relays = []; #relaysTimer;
 
-    /** `codec` is how pictures are sent where the browser can: `vp8` (what everybody can show), `vp9` or `h264`. */
-    constructor(event, handlers, codec = "vp8") {
+    /**
+     * `codec` is how pictures are sent where the browser can: `vp8` (what everybody can show), `vp9` or `h264`; with
+     * `scalability` (a mode of WebRTC-SVC such as `L3T3_KEY`) a camera in VP9 comes in layers.
+     */
+    constructor(event, handlers, codec = "vp8", scalability = null) {
+        this.#scalability = scalability;
         this.#event = event;
         this.#codec = codec;
         this.#handlers = handlers;
@@ -369,7 +373,7 @@ export class Room {
             if (isVideo) track.contentHint = source === "screen" ? "detail" : "motion";
             const transceiver = connection.addTransceiver(track, {
                 direction: "sendonly", streams: [new MediaStream([track])],
-                sendEncodings: isVideo ? encodingsOf(source, track, codec, this.#quirks.layers) : undefined,
+                sendEncodings: isVideo ? encodingsOf(source, track, codec, this.#quirks.layers, this.#scalability) : undefined,
             });
             if (isVideo) prefer(transceiver, codec);
             this.#transceivers.set(source, transceiver);

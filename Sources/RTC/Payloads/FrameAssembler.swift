@@ -30,6 +30,8 @@ public struct FrameAssembler {
         var timestamp: Int64 = 0
         var bytes: [UInt8] = []
         var startsFrame = false, startsLayer = false, isKeyframe = false, startsIDR = false, marker = false
+        /// Whether its number is all that it has: nobody waits for it any more.
+        var isEmpty = false
         var arrival = MonotonicTime(nanoseconds: 0)
     }
 
@@ -67,17 +69,19 @@ public struct FrameAssembler {
         waitsForKeyframe = codec.isVideo
     }
 
-    /// Takes one packet's payload.
+    /// Takes one packet's payload; of pictures also one without any, which only says that nothing is missing there.
     public mutating func insert(
         sequence: Int64, timestamp: UInt32, marker: Bool, payload: UnsafeRawBufferPointer, now: MonotonicTime
     ) {
-        guard sequence >= 0, payload.count > 0, next < 0 || sequence >= next else {
+        guard sequence >= 0, payload.count > 0 || codec.isVideo, next < 0 || sequence >= next else {
             late &+= 1
             return
         }
         var piece = Piece(sequence: sequence, marker: marker, arrival: now)
         piece.timestamp = timestamps.unwrap(timestamp)
-        if codec.isVideo {
+        if payload.count == 0 {
+            (piece.isEmpty, piece.marker) = (true, false)
+        } else if codec.isVideo {
             guard let told = VideoPayload(payload, codec: codec) else {
                 damaged &+= 1
                 return
@@ -108,6 +112,7 @@ public struct FrameAssembler {
                 next = start
             }
             guard next >= 0 else { return nil }
+            stepOverEmpty()
             if let range = wholeFrame(at: next) {
                 gapSince = nil
                 if let frame = take(range) { return frame }
@@ -126,6 +131,13 @@ public struct FrameAssembler {
             let before = next
             skip()
             guard next != before || waitsForKeyframe else { return nil }
+        }
+    }
+
+    private mutating func stepOverEmpty() {
+        while let piece = piece(next), piece.isEmpty {
+            ring[Int(next % Int64(Self.capacity))] = Piece()
+            next += 1
         }
     }
 
@@ -148,7 +160,7 @@ public struct FrameAssembler {
             return nil
         }
         var end = start
-        while let current = piece(end), current.timestamp == first.timestamp {
+        while let current = piece(end), current.isEmpty || current.timestamp == first.timestamp {
             if current.marker { return (end, true) }
             end += 1
         }

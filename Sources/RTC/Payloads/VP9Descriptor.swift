@@ -1,6 +1,6 @@
 // The VP9 payload descriptor (RFC 9628 section 4.2).
 
-public import Media
+import Media
 
 /// A parsed descriptor.
 public struct VP9Descriptor: Sendable, Hashable {
@@ -26,8 +26,8 @@ public struct VP9Descriptor: Sendable, Hashable {
     public var tl0PictureIndex: UInt8?
     /// How many pictures before are referred to, in flexible mode.
     public var referenceCount = 0
-    /// How many spatial layers a scalability structure names, and the size of the highest; zeros when it does not say.
-    public var structureLayers = 0, structureSize = PictureSize(width: 0, height: 0)
+    /// The spatial layers that a scalability structure names; none where there is no structure.
+    public var structure = VP9Structure()
     /// Bytes of the descriptor.
     public var length = 1
     /// Whether decoding can begin with this packet: the first one of a key picture.
@@ -84,14 +84,14 @@ public struct VP9Descriptor: Sendable, Hashable {
     /// Whether a picture begins with this packet.
     public var startsPicture: Bool { startsLayerFrame && spatialLayer ?? 0 == 0 }
 
-    /// Steps over a scalability structure (section 4.2.1).
+    /// Reads a scalability structure (section 4.2.1).
     private mutating func readStructure(_ reader: inout ByteReader) -> Bool {
         guard let flags = reader.u8() else { return false }
-        structureLayers = Int(flags >> 5) + 1
+        structure = VP9Structure(count: Int(flags >> 5) + 1)
         if flags & 0x10 != 0 {
-            for _ in 0..<structureLayers {
+            for layer in 0..<structure.count {
                 guard let width = reader.u16(), let height = reader.u16() else { return false }
-                structureSize = PictureSize(width: Int(width), height: Int(height))
+                structure.set(layer, width: width, height: height)
             }
         }
         guard flags & 0x08 != 0 else { return true }

@@ -20,6 +20,10 @@ public struct VideoPayload: Sendable, Hashable {
     public var size: PictureSize?
     /// The numbers of a VP8 descriptor.
     public var indices = VP8Indices()
+    /// Where the packet lies among the layers of VP9.
+    public var place = VP9Place()
+    /// Whether a descriptor of VP9 tells its layers' sizes.
+    public var hasStructure = false
 
     /// Reads a payload; nil when it is damaged, or the codec carries no pictures.
     ///
@@ -43,7 +47,9 @@ public struct VideoPayload: Sendable, Hashable {
             startsFrame = descriptor.startsPicture
             startsLayer = descriptor.startsLayerFrame
             startsKeyframe = descriptor.isKeyframe
-            if descriptor.isKeyframe, descriptor.structureSize.height > 0 { size = descriptor.structureSize }
+            if descriptor.isKeyframe { size = descriptor.structure.size(descriptor.structure.count - 1) }
+            place = VP9Place(descriptor)
+            hasStructure = descriptor.structure.count > 0
         case .h264:
             guard let unit = H264Payload(payload) else { return nil }
             startsFrame = unit.hasParameterSet

@@ -18,6 +18,8 @@ public final class PacketStore {
         public var startsKeyframe = false
         /// The numbers of its VP8 descriptor.
         public var indices = VP8Indices()
+        /// Where it lies among the layers of VP9.
+        public var place = VP9Place()
         /// When it arrived, in nanoseconds.
         public var arrival: Int64 = 0
         /// When what it carries was captured, in nanoseconds since the Unix epoch on our clock; 0 where that is not told.

@@ -1,0 +1,105 @@
+// A subscriber's packets of a stream that carries its layers together (VP9): some are taken out before the rest is numbered.
+
+import Control
+import Media
+import RTC
+
+extension Producer {
+    /// Takes note of what a packet says of the layers in its stream.
+    ///
+    /// - Returns: whether it has told another number of them.
+    func noteLayers(
+        _ picture: VideoPayload, _ payload: UnsafeRawBufferPointer, isRepeat: Bool, now: MonotonicTime
+    ) -> Bool {
+        if spatial == nil { spatial = SpatialLayers() }
+        spatial?.note(
+            picture.place, startsKeyframe: picture.startsKeyframe, isRepeat: isRepeat, bytes: payload.count, now: now)
+        if picture.hasStructure, let descriptor = VP9Descriptor(payload) { spatial?.note(descriptor.structure) }
+        let count = spatial?.count ?? 1, told = count > 1 ? count : nil
+        guard told != track.layers else { return false }
+        track.layers = told
+        return true
+    }
+}
+
+extension Consumer {
+    /// Says how a packet goes out, or why it does not.
+    @inline(__always)
+    func pass(
+        _ entry: PacketStore.Entry, of layer: Int, now: MonotonicTime, movedBy: UInt32 = 0
+    ) -> Result<LayerForwarder.Outgoing, DropReasonError> {
+        guard producer.spatial == nil else { return passLayers(entry, of: layer, now: now, movedBy) }
+        return forwarder.forward(entry, of: layer, producer.table, now: now, movedBy: movedBy)
+    }
+
+    /// Closes the hole that a packet without payload would leave.
+    func skip(_ sequence: Int64, of layer: Int) {
+        guard spatial == nil else {
+            spatial?.skip(sequence)
+            return
+        }
+        forwarder.skip(sequence, of: layer)
+    }
+
+    private func passLayers(
+        _ entry: PacketStore.Entry, of layer: Int, now: MonotonicTime, _ movedBy: UInt32
+    ) -> Result<LayerForwarder.Outgoing, DropReasonError> {
+        var thinned = entry
+        guard forwarder.current == nil else {
+            if spatial == nil { spatial = SpatialForwarder(from: entry, .all) }
+            guard let fate = spatial?.take(entry, wanted: { wantedLimits }) else { return .failure(.init(.late)) }
+            var isFiller = false
+            switch fate {
+            case .sent(let number, let marks): (thinned.sequence, thinned.header.marker) = (number, marks)
+            case .filled(let number):
+                (thinned.sequence, thinned.header.marker) = (number, false)
+                isFiller = true
+            case .gone: return .failure(.init(.otherLayer))
+            case .late: return .failure(.init(.late))
+            }
+            return forwarder.forward(thinned, of: layer, producer.table, now: now, movedBy: movedBy).map { out in
+                var out = out
+                out.marks = thinned.header.marker
+                out.isFiller = isFiller
+                return out
+            }
+        }
+        // What the forwarder knows are the numbers of the thinned stream, which lie before those that came.
+        guard spatial?.isBehind(entry) ?? true else { return .failure(.init(.late)) }
+        let limits = wantedLimits
+        thinned.header.marker = SpatialForwarder.marks(entry, limits)
+        return forwarder.forward(thinned, of: layer, producer.table, now: now, movedBy: movedBy).map { out in
+            if spatial == nil {
+                spatial = SpatialForwarder(from: entry, limits)
+            } else {
+                spatial?.restart(from: entry, limits)
+            }
+            // The first packet has its number; what follows is counted from it on.
+            _ = spatial?.take(entry) { limits }
+            var out = out
+            out.marks = thinned.header.marker
+            return out
+        }
+    }
+
+    /// How far the subscriber's wish reaches; the compositor asks for sizes, and shows every picture.
+    private var wantedLimits: LayerLimits {
+        producer.spatial?.limits(forwarder.wish, keepsRate: session.hearsEverybody) ?? .all
+    }
+
+    /// Whether a key frame would lead to a larger layer that is wished for.
+    func needsLargerLayer(now: MonotonicTime) -> Bool {
+        guard let layers = producer.spatial, let limits = spatial?.limits, forwarder.current != nil else {
+            return false
+        }
+        return layers.isAbove(limits, forwarder.wish, now: now)
+    }
+
+    /// The layer that is sent now, as reports name it.
+    var shownLayer: Int? {
+        guard let layers = producer.spatial, layers.count > 1, let spatial, forwarder.current != nil else {
+            return forwarder.current
+        }
+        return layers.highest(within: spatial.limits)
+    }
+}

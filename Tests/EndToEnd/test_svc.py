@@ -1,0 +1,179 @@
+"""Layers within one stream: a browser sends its camera in VP9 with three sizes at three rates, and everybody gets what they show."""
+
+import json
+from contextlib import ExitStack
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from harness.browser import chromium, screenshot, wait_script
+from harness.speakers import Page
+from harness.waiting import wait_until
+
+JOINED = "window.proscenium.state === 'joined'"
+
+SENT = """
+const done = arguments[0];
+window.proscenium.publishConnection.getStats().then((reports) => {
+    const sent = [...reports.values()].find(({type, kind}) => type === "outbound-rtp" && kind === "video");
+    done({
+        mimeType: reports.get(sent?.codecId)?.mimeType, mode: sent?.scalabilityMode, width: sent?.frameWidth ?? 0,
+        height: sent?.frameHeight ?? 0, fps: sent?.framesPerSecond ?? 0, limit: sent?.qualityLimitationReason,
+        keyFrames: sent?.keyFramesEncoded, asked: sent?.pliCount, implementation: sent?.encoderImplementation,
+    });
+});
+"""
+
+# In how many pixels of the screen a participant's picture is shown.
+SHOWN = """
+const video = document.querySelector(`[data-participant="${arguments[0]}"][data-kind="person"] video`);
+return [video.clientWidth * devicePixelRatio, video.clientHeight * devicePixelRatio];
+"""
+
+
+@pytest.fixture(scope="module")
+def admin(make_studio):
+    studio = make_studio("svc", "--preset", "ultrafast", "--program-preset", "ultrafast")
+    try:
+        yield studio.admin()
+    finally:
+        studio.stop()
+
+
+class Room:
+    """Who sends, and Willi, who watches in a window of any size."""
+
+    def __init__(self, admin, artefacts, folders, mode):
+        self.admin, self.mode = admin, mode
+        self.event = mode.lower().replace("_", "-")
+        admin.post("/v1/events", {"id": self.event, "title": "Layers within a stream"}, expect=201)
+        self._stack = ExitStack()
+        try:
+            self.sender = self._page(artefacts, folders, f"Clara {mode}", (700, 600), f"?codec=vp9&scalability={mode}")
+            self.willi = self._page(artefacts, folders, f"Willi {mode}", (660, 560), "?media=canvas")
+        except BaseException:
+            self.close()
+            raise
+
+    def _page(self, artefacts, folders, name, size, query):
+        log = artefacts / f"chromedriver-svc-{name.replace(' ', '-')}.log"
+        driver = self._stack.enter_context(chromium(folders.mktemp(name), log, size=size))
+        invitation = self.admin.post(f"/v1/events/{self.event}/invitations", {"role": "speaker", "name": name}, expect=201).json()
+        driver.get(f"{invitation['url']}{query}")
+        wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
+        driver.find_element(By.ID, "join").click()
+        wait_script(driver, JOINED, 20, f"{name} is in the room")
+        return Page(driver)
+
+    def sent(self):
+        return self.sender.driver.execute_async_script(SENT)
+
+    def layers(self):
+        """What the media server says of the layers of the camera."""
+        path = f"/v1/events/{self.event}/participants/{self.sender.participant}/connection"
+        for connection in self.admin.get(path, expect=200).json()["items"]:
+            for track in connection["tracks"]:
+                if track["id"].startswith("camera") and connection["direction"] == "publishes":
+                    return track["layers"]
+        return []
+
+    def received(self):
+        return self.willi.received(self.sender.participant, "camera")
+
+    def shown(self):
+        return self.willi.driver.execute_script(SHOWN, self.sender.participant)
+
+    def wait_fitting(self, seconds=60):
+        """Waits until what comes is what fits, of what comes now; returns its height."""
+
+        def fits():
+            layers = [layer for layer in self.layers() if layer["active"] and layer.get("height")]
+            width, height = self.shown()
+            heights = [layer["height"] for layer in layers if layer["width"] >= width or layer["height"] >= height]
+            wanted = heights[0] if heights else layers[-1]["height"] if layers else 0
+            return len(layers) > 1 and self.received().get("frameHeight") == wanted and wanted
+
+        return wait_until(
+            fits, seconds,
+            lambda: f"shown in {self.shown()}; layers {json.dumps(self.layers())}; sent {json.dumps(self.sent())}; "
+            f"received {self.received()}", 0.5,
+        )  # fmt: skip
+
+    def close(self):
+        self._stack.close()
+
+
+@pytest.fixture(scope="module", params=["L3T3", "L3T3_KEY"])
+def room(request, admin, artefacts, tmp_path_factory):
+    room = Room(admin, artefacts, tmp_path_factory, request.param)
+    yield room
+    room.close()
+
+
+def test_a_small_tile_gets_the_small_layer_and_a_large_one_the_large(room, artefacts):
+    sent = wait_until(lambda: (report := room.sent())["fps"] > 0 and report, 30, lambda: f"{room.sent()}", 0.5)
+    assert (sent["mimeType"], sent["mode"]) == ("video/VP9", room.mode), sent
+    wait_until(
+        lambda: [layer.get("height") for layer in room.layers()] == [180, 360, 720]
+        and all(layer["active"] for layer in room.layers()), 60, lambda: f"{room.layers()}, of {room.sent()}", 0.5,
+    )  # fmt: skip
+    heights = []
+    for size in ((660, 560), (1100, 800), (2400, 1500), (660, 560)):
+        room.willi.driver.set_window_size(*size)
+        heights.append(room.wait_fitting())
+        print(f"window {size}: {room.shown()} shows {heights[-1]}; {room.sent()}; {room.layers()}")
+        room.willi.wait_frames(room.sender.participant, 15)
+        screenshot(room.willi.driver, artefacts, f"svc-{room.mode}-{size[0]}.png")
+    assert heights[0] < heights[1] < heights[2] and heights[3] == heights[0], heights
+    report = room.received()
+    print(f"{report}")
+    participants = room.admin.get(f"/v1/events/{room.event}/participants", expect=200).json()["items"]
+    camera = next(
+        track for person in participants if person["id"] == room.sender.participant for track in person["tracks"]
+        if track["source"] == "camera"
+    )  # fmt: skip
+    assert camera["layers"] == 3, camera
+    assert room.willi.value("window.proscenium.joins") == room.sender.value("window.proscenium.joins") == 1
+
+
+class Composed:
+    """What the compositor decodes of a running event."""
+
+    def __init__(self, studio):
+        self.studio = studio
+
+    def counts(self):
+        found = {}
+        for line in self.studio.metrics().splitlines():
+            name = line.split("{")[0].split(" ")[0].removeprefix("proscenium_compositor_room_")
+            if name in ("frames_decoded_total", "pixels_decoded_total"):
+                found[name.split("_")[0]] = float(line.rsplit(" ", 1)[1])
+        return found
+
+
+def test_the_compositor_shows_the_picture_in_the_size_of_its_place(room, admin):
+    path, composed = f"/v1/events/{room.event}", Composed(admin.studio)
+    admin.request("POST", f"{path}/start")
+    wait_until(lambda: admin.get(f"{path}/program.jpg").status_code == 200, 40, "no program")
+    participant = room.sender.participant
+    admin.put(f"{path}/stage/{participant}", {}, expect=(200, 204))
+    try:
+        # The whole canvas, then an inset of 420 x 264.
+        for layout, slots in (("full", {"main": f"participant:{participant}"}), ("pip", {"main": "none", "inset": f"participant:{participant}"})):
+            admin.put(f"{path}/program", {"layout": layout, "slots": slots}, expect=200)
+            seen = []
+
+            def fits():
+                layers = [layer for layer in room.layers() if layer["active"] and layer.get("height")]
+                before = composed.counts()
+                wait_until(lambda: composed.counts().get("frames", 0) >= before.get("frames", 0) + 20, 30, "no pictures are decoded")
+                after = composed.counts()
+                pixels = (after["pixels"] - before["pixels"]) / (after["frames"] - before["frames"])
+                wanted = layers[-1] if layout == "full" else next(layer for layer in layers if layer["height"] >= 264)
+                seen.append((pixels, wanted))
+                return pixels == wanted["width"] * wanted["height"]
+
+            wait_until(fits, 60, lambda: f"{layout}: {seen}", 0.1)
+            print(f"{layout}: {seen[-1]}")
+    finally:
+        admin.request("DELETE", f"{path}/stage/{participant}", expect=(200, 204))
