@@ -103,6 +103,8 @@ def test_a_socket_that_is_cut_comes_back_without_a_gap_in_the_media(pair):
     carla, david = pair
     person, joins = carla.participant, carla.value("window.proscenium.joins")
     resumes = carla.value("window.proscenium.resumes")
+    # A busy machine may have stood still before.
+    freezes = david.received(person, "camera").get("freezeCount", 0)
     carla.driver.execute_script("""
         window.before = [window.proscenium.publishConnection, window.proscenium.subscribeConnection];
         window.sockets.at(-1).close();
@@ -116,7 +118,7 @@ def test_a_socket_that_is_cut_comes_back_without_a_gap_in_the_media(pair):
     assert carla.value(
         "window.before[0] === window.proscenium.publishConnection && window.before[1] === window.proscenium.subscribeConnection"
     ), "there are new connections"
-    assert david.received(person, "camera").get("freezeCount", 0) <= 1
+    assert david.received(person, "camera").get("freezeCount", 0) <= freezes + 1
     # What the socket is for works again: a mute is told, and a shared screen negotiates on the same connections.
     carla.driver.find_element(By.ID, "screen").click()
     david.wait_frames(person, 20, source="screen")

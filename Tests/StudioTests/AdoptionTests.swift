@@ -183,7 +183,7 @@ struct AdoptionTests {
         // A command behind the registration: what was asked before it has been asked.
         _ = try await fixture.speakers.publish(
             Self.scope, ConductorFixture.principal("ben"), session: nil, offer: "v=0", sources: [:])
-        #expect(!again.room.contains { if case .sessions = $0 { true } else { false } })
+        #expect(!again.told.contains { if case .sfu(.sessions) = $0 { true } else { false } })
         #expect(await fixture.speakers.participants("e").map(\.id) == ["ben"])
         for worker in others + [again] { worker.leave() }
         try fixture.end()

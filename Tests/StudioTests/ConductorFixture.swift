@@ -103,8 +103,16 @@ final class FakeWorker: Sendable {
         }
     }
 
-    /// What it was told as an SFU.
-    var room: [SFUCommand] { told.compactMap { if case .sfu(let command) = $0 { command } else { nil } } }
+    /// What it was told as an SFU, but for the question what it carries.
+    var room: [SFUCommand] {
+        told.compactMap { command in
+            switch command {
+            case .sfu(.sessions): nil
+            case .sfu(let command): command
+            default: nil
+            }
+        }
+    }
 
     func report(_ report: Report) { connection.report(report) }
 
