@@ -9,6 +9,8 @@ struct ExtensionIDs {
     var level: UInt8 = 0, orientation: UInt8 = 0, color: UInt8 = 0, capture: UInt8 = 0
     /// The transport-wide number, which is never forwarded: each transport has its own.
     var transportNumber: UInt8 = 0
+    /// When a packet leaves, which each transport says for itself too.
+    var sendTime: UInt8 = 0
 
     /// No extension.
     init() {}
@@ -19,6 +21,7 @@ struct ExtensionIDs {
         orientation = section.extensionID(RTPExtensionURI.videoOrientation) ?? 0
         color = section.extensionID(RTPExtensionURI.colorSpace) ?? 0
         capture = section.extensionID(RTPExtensionURI.captureTime) ?? 0
+        sendTime = section.extensionID(RTPExtensionURI.sendTime) ?? 0
         if section.hasTransportFeedback {
             transportNumber = section.extensionID(RTPExtensionURI.transportNumber) ?? 0
         }

@@ -296,18 +296,29 @@ final class ShardCore: PacketHandler {
             ? UnsafeRawBufferPointer(start: nil, count: 0) : asRTX ? store.payload(entry) : store.padded(entry)
         header.hasPadding = !asRTX && (entry.padding > 0 || packet.isFiller)
         let hasMid = consumer.midExtension != 0, hasNumber = consumer.extensions.transportNumber != 0
+        let hasTime = consumer.extensions.sendTime != 0
         let stored = store.header(entry)
         let forwarded = ForwardedExtensions(
             entry, in: stored, from: consumer.producer.extensions, to: consumer.extensions)
-        guard var length = header.write(to: room, hasExtension: hasMid || hasNumber || !forwarded.isEmpty) else {
-            return false
-        }
-        if hasMid || hasNumber || !forwarded.isEmpty {
+        let hasExtension = hasMid || hasNumber || hasTime || !forwarded.isEmpty
+        guard var length = header.write(to: room, hasExtension: hasExtension) else { return false }
+        if hasExtension {
             var writer = RTPExtensionWriter(room, at: length)
             if hasMid { consumer.mid.withBytes { writer.append(id: consumer.midExtension, $0) } }
             if hasNumber {
                 var number = (asRTX ? downlink.nextNumber : packet.transportNumber).bigEndian
                 withUnsafeBytes(of: &number) { writer.append(id: consumer.extensions.transportNumber, $0) }
+            }
+            if hasTime {
+                // Where a repeat goes out as it was, its bytes must be those of the first time: then it is when the packet came.
+                let sentAt = consumer.usesRTX ? now.nanoseconds : entry.arrival
+                var element: UInt32 = 0
+                withUnsafeMutableBytes(of: &element) { bytes in
+                    guard SendTime.write(nanoseconds: sentAt, to: bytes) else { return }
+                    writer.append(
+                        id: consumer.extensions.sendTime,
+                        UnsafeRawBufferPointer(rebasing: bytes[..<SendTime.elementLength]))
+                }
             }
             forwarded.append(to: &writer, of: stored, as: consumer.extensions)
             guard let end = writer.finish() else { return false }

@@ -5,6 +5,7 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from aiortc.rtcrtpreceiver import RTCRtpReceiver
 
 from harness import guests
 from harness.browser import chromium, screenshot
@@ -264,3 +265,27 @@ def test_sizes_that_make_no_sense_are_refused(admin):
             error = room.ask({"layers": layers})["error"]
             assert error["status"] in (400, 422) and error["title"], error
         assert room.ask({"layers": {"nobody's": {"width": 1, "height": 1}}})["ok"]
+
+
+def test_who_agrees_is_told_when_each_packet_left(admin, pair, monkeypatch):
+    clara, _ = pair
+    told, handle = [], RTCRtpReceiver._handle_rtp_packet
+
+    async def note(self, packet, arrival_time_ms):
+        if packet.extensions.abs_send_time is not None:
+            told.append((time.monotonic(), packet.extensions.abs_send_time / 2**18))
+        await handle(self, packet, arrival_time_ms)
+
+    monkeypatch.setattr(RTCRtpReceiver, "_handle_rtp_packet", note)
+    api = admin.studio.api()
+    api.sign_in(invitation=invite(admin, "Timo")["token"])
+    receiver = RoomReceiver(api, EVENT)
+    try:
+        receiver.subscribe(clara.participant)
+        wait_until(lambda: told and told[-1][0] - told[0][0] > 3, 30, lambda: f"{len(told)} packets tell when they were sent")
+    finally:
+        receiver.close()
+    # Seconds of any clock, which wrap at 64: from packet to packet they go as the clock here does.
+    late = [((came - sent) - (told[0][0] - told[0][1]) + 32) % 64 - 32 for came, sent in told]
+    print(f"{len(told)} packets, {min(late):.4f} to {max(late):.4f} s later than the first")
+    assert len(told) > 100 and -0.5 < min(late) and max(late) < 1, late

@@ -20,6 +20,18 @@ struct CaptureTimeTests {
         #expect(long.unixNanoseconds == short.unixNanoseconds - 250_000_000)
     }
 
+    @Test("the time of sending has 18 bits below a second and six above, and wraps")
+    func sendTime() {
+        #expect(SendTime.value(nanoseconds: 0) == 0 && SendTime.value(nanoseconds: 1_000_000_000) == 1 << 18)
+        #expect(SendTime.value(nanoseconds: 63_500_000_000) == 63 << 18 | 1 << 17)
+        #expect(SendTime.value(nanoseconds: 64_000_000_000) == 0)
+        #expect(SendTime.value(nanoseconds: .max) <= 0xFF_FFFF && SendTime.value(nanoseconds: -1) <= 0xFF_FFFF)
+        var bytes = [UInt8](repeating: 0xAA, count: 4)
+        #expect(bytes.withUnsafeMutableBytes { SendTime.write(nanoseconds: 1_500_000_000, to: $0) })
+        #expect(bytes == [0x06, 0x00, 0x00, 0xAA])
+        #expect(!bytes.withUnsafeMutableBytes { SendTime.write(nanoseconds: 1, to: .init(rebasing: $0[..<2])) })
+    }
+
     @Test("of another length is none")
     func lengths() {
         for count in 0...20 where count != 8 && count != 16 { #expect(read(Array(repeating: 1, count: count)) == nil) }

@@ -16,6 +16,8 @@ public enum RTPExtensionURI {
     public static let colorSpace = "http://www.webrtc.org/experiments/rtp-hdrext/color-space"
     /// When it was captured (libwebrtc, `docs/native-code/rtp-hdrext/abs-capture-time`).
     public static let captureTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+    /// When a packet was sent (libwebrtc, `docs/native-code/rtp-hdrext/abs-send-time`).
+    public static let sendTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
     /// The transport-wide number of a packet (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 2).
     public static let transportNumber = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 }

@@ -93,7 +93,7 @@ extension MediaSection {
     static let spokenExtensions = [
         RTPExtensionURI.mid, RTPExtensionURI.rid, RTPExtensionURI.repairedRid, RTPExtensionURI.audioLevel,
         RTPExtensionURI.videoOrientation, RTPExtensionURI.colorSpace, RTPExtensionURI.captureTime,
-        RTPExtensionURI.transportNumber,
+        RTPExtensionURI.transportNumber, RTPExtensionURI.sendTime,
     ]
 
     /// Fills in a transport.
@@ -125,6 +125,8 @@ extension MediaSection {
         answer.use(transport, setup: setup == .passive ? .active : .passive)
         answer.direction = receives && direction.sends ? .recvonly : .inactive
         answer.extensions = extensions.filter { (1...14).contains($0.id) && Self.spokenExtensions.contains($0.uri) }
+        // Nobody here reads when a packet was sent.
+        if receives { answer.extensions.removeAll { $0.uri == RTPExtensionURI.sendTime } }
         if receives, direction.sends { answer.simulcast.receives = acceptedLayers }
         return answer
     }
@@ -162,6 +164,7 @@ extension MediaSection {
         section.extensions = [
             .init(id: OfferedIDs.mid, uri: RTPExtensionURI.mid),
             .init(id: OfferedIDs.transportNumber, uri: RTPExtensionURI.transportNumber),
+            .init(id: OfferedIDs.sendTime, uri: RTPExtensionURI.sendTime),
         ]
         if kind == .audio {
             section.extensions.append(.init(id: OfferedIDs.audioLevel, uri: RTPExtensionURI.audioLevel))
@@ -212,4 +215,6 @@ public enum OfferedIDs {
     public static let rid: UInt8 = 5, repairedRid: UInt8 = 6
     /// The number of a packet among all of its transport.
     public static let transportNumber: UInt8 = 10
+    /// When a packet was sent.
+    public static let sendTime: UInt8 = 11
 }
