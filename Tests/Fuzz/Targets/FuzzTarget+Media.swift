@@ -97,10 +97,24 @@ extension FuzzTarget {
             [0x8A, 0x81, 0x02, 0x08, 0x04, 2, 0x80, 1, 0x68, 0, 0x82, 0x49, 0x83, 0x42],
             [0xA8, 0x81, 0x02, 0x25, 3, 1, 2],
             [0xF8, 0x05, 0x25, 0x03, 0x02, 9], [0x88, 0x01, 0x82],
+            // Three spatial layers with their sizes and a group of pictures; the second layer of a picture between.
+            [0xAA, 0x81, 0x02, 0x00, 3, 0x58, 1, 0x40, 0, 0xB4, 2, 0x80, 1, 0x68, 5, 0, 2, 0xD0, 1, 0x54, 1, 0x82],
+            [0xEC, 0x81, 0x02, 0x53, 3, 0x86],
         ]
     } run: { bytes in
         guard let payload = VideoPayload(bytes, codec: .vp9) else { return }
         never(payload.offset > bytes.count, "a descriptor longer than its payload")
+        never(payload.place.spatial > 7 || payload.place.temporal > 7, "a layer that there can't be")
+        never(
+            !payload.place.isLayered && (payload.place.spatial > 0 || payload.place.temporal > 0),
+            "a layer without layers")
+        guard let structure = VP9Descriptor(bytes)?.structure else { return }
+        never(structure.count > VP9Structure.maximumLayers, "more layers than there can be")
+        never(payload.hasStructure != (structure.count > 0), "a structure that is told of otherwise")
+        for layer in -1...VP9Structure.maximumLayers {
+            let size = structure.size(layer)
+            never(size != nil && !(0..<structure.count).contains(layer), "the size of a layer that there is not")
+        }
     }
 
     static let h264 = FuzzTarget("h264") {
