@@ -214,6 +214,13 @@ public struct SFUStatistics: Sendable, Codable, Hashable {
     public var rooms = 0, sessions = 0, producers = 0, consumers = 0
     /// Of those, tracks that a subscriber does not get because it does not have their codec.
     public var consumersWithoutCodec = 0
+    /// Tracks that a subscriber gets in a smaller layer than it asks for, and those that it does not get, because its line has no
+    /// room for more.
+    public var consumersLimited = 0, consumersPaused = 0
+    /// Subscribers whose line is measured, and what those lines carry together, in bits per second.
+    public var linesMeasured = 0, linesBitrate = 0
+    /// Bytes of padding that lines were probed with, since the start.
+    public var paddingBytes: UInt64 = 0
     /// Packets since the start.
     public var packetsIn: UInt64 = 0, packetsForwarded: UInt64 = 0, packetsRetransmitted: UInt64 = 0
     /// Packets that publishers sent again because the shard asked.

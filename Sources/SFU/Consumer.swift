@@ -43,6 +43,8 @@ final class Consumer {
     var spatial: SpatialForwarder?
     /// The pictures since the last key frame on their way; nil when there are none that it has to catch up with.
     var replay: GroupReplay?
+    /// The layers that its subscriber's line has room for.
+    var grant = LayerGrant()
     private var nextRTX: Int64
     private var sent = SentPackets()
 
@@ -119,6 +121,9 @@ final class Consumer {
         let out = next &+ Int64(Int16(bitPattern: number &- UInt16(truncatingIfNeeded: next)))
         return sent.repeated(out, in: producer, roundTripMs: roundTripMs, now: now)
     }
+
+    /// Finds a packet that waits to be sent for the first time.
+    func waiting(_ number: Int64) -> Packet? { sent.packet(number, in: producer) }
 
     func takeRTXIndex() -> Int64 {
         defer { nextRTX += 1 }

@@ -1,22 +1,241 @@
-// The way to one subscriber: the numbers of its packets over all tracks, and what became of them.
+// The way to one subscriber: the numbers of its packets over all tracks, what became of them, and what the way carries.
 
+import Control
 import Media
 import RTC
 
 /// A subscriber's transport as congestion control sees it; confined to its shard's thread.
+///
+/// With transport-wide feedback the estimate is ours; without it what the subscriber estimates (REMB) and what it reports as
+/// lost are bounds; and as long as it tells nothing there is none.
 final class Downlink {
+    /// How often the layers are looked at.
+    static let lookMs: Int64 = 100
+    /// A subscriber that has agreed to tell and does not for so long is one that tells nothing.
+    private static let silenceMs: Int64 = 2000
+    /// For how long an estimate of the subscriber's own holds.
+    private static let receiverEstimateMs: Int64 = 10_000
+    /// IP and UDP around each packet.
+    private static let overhead = 28
+    /// What more than the layers' rates is asked of the way before more is sent, and what is left of it for repeats at least.
+    private static let spareShare = 1.1, minimumMediaShare = 0.6
+    /// A way that carries so many times what is sent needs no pacing, nor one that has carried all for so long.
+    private static let pacedShare = 3, pacingShare = 2.5, pacedMs: Int64 = 10_000
+
     private let history = SendHistory()
+    private var estimator = BandwidthEstimator()
+    private var sent = RateMeter(windowMs: 1000), audio = RateMeter(windowMs: 2000)
+    private(set) var pacer = Pacer()
+    /// Whether the subscriber has agreed to tell of each packet.
+    private(set) var isNumbered = false
+    private var numberedSince: MonotonicTime?, lastFeedback: MonotonicTime?
+    private var receiverEstimate: (bitrate: Int, at: MonotonicTime)?
+    private var reported = LossControl()
+    private var lastLook: MonotonicTime?
+    private var allocator = Allocator(), requests: [LayerRequest] = [], levels: [Int] = [], raised: [Int] = []
+    private var orders: [[Int]] = [], asking: [Consumer] = []
+    /// Whether the picture packets of this subscriber are spread over time.
+    private(set) var isPaced = false
+    /// Bytes of padding that probes were filled with.
+    private(set) var paddingBytes: UInt64 = 0
 
     /// The number that the next packet gets.
     @inline(__always)
     var nextNumber: UInt16 { UInt16(truncatingIfNeeded: history.next) }
 
-    /// Takes note of a packet that left under `nextNumber`.
+    /// What the way carries, in bits per second; nil while nothing is known of it.
+    private(set) var bitrate: Int?
+    /// Whether the subscriber tells of each packet.
+    var isMeasured: Bool { isNumbered && lastFeedback != nil }
+    /// The part of the packets that was lost lately.
+    var loss: Double { isNumbered ? estimator.loss : reported.loss }
+
+    /// Takes note that the subscriber has agreed to tell of each packet.
+    func agree() {
+        guard !isNumbered else { return }
+        isNumbered = true
+        bitrate = estimator.bitrate
+    }
+
+    /// Takes note of a packet that left: under `nextNumber` if it is numbered.
     @inline(__always)
-    func note(size: Int, now: MonotonicTime) { history.note(size: size, now: now) }
+    func note(size: Int, isNumbered: Bool, isVideo: Bool, now: MonotonicTime) {
+        let bytes = size + Self.overhead
+        sent.note(bytes, at: now.nanoseconds)
+        if !isVideo { audio.note(bytes, at: now.nanoseconds) }
+        guard isNumbered else { return }
+        if numberedSince == nil { numberedSince = now }
+        history.note(size: bytes, probe: estimator.probes.mark, now: now)
+        estimator.probes.note(bytes, now: now)
+        if isPaced, isVideo { pacer.left(bytes, bitrate: pacingRate, now: now) }
+    }
+
+    // MARK: - What is told
 
     /// Takes what the subscriber tells of the packets.
     func take(_ feedback: RTCPTransportFeedback, now: MonotonicTime) {
-        history.match(feedback, now: now) { _ in }
+        guard isNumbered else { return }
+        lastFeedback = now
+        history.match(feedback, now: now) { estimator.note($0) }
+        estimator.finish(sent: sent.bitrate(at: now.nanoseconds), now: now)
+        let before = bitrate
+        bitrate = estimator.bitrate
+        // Less is followed at once.
+        if let before, let bitrate, bitrate < before - before / 20 { lastLook = nil }
     }
+
+    /// Takes the subscriber's own estimate, where it gives nothing better.
+    func take(_ estimate: RTCPBitrateEstimate, now: MonotonicTime) {
+        receiverEstimate = (Int(clamping: min(estimate.bitsPerSecond, 1 << 40)), now)
+    }
+
+    /// Takes what the subscriber has lost of one track since its last report.
+    func take(_ block: RTCPReportBlock) { reported.note(lost: Int(block.fractionLost), of: 256) }
+
+    /// Follows what bounds the way of a subscriber that does not tell of each packet.
+    private func follow(now: MonotonicTime) {
+        if isNumbered {
+            // Once it has told, its silence says nothing: what was known holds.
+            guard lastFeedback == nil, let numberedSince, now.milliseconds(since: numberedSince) >= Self.silenceMs
+            else { return }
+        }
+        let rate = sent.bitrate(at: now.nanoseconds)
+        let estimate = receiverEstimate.flatMap {
+            now.milliseconds(since: $0.at) < Self.receiverEstimateMs ? Double($0.bitrate) : nil
+        }
+        if estimate == nil { receiverEstimate = nil }
+        let current = min(estimate ?? .infinity, reported.rate, rate.map { Double($0) } ?? .infinity)
+        if current.isFinite {
+            reported.update(
+                current: current, sent: rate.map(Double.init), delivered: rate.map { Double($0) * (1 - reported.loss) },
+                now: now)
+        }
+        let bound = min(estimate ?? .infinity, reported.rate)
+        bitrate = bound.isFinite ? max(BandwidthEstimator.minimumBitrate, Int(min(bound, 1e12))) : nil
+    }
+
+    // MARK: - Layers
+
+    /// Divides what the way carries among the tracks, as often as it is worth it.
+    ///
+    /// - Parameters:
+    ///   - consumers: what the subscriber gets.
+    ///   - speaker: who is heard most.
+    ///   - changed: gets each track whose layers are others now, with whether nothing of it was sent before.
+    func look(_ consumers: [Consumer], speaker: String?, now: MonotonicTime, _ changed: (Consumer, Bool) -> Void) {
+        guard lastLook.map({ now.milliseconds(since: $0) >= Self.lookMs }) ?? true else { return }
+        lastLook = now
+        follow(now: now)
+        guard let bitrate else {
+            isPaced = false
+            for consumer in consumers where consumer.producer.isVideo { release(consumer, changed) }
+            return
+        }
+        let sound = audio.bitrate(at: now.nanoseconds) ?? 0
+        let share = max(Self.minimumMediaShare, 1 - loss)
+        // A picture that goes is given up for less room than one is begun with, for its repeats are in the estimate already.
+        let budget = bitrate - sound, spare = Int(Double(bitrate) * share / Self.spareShare) - sound
+        gather(consumers, speaker: speaker, now: now)
+        allocator.divide(requests, budget: budget, into: &levels)
+        allocator.divide(requests, budget: min(budget, spare), into: &raised)
+        // Losses alone are no reason to take the last picture away.
+        let least = isMeasured || receiverEstimate != nil ? 0 : 1
+        var wanted = 0, used = 0, isLimited = false
+        for (index, consumer) in asking.enumerated() {
+            let before = consumer.grant
+            consumer.grant.follow(
+                orders[index], fitting: max(least, levels[index]), raised: max(least, raised[index]), now: now)
+            wanted += requests[index].rate(requests[index].count)
+            used += requests[index].rate(consumer.grant.level(of: orders[index]))
+            if !consumer.grant.isWhole { isLimited = true }
+            if consumer.grant.allowed != before.allowed { changed(consumer, before.isPaused) }
+        }
+        if isNumbered, lastFeedback != nil {
+            // More than what all layers use, with what is left for repeats and to spare, would help nobody.
+            let useful = Double(wanted) * Self.spareShare * 1.05 / share + Double(sound)
+            estimator.probes.expire(now: now)
+            estimator.probes.look(bitrate: Double(bitrate), useful: useful, now: now)
+        }
+        let rate = max(sent.bitrate(at: now.nanoseconds) ?? 0, used + sound)
+        let wasFull = estimator.lastDecrease.map { now.milliseconds(since: $0) < Self.pacedMs } ?? false
+        isPaced = isNumbered && (isLimited || wasFull) && bitrate < Self.pacedShare * rate
+    }
+
+    private func release(_ consumer: Consumer, _ changed: (Consumer, Bool) -> Void) {
+        let before = consumer.grant
+        consumer.grant.release()
+        if consumer.grant.allowed != before.allowed { changed(consumer, before.isPaused) }
+    }
+
+    /// Writes down what is asked for, into memory that is kept.
+    private func gather(_ consumers: [Consumer], speaker: String?, now: MonotonicTime) {
+        requests.removeAll(keepingCapacity: true)
+        asking.removeAll(keepingCapacity: true)
+        var count = 0
+        for consumer in consumers where consumer.isAccepted && consumer.producer.isVideo {
+            let producer = consumer.producer
+            guard consumer.forwarder.wish != .nothing, !producer.track.isMuted else { continue }
+            if orders.count == count { orders.append([]) }
+            producer.table.order(consumer.forwarder.wish, into: &orders[count])
+            var request = LayerRequest(rank: rank(producer, speaker), area: consumer.forwarder.wish.area)
+            for (place, index) in orders[count].enumerated() {
+                let rate = producer.layers[index].rate.bitrate(at: now.nanoseconds)
+                // What has only begun is not known yet; the smallest layer has to do meanwhile.
+                guard let rate = rate ?? (place == 0 ? 0 : nil) else {
+                    orders[count].removeLast(orders[count].count - place)
+                    break
+                }
+                request.append(rate: max(rate, request.rate(place)))
+            }
+            guard request.count > 0 else { continue }
+            requests.append(request)
+            asking.append(consumer)
+            count += 1
+        }
+    }
+
+    private func rank(_ producer: Producer, _ speaker: String?) -> PictureRank {
+        switch producer.track.source {
+        case .screen, .program: .screen
+        default: producer.session.participant == speaker ? .speaker : .other
+        }
+    }
+
+    // MARK: - Pacing and probes
+
+    private var pacingRate: Double { Double(bitrate ?? BandwidthEstimator.startBitrate) * Self.pacingShare }
+
+    /// Whether a picture's packet goes at once; if not, it is queued.
+    @inline(__always)
+    func mayLeave(_ consumer: Consumer, now: MonotonicTime) -> Bool {
+        guard isPaced || !pacer.isEmpty, consumer.usesRTX else { return true }
+        return pacer.isEmpty && pacer.mayLeave(now)
+    }
+
+    /// Queues a packet that was noted; false where the queue is full.
+    func queue(_ consumer: Consumer, number: Int64, size: Int) -> Bool {
+        pacer.push(consumer, number: number, size: size)
+    }
+
+    /// Whether something waits to leave by and by.
+    var hasWork: Bool { !pacer.isEmpty || estimator.probes.mark != 0 }
+
+    /// The next packet whose time has come.
+    func nextPaced(_ now: MonotonicTime) -> Pacer.Waiting? {
+        // Without pacing what waits leaves at once.
+        guard !pacer.isEmpty, !isPaced || pacer.mayLeave(now) else { return nil }
+        return pacer.pop()
+    }
+
+    /// Forgets what waits of a track that ends.
+    func forget(_ consumer: Consumer) { pacer.forget(consumer) }
+
+    /// How many bytes a probe lacks now.
+    func probeLacks(_ now: MonotonicTime) -> Int { estimator.probes.mark == 0 ? 0 : estimator.probes.lacking(now) }
+
+    /// Counts padding that a probe was filled with.
+    func padded(_ bytes: Int) { paddingBytes &+= UInt64(bytes) }
+
+    /// Gives up a probe that nothing can be sent in.
+    func abandonProbe(now: MonotonicTime) { estimator.probes.abandon(now: now) }
 }

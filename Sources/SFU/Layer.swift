@@ -16,6 +16,8 @@ final class Layer {
     var ssrc: UInt32?
     var statistics: ReceiveStatistics
     var sequence = SequenceUnwrapper()
+    /// What it takes on the way to a subscriber.
+    var rate = RateMeter(windowMs: 1000)
     var nack = NackGenerator()
     var reportNTP: Int64?, reportTimestamp: UInt32 = 0
     var lastPacket: MonotonicTime?

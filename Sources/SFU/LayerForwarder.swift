@@ -34,6 +34,8 @@ struct LayerForwarder: Sendable {
     static let maximumRefusals = 2
 
     private(set) var wish = LayerWish.top
+    /// A bit for each layer that the subscriber's line has room for.
+    private(set) var allowed = UInt8.max
     /// The layer that is sent.
     private(set) var current: Int?
     /// What is added to the timestamps of the layer that was begun last.
@@ -77,6 +79,12 @@ struct LayerForwarder: Sendable {
         if wish == .nothing { hold() }
     }
 
+    /// Takes another bound of the layers; with none nothing is sent.
+    mutating func setAllowed(_ layers: UInt8) {
+        allowed = layers
+        if layers == 0 { hold() }
+    }
+
     /// Sends nothing more, until a packet comes that decoding can begin at.
     mutating func hold() {
         if let current { before = current }
@@ -97,7 +105,9 @@ struct LayerForwarder: Sendable {
 
     /// The layer of which a key frame is needed now.
     func wanted(_ table: LayerTable, now: MonotonicTime) -> Int? {
-        guard isVideo, let desired = table.choose(wish), desired != current else { return nil }
+        guard isVideo, let desired = table.choose(wish, allowed: allowed), desired != current else {
+            return nil
+        }
         guard let current else { return desired }
         return maySwitch(from: current, to: desired, table, now) ? desired : nil
     }
@@ -147,6 +157,7 @@ struct LayerForwarder: Sendable {
         _ entry: PacketStore.Entry, _ layer: Int, _ table: LayerTable, now: MonotonicTime, _ movedBy: UInt32
     ) -> Result<Outgoing, DropReasonError> {
         guard wish != .nothing else { return .failure(.init(.notWanted)) }
+        guard allowed != 0 else { return .failure(.init(.noRoom)) }
         if current == nil, waitsSince == nil { waitsSince = now }
         let isStart = !isVideo || entry.startsKeyframe
         guard isStart, mayBegin(entry, layer, table, now), let timestamp = timestamp(entry, layer, table, now) else {
@@ -170,11 +181,14 @@ struct LayerForwarder: Sendable {
     }
 
     private func mayBegin(_ entry: PacketStore.Entry, _ layer: Int, _ table: LayerTable, _ now: MonotonicTime) -> Bool {
-        guard layer < table.facts.count, entry.sequence > newestSource(layer), let desired = table.choose(wish),
+        guard layer < table.facts.count, entry.sequence > newestSource(layer),
+            let desired = table.choose(wish, allowed: allowed),
             !isVideo || entry.sequence &+ Self.maximumLead >= table.facts[layer].highest
         else { return false }
         guard let current else {
-            return layer == desired || waitsSince.map { now.milliseconds(since: $0) >= Self.graceMs } ?? false
+            guard layer != desired else { return true }
+            return allowed >> UInt8(truncatingIfNeeded: layer) & 1 == 1
+                && waitsSince.map { now.milliseconds(since: $0) >= Self.graceMs } ?? false
         }
         return layer == desired && maySwitch(from: current, to: layer, table, now)
     }

@@ -10,6 +10,15 @@ enum LayerWish: Sendable, Hashable {
     case fill(PictureSize)
     /// No picture: it is not shown.
     case nothing
+
+    /// Pixels that are to be filled; of the largest picture more than of any box.
+    var area: Int {
+        switch self {
+        case .top: 1 << 40
+        case .fill(let size): size.width * size.height
+        case .nothing: 0
+        }
+    }
 }
 
 /// What one layer's packets have told.
@@ -88,10 +97,12 @@ struct LayerTable: Sendable {
     /// The smallest layer that fills the wish, else the largest, of those that come; nil when none does.
     ///
     /// A picture fills a box when it is not enlarged to be shown whole in it, so one of its sides must be as long as the box's.
-    func choose(_ wish: LayerWish) -> Int? {
+    ///
+    /// - Parameter allowed: a bit for each layer that may be chosen.
+    func choose(_ wish: LayerWish, allowed: UInt8 = .max) -> Int? {
         guard wish != .nothing else { return nil }
         var top: Int?, fitting: Int?
-        for index in facts.indices where isActive(index) {
+        for index in facts.indices where isActive(index) && allowed >> UInt8(truncatingIfNeeded: index) & 1 == 1 {
             if top.map({ isAbove(index, $0) }) ?? true { top = index }
             guard case .fill(let box) = wish, let size = facts[index].size,
                 size.height >= box.height || size.width >= box.width
@@ -99,5 +110,15 @@ struct LayerTable: Sendable {
             if fitting.map({ isAbove($0, index) }) ?? true { fitting = index }
         }
         return fitting ?? top
+    }
+
+    /// The layers that come, the smallest first, up to the one that fills the wish.
+    func order(_ wish: LayerWish, into order: inout [Int]) {
+        order.removeAll(keepingCapacity: true)
+        guard let chosen = choose(wish) else { return }
+        for index in facts.indices where isActive(index) && (index == chosen || !isAbove(index, chosen)) {
+            let place = order.firstIndex { isAbove($0, index) } ?? order.count
+            order.insert(index, at: place)
+        }
     }
 }

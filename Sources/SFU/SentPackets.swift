@@ -37,32 +37,37 @@ struct SentPackets: ~Copyable {
                 | (packet.isFiller ? Self.fills : 0))
     }
 
+    /// Finds a packet as it was noted.
+    func packet(_ number: Int64, in producer: Producer) -> Consumer.Packet? {
+        let found = ring[number], layer = Int(found.layer & ~(Self.marks | Self.fills)) - 1
+        guard number >= 0, layer >= 0, layer < producer.layers.count,
+            found.number == UInt32(truncatingIfNeeded: number)
+        else { return nil }
+        let highest = producer.table.facts[layer].highest
+        let source =
+            highest &+ Int64(Int32(bitPattern: found.source &- UInt32(truncatingIfNeeded: highest)))
+        guard let entry = producer.layers[layer].store.entry(source) else { return nil }
+        var shift = VP8Shift()
+        shift.pictureID = found.pictureID
+        shift.tl0PictureIndex = found.tl0PictureIndex
+        shift.keyIndex = found.keyIndex
+        return .init(
+            number: number, entry: entry, layer: layer, timestampDelta: found.timestampDelta, shift: shift,
+            transportNumber: found.transportNumber, marks: found.layer & Self.marks != 0,
+            isFiller: found.layer & Self.fills != 0)
+    }
+
     /// Finds a packet that is asked for; counts the repeat.
     mutating func repeated(_ number: Int64, in producer: Producer, roundTripMs: Int64, now: MonotonicTime)
         -> Result<Consumer.Packet, DropReasonError>
     {
+        guard let packet = packet(number, in: producer) else { return .failure(.init(.notStored)) }
         let found = ring[number]
-        let layer = Int(found.layer & ~(Self.marks | Self.fills)) - 1
-        guard number >= 0, layer >= 0, layer < producer.layers.count,
-            found.number == UInt32(truncatingIfNeeded: number)
-        else { return .failure(.init(.notStored)) }
-        let highest = producer.table.facts[layer].highest
-        let source =
-            highest &+ Int64(Int32(bitPattern: found.source &- UInt32(truncatingIfNeeded: highest)))
-        guard let entry = producer.layers[layer].store.entry(source) else { return .failure(.init(.notStored)) }
         let milliseconds = UInt32(truncatingIfNeeded: now.milliseconds)
         let isTooSoon = found.resends > 0 && Int64(milliseconds &- found.resentAt) < roundTripMs
         guard found.resends < Self.maximumResends, !isTooSoon else { return .failure(.init(.repeatLimit)) }
         ring[number].resends += 1
         ring[number].resentAt = milliseconds
-        var shift = VP8Shift()
-        shift.pictureID = found.pictureID
-        shift.tl0PictureIndex = found.tl0PictureIndex
-        shift.keyIndex = found.keyIndex
-        return .success(
-            .init(
-                number: number, entry: entry, layer: layer, timestampDelta: found.timestampDelta, shift: shift,
-                transportNumber: found.transportNumber, marks: found.layer & Self.marks != 0,
-                isFiller: found.layer & Self.fills != 0))
+        return .success(packet)
     }
 }

@@ -141,6 +141,8 @@ final class Room {
     var sessions: [Session] = []
     var voices: LoudestVoices
     var dominant = DominantSpeaker()
+    /// Whose picture comes before the others' where a line is thin: who has the floor.
+    var speaker: String? { dominant.current?.participant }
 
     /// - Parameter loudest: how many voices are sent to who does not hear everybody; 0 for all.
     init(id: String, loudest: Int = 0) {

@@ -106,6 +106,7 @@ extension ShardCore {
             if session.watches != nil { result.viewers += 1 }
             result.packetsRecovered += session.producers.reduce(0) { $0 + $1.recovered }
         }
+        addAdaptation(to: &result)
         result.sendDropped = socket.statistics.sendDropped
         result.drops = drops.nonZero
         result.latencyCounts = latency.counts
@@ -332,6 +333,7 @@ extension ShardCore {
     /// Takes a track from its subscriber.
     private func detach(_ consumer: Consumer) {
         let subscriber = consumer.session
+        subscriber.downlink.forget(consumer)
         guard subscriber.watches == nil else { return unseat(consumer) }
         subscriber.consumers.removeAll { $0 === consumer }
         if consumer.section < subscriber.sections.count { subscriber.sections[consumer.section].consumer = nil }
@@ -444,6 +446,7 @@ extension ShardCore {
             consumer.lacksCodec = media == nil
             guard section.direction.receives, let media else { continue }
             consumer.take(media, of: section, mid: String(index))
+            if consumer.extensions.transportNumber != 0 { session.downlink.agree() }
             if session.isConnected { begin(consumer, now: now) }
         }
         if !session.hasRemote {
@@ -490,6 +493,7 @@ extension ShardCore {
         for address in session.addresses where byAddress[address] === session { byAddress[address] = nil }
         endStreams(of: session, but: [])
         session.room.sessions.removeAll { $0 === session }
+        pacing.removeAll { $0 === session }
         onEvent(.left(room: session.room.id, participant: session.participant, session: session.id, reason: reason))
     }
 }

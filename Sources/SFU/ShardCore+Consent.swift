@@ -33,6 +33,7 @@ extension ShardCore {
         var worst: UInt8?
         for block in report.blocks where session.consumers.contains(where: { $0.ssrc == block.ssrc }) {
             worst = max(worst ?? 0, block.fractionLost)
+            session.downlink.take(block)
         }
         if let worst { session.transport.noteLoss(worst, now: now) }
     }

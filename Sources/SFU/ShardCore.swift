@@ -23,6 +23,9 @@ final class ShardCore: PacketHandler {
     var rooms: [String: Room] = [:]
     var sessions: [String: Session] = [:]
     var byUfrag: [String: Session] = [:], byAddress: [NetworkAddress: Session] = [:]
+    /// Subscribers to whom something leaves by and by.
+    var pacing: [Session] = []
+    let padding = PaddingBytes()
     var drops = DropCounters()
     var counters = SFUStatistics()
     /// How long packets are here; counted when their batch has left.
@@ -189,6 +192,7 @@ final class ShardCore: PacketHandler {
         }
         guard layer.store.insert(packet, entry) else { return drops.count(.replayed) }
         if producer.isVideo, !producer.track.isMuted { layer.group.note(entry, now: now) }
+        layer.rate.note(packet.count + 40, at: now.nanoseconds)
         if entry.startsKeyframe { layer.wantsKeyframe = false }
         guard !producer.track.isMuted else { return drops.count(.muted) }
         if producer.consumers.isEmpty {
@@ -246,6 +250,10 @@ final class ShardCore: PacketHandler {
         let packet = Consumer.Packet(
             number: out.number, entry: entry, layer: layer.index, timestampDelta: out.timestampDelta, shift: out.shift,
             transportNumber: consumer.session.downlink.nextNumber, marks: out.marks, isFiller: out.isFiller)
+        guard !consumer.producer.isVideo || consumer.session.downlink.mayLeave(consumer, now: now) else {
+            consumer.note(packet)
+            return queue(packet, to: consumer)
+        }
         guard write(packet, of: layer.store, to: consumer, .first, now: now) else {
             return drops.count(.sendBufferFull)
         }
@@ -271,11 +279,11 @@ final class ShardCore: PacketHandler {
     }
 
     /// Whether a packet is sent for the first time, once more by RTX, or once more as it was.
-    private enum Turn { case first, rtx, again }
+    enum Turn { case first, rtx, again }
 
     /// Writes a packet for one subscriber into the socket's arena: a new header, then the payload, encrypted on the way.
     @inline(__always)
-    private func write(
+    func write(
         _ packet: Consumer.Packet, of store: PacketStore, to consumer: Consumer, _ turn: Turn, now: MonotonicTime
     ) -> Bool {
         let session = consumer.session, transport = session.transport
@@ -306,7 +314,7 @@ final class ShardCore: PacketHandler {
             var writer = RTPExtensionWriter(room, at: length)
             if hasMid { consumer.mid.withBytes { writer.append(id: consumer.midExtension, $0) } }
             if hasNumber {
-                var number = (asRTX ? downlink.nextNumber : packet.transportNumber).bigEndian
+                var number = (turn == .again ? packet.transportNumber : downlink.nextNumber).bigEndian
                 withUnsafeBytes(of: &number) { writer.append(id: consumer.extensions.transportNumber, $0) }
             }
             if hasTime {
@@ -349,7 +357,8 @@ final class ShardCore: PacketHandler {
         }
         guard let total else { return false }
         socket.commit(total, to: target, isVideo: consumer.producer.isVideo)
-        if hasNumber, turn != .again { downlink.note(size: total, now: now) }
+        downlink.note(
+            size: total, isNumbered: hasNumber && turn != .again, isVideo: consumer.producer.isVideo, now: now)
         return true
     }
 
@@ -396,7 +405,8 @@ final class ShardCore: PacketHandler {
             for entry in request.entries { keyframe(session, entry.ssrc, now: now) }
         case .transportFeedback(let feedback): if !session.isPublisher { session.downlink.take(feedback, now: now) }
         case .extendedReport(let report): note(report, of: session, now: now)
-        case .sourceDescription, .goodbye, .bitrateEstimate: break
+        case .bitrateEstimate(let estimate): if !session.isPublisher { session.downlink.take(estimate, now: now) }
+        case .sourceDescription, .goodbye: break
         }
     }
 
@@ -423,11 +433,11 @@ final class ShardCore: PacketHandler {
     /// Asks for what one subscriber can go on with: the layer that it gets, else the one that it would get.
     func requestKeyframe(for consumer: Consumer, now: MonotonicTime) {
         let producer = consumer.producer, table = producer.table, forwarder = consumer.forwarder
-        guard forwarder.wish != .nothing, consumer.session.hasConsent else { return }
+        guard forwarder.wish != .nothing, forwarder.allowed != 0, consumer.session.hasConsent else { return }
         if !producer.hasLayers {
             requestKeyframe(producer, producer.layers[0], now: now)
         } else if let layer = forwarder.current.flatMap({ table.isActive($0) ? $0 : nil })
-            ?? table.choose(forwarder.wish)
+            ?? table.choose(forwarder.wish, allowed: forwarder.allowed)
         {
             requestKeyframe(producer, producer.layers[layer], now: now)
         }
@@ -454,7 +464,8 @@ final class ShardCore: PacketHandler {
             nextTick = nil
             return nil
         }
-        if let due = nextTick, now < due { return due }
+        let paced = sendPaced(now: now)
+        if let due = nextTick, now < due { return paced.map { min($0, due) } ?? due }
         let next = now.advanced(byMilliseconds: Self.tickMs)
         nextTick = next
         let reports = lastReports.map { now.milliseconds(since: $0) >= 1000 } ?? true
@@ -475,12 +486,13 @@ final class ShardCore: PacketHandler {
             if reports { measure(session, now: now) }
             if session.isPublisher { tickPublisher(session, reports: reports, now: now) }
             if !session.isPublisher {
+                adapt(session, now: now)
                 replayGroups(to: session, now: now)
                 if reports { report(session, now: now) }
             }
             send(session)
         }
-        return next
+        return sendPaced(now: now).map { min($0, next) } ?? next
     }
 
     private func tickPublisher(_ session: Session, reports: Bool, now: MonotonicTime) {

@@ -99,12 +99,14 @@ final class Harness: Sendable {
 
     func subscriber(
         _ participant: String, without codec: String? = nil, hearsEverybody: Bool = false,
-        loss: LossModel = LossModel(seed: 0),
-        reach: RTCClientReach = .any, from address: NetworkAddress = loopback,
+        loss: LossModel = LossModel(seed: 0), reach: RTCClientReach = .any, feedsBack: Bool = false,
+        from address: NetworkAddress = loopback,
         editing: (String) -> String = { $0 }
     ) async throws -> (RTCClient, ClientLog) {
         let log = ClientLog(), session = "\(participant)-down"
-        let client = try RTCClient(name: "sub-\(participant)", bind: address, loss: loss, reach: reach) {
+        let client = try RTCClient(
+            name: "sub-\(participant)", bind: address, loss: loss, reach: reach, feedsBack: feedsBack
+        ) {
             log.events.push($0)
         }
         subscribers.withLock { $0[session] = (client, codec) }

@@ -42,6 +42,8 @@ public enum DropReason: Int, Sendable, CaseIterable {
     case unknownRTCP
     /// Nobody's loss either: a voice that is not among the loudest of its room.
     case notLoudest
+    /// The subscriber's line has no room for even the smallest layer.
+    case noRoom
     /// Behind a TCP reader that is too slow, and for a TCP connection that has gone.
     case streamFull, streamGone
     /// For a peer that has given no sign of life for so long that nothing may be sent to it (RFC 7675).

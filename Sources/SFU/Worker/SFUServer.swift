@@ -115,6 +115,10 @@ private final class ShardCounters: Sendable {
             var values = [
                 "proscenium_sfu_rooms": Double(counted.rooms), "proscenium_sfu_sessions": Double(counted.sessions),
                 "proscenium_sfu_subscriptions_without_codec": Double(counted.consumersWithoutCodec),
+                "proscenium_sfu_subscriptions_limited": Double(counted.consumersLimited),
+                "proscenium_sfu_subscriptions_paused": Double(counted.consumersPaused),
+                "proscenium_sfu_lines_measured": Double(counted.linesMeasured),
+                "proscenium_sfu_lines_bits_per_second": Double(counted.linesBitrate),
                 "proscenium_sfu_packets_in_total": Double(counted.packetsIn),
                 "proscenium_sfu_packets_forwarded_total": Double(counted.packetsForwarded),
                 "proscenium_sfu_packets_retransmitted_total": Double(counted.packetsRetransmitted),

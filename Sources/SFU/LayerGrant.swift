@@ -1,0 +1,81 @@
+// Which layers one track may be sent in to one subscriber: down at once, up only when it holds.
+
+import Media
+
+/// The layers that a subscriber's line has room for; pure, in the times that it is told.
+struct LayerGrant: Sendable, Hashable {
+    /// How long there must have been room for more before more is sent; longer for a while after it turned out to be too much.
+    static let holdMs: Int64 = 500, cautiousHoldMs: Int64 = 2500, cautionMs: Int64 = 10_000
+
+    /// A bit for each layer that may be sent.
+    private(set) var allowed = UInt8.max
+    /// The largest layer that may be sent where not all may, -1 for none.
+    private var top = -1
+    private var isFresh = true
+    private var roomSince: MonotonicTime?, lastDown: MonotonicTime?
+
+    /// Whether all may be sent.
+    var isWhole: Bool { allowed == .max }
+    /// Whether nothing may be sent: not even the smallest fits.
+    var isPaused: Bool { allowed == 0 }
+
+    /// Lets everything be sent.
+    mutating func release() {
+        guard !isWhole || roomSince != nil else { return }
+        allowed = .max
+        top = -1
+        roomSince = nil
+    }
+
+    /// Which of the layers that can be chosen from may be sent now, as a number of them.
+    ///
+    /// - Parameter order: the layers that come, the smallest first, up to the one that fills what is shown.
+    func level(of order: some Collection<Int>) -> Int {
+        guard !isWhole else { return order.count }
+        guard let place = order.firstIndex(of: top) else {
+            return order.reduce(0) { $0 + (allowed >> UInt8($1 & 7) & 1 == 1 ? 1 : 0) }
+        }
+        return order.distance(from: order.startIndex, to: place) + 1
+    }
+
+    /// Follows an allocation.
+    ///
+    /// - Parameters:
+    ///   - order: the layers that come, the smallest first, up to the one that fills what is shown.
+    ///   - fitting: how many of them fit.
+    ///   - raised: how many would still fit with some room to spare, all that is sent to others counted.
+    mutating func follow(_ order: some Collection<Int>, fitting: Int, raised: Int, now: MonotonicTime) {
+        let level = level(of: order)
+        if isFresh || fitting < level {
+            if !isFresh { lastDown = now }
+            isFresh = false
+            roomSince = nil
+            set(fitting, order)
+        } else if raised > level {
+            let since = roomSince ?? now
+            roomSince = since
+            let isCautious = lastDown.map { now.milliseconds(since: $0) < Self.cautionMs } ?? false
+            guard now.milliseconds(since: since) >= (isCautious ? Self.cautiousHoldMs : Self.holdMs) else { return }
+            roomSince = nil
+            set(raised, order)
+        } else {
+            roomSince = nil
+            // Layers come and go: what holds is said anew of those that come.
+            set(level, order)
+        }
+    }
+
+    private mutating func set(_ level: Int, _ order: some Collection<Int>) {
+        guard level < order.count else {
+            allowed = .max
+            top = -1
+            return
+        }
+        allowed = 0
+        top = -1
+        for layer in order.prefix(level) {
+            allowed |= 1 << UInt8(layer & 7)
+            top = layer
+        }
+    }
+}

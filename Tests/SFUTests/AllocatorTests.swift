@@ -1,0 +1,108 @@
+// Who gets what of a thin line, and how patiently a layer is gone up to.
+
+import Media
+import Testing
+
+@testable import SFU
+
+@Suite("Allocator")
+struct AllocatorTests {
+    private func request(_ rank: PictureRank, area: Int = 100, _ rates: Int...) -> LayerRequest {
+        var request = LayerRequest(rank: rank, area: area)
+        for rate in rates { request.append(rate: rate) }
+        return request
+    }
+
+    private func divide(_ requests: [LayerRequest], _ budget: Int) -> [Int] {
+        var allocator = Allocator(), levels: [Int] = []
+        allocator.divide(requests, budget: budget, into: &levels)
+        return levels
+    }
+
+    @Test("a shared screen comes first, then who speaks, then everybody by one layer after the other")
+    func order() {
+        let requests = [
+            request(.other, area: 50, 100, 300, 900), request(.speaker, 100, 300, 900), request(.screen, 200, 800),
+            request(.other, area: 60, 100, 300, 900),
+        ]
+        #expect(divide(requests, 99) == [0, 0, 0, 0])
+        #expect(divide(requests, 199) == [0, 1, 0, 0], "what does not fit makes room for what does")
+        #expect(divide(requests, 799) == [1, 2, 1, 1])
+        #expect(divide(requests, 800) == [0, 0, 2, 0])
+        #expect(divide(requests, 1000) == [0, 1, 2, 1])
+        #expect(divide(requests, 1700) == [0, 3, 2, 0])
+        #expect(divide(requests, 1800) == [0, 3, 2, 1], "the larger tile first")
+        #expect(divide(requests, 1900) == [1, 3, 2, 1])
+        #expect(divide(requests, 2100) == [1, 3, 2, 2])
+        #expect(divide(requests, 2300) == [2, 3, 2, 2])
+        #expect(divide(requests, 3500) == [3, 3, 2, 3])
+        #expect(divide([], 100) == [])
+        #expect(divide(requests, -5) == [0, 0, 0, 0])
+    }
+
+    @Test("of many that don't all fit those get something that are shown largest, and never more than there is")
+    func bounds() {
+        var random = LayerRandom(4)
+        for _ in 0..<500 {
+            let requests = (0..<Int.random(in: 0...40, using: &random)).map { _ -> LayerRequest in
+                var request = LayerRequest(
+                    rank: [.screen, .speaker, .other].randomElement(using: &random) ?? .other,
+                    area: .random(in: 0...1_000_000, using: &random))
+                var rate = 0
+                for _ in 0..<Int.random(in: 1...3, using: &random) {
+                    rate += .random(in: 1...500, using: &random)
+                    request.append(rate: rate)
+                }
+                return request
+            }
+            let budget = Int.random(in: 0...20_000, using: &random), levels = divide(requests, budget)
+            #expect(levels.count == requests.count)
+            #expect(zip(requests, levels).reduce(0) { $0 + $1.0.rate($1.1) } <= budget)
+            let more = divide(requests, 1_000_000)
+            #expect(more == requests.map(\.count))
+        }
+    }
+
+    @Test("down at once, up only when there was room for a while, and longer after it turned out to be too much")
+    func hysteresis() {
+        var grant = LayerGrant()
+        let order = [0, 1, 2]
+        func at(_ milliseconds: Int64) -> MonotonicTime { MonotonicTime(milliseconds: 1000 + milliseconds) }
+        grant.follow(order, fitting: 1, raised: 1, now: at(0))
+        #expect(grant.allowed == 0b001 && !grant.isWhole)
+        grant.follow(order, fitting: 3, raised: 2, now: at(100))
+        grant.follow(order, fitting: 3, raised: 2, now: at(599))
+        #expect(grant.allowed == 0b001)
+        grant.follow(order, fitting: 3, raised: 2, now: at(600))
+        #expect(grant.allowed == 0b011)
+        grant.follow(order, fitting: 0, raised: 0, now: at(700))
+        #expect(grant.isPaused)
+        grant.follow(order, fitting: 2, raised: 2, now: at(800))
+        grant.follow(order, fitting: 2, raised: 0, now: at(2000))
+        grant.follow(order, fitting: 2, raised: 2, now: at(2100))
+        grant.follow(order, fitting: 2, raised: 2, now: at(4599))
+        #expect(grant.isPaused, "there was no room in between")
+        grant.follow(order, fitting: 2, raised: 2, now: at(4600))
+        #expect(grant.allowed == 0b011)
+        grant.follow(order, fitting: 3, raised: 3, now: at(20_000))
+        grant.follow(order, fitting: 3, raised: 3, now: at(20_500))
+        #expect(grant.isWhole)
+        grant.follow(order, fitting: 1, raised: 1, now: at(21_000))
+        grant.release()
+        #expect(grant.isWhole)
+    }
+
+    @Test("layers that go and come change what may be sent only as far as they must")
+    func layersComeAndGo() {
+        var grant = LayerGrant()
+        func at(_ milliseconds: Int64) -> MonotonicTime { MonotonicTime(milliseconds: 1000 + milliseconds) }
+        grant.follow([0, 1, 2], fitting: 2, raised: 2, now: at(0))
+        #expect(grant.allowed == 0b011)
+        grant.follow([1, 2], fitting: 1, raised: 1, now: at(100))
+        #expect(grant.allowed == 0b010)
+        grant.follow([0, 1, 2], fitting: 2, raised: 2, now: at(200))
+        #expect(grant.allowed == 0b011)
+        grant.follow([2], fitting: 0, raised: 0, now: at(300))
+        #expect(grant.isPaused)
+    }
+}
