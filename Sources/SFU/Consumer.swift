@@ -119,7 +119,12 @@ final class Consumer {
     func repeated(_ number: UInt16, now: MonotonicTime) -> Result<Packet, DropReasonError> {
         let next = forwarder.next
         let out = next &+ Int64(Int16(bitPattern: number &- UInt16(truncatingIfNeeded: next)))
-        return sent.repeated(out, in: producer, roundTripMs: roundTripMs, now: now)
+        guard session.downlink.mayRepeat(isOld: out < forwarder.begin, now: now) else {
+            return .failure(.init(.repeatLimit))
+        }
+        let found = sent.repeated(out, in: producer, roundTripMs: roundTripMs, now: now)
+        if case .success(let packet) = found { session.downlink.repeated(packet.entry.payloadLength, now: now) }
+        return found
     }
 
     /// Finds a packet that waits to be sent for the first time.

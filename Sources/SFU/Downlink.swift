@@ -19,20 +19,26 @@ final class Downlink {
     private static let overhead = 28
     /// What more than the layers' rates is asked of the way before more is sent, and what is left of it for repeats at least.
     private static let spareShare = 1.1, minimumMediaShare = 0.6
+    /// What a picture that is sent already may need more than there is, as long as nothing waits for longer, in milliseconds.
+    private static let keptShare = 1.1, keptWaitingMs = 100.0
+    /// What repeats may take of a way that is full, and of what is sent over any other: where half is lost, more repeats lose more.
+    private static let fullRepeatShare = 0.3, repeatShare = 0.6
     /// A way that carries so many times what is sent needs no pacing, nor one that has carried all for so long.
     private static let pacedShare = 3, pacingShare = 2.5, pacedMs: Int64 = 10_000
 
     private let history = SendHistory()
     private var estimator = BandwidthEstimator()
     private var sent = RateMeter(windowMs: 1000), audio = RateMeter(windowMs: 2000)
+    private var repeats = RateMeter(windowMs: 500)
     private(set) var pacer = Pacer()
     /// Whether the subscriber has agreed to tell of each packet.
     private(set) var isNumbered = false
     private var numberedSince: MonotonicTime?, lastFeedback: MonotonicTime?
     private var receiverEstimate: (bitrate: Int, at: MonotonicTime)?
-    private var reported = LossControl()
+    private var reported = LossControl(patience: 2)
     private var lastLook: MonotonicTime?
     private var allocator = Allocator(), requests: [LayerRequest] = [], levels: [Int] = [], raised: [Int] = []
+    private var acquittals = 0
     private var orders: [[Int]] = [], asking: [Consumer] = []
     /// Whether the picture packets of this subscriber are spread over time.
     private(set) var isPaced = false
@@ -90,7 +96,7 @@ final class Downlink {
     }
 
     /// Takes what the subscriber has lost of one track since its last report.
-    func take(_ block: RTCPReportBlock) { reported.note(lost: Int(block.fractionLost), of: 256) }
+    func take(_ block: RTCPReportBlock) { reported.note(lost: (Int(block.fractionLost) + 2) / 4, of: 64) }
 
     /// Follows what bounds the way of a subscriber that does not tell of each packet.
     private func follow(now: MonotonicTime) {
@@ -107,8 +113,7 @@ final class Downlink {
         let current = min(estimate ?? .infinity, reported.rate, rate.map { Double($0) } ?? .infinity)
         if current.isFinite {
             reported.update(
-                current: current, sent: rate.map(Double.init), delivered: rate.map { Double($0) * (1 - reported.loss) },
-                now: now)
+                current: current, sent: rate.map(Double.init), delivered: nil, now: now)
         }
         let bound = min(estimate ?? .infinity, reported.rate)
         bitrate = bound.isFinite ? max(BandwidthEstimator.minimumBitrate, Int(min(bound, 1e12))) : nil
@@ -134,15 +139,19 @@ final class Downlink {
         let sound = audio.bitrate(at: now.nanoseconds) ?? 0
         let share = max(Self.minimumMediaShare, 1 - loss)
         // A picture that goes is given up for less room than one is begun with, for its repeats are in the estimate already.
-        let budget = bitrate - sound, spare = Int(Double(bitrate) * share / Self.spareShare) - sound
+        let kept = estimator.waitingMs < Self.keptWaitingMs && !estimator.isTryingLess ? Self.keptShare : 1
+        let budget = Int(Double(bitrate) * kept) - sound, spare = Int(Double(bitrate) * share / Self.spareShare) - sound
         gather(consumers, speaker: speaker, now: now)
         allocator.divide(requests, budget: budget, into: &levels)
         allocator.divide(requests, budget: min(budget, spare), into: &raised)
         // Losses alone are no reason to take the last picture away.
-        let least = isMeasured || receiverEstimate != nil ? 0 : 1
+        let least = isMeasured ? (estimator.isBoundByLoss ? 1 : 0) : receiverEstimate == nil ? 1 : 0
         var wanted = 0, used = 0, isLimited = false
+        let isAcquitted = acquittals != estimator.acquittals
+        acquittals = estimator.acquittals
         for (index, consumer) in asking.enumerated() {
             let before = consumer.grant
+            if isAcquitted { consumer.grant.forgive() }
             consumer.grant.follow(
                 orders[index], fitting: max(least, levels[index]), raised: max(least, raised[index]), now: now)
             wanted += requests[index].rate(requests[index].count)
@@ -150,7 +159,7 @@ final class Downlink {
             if !consumer.grant.isWhole { isLimited = true }
             if consumer.grant.allowed != before.allowed { changed(consumer, before.isPaused) }
         }
-        if isNumbered, lastFeedback != nil {
+        if isMeasured, !estimator.isTryingLess {
             // More than what all layers use, with what is left for repeats and to spare, would help nobody.
             let useful = Double(wanted) * Self.spareShare * 1.05 / share + Double(sound)
             estimator.probes.expire(now: now)
@@ -211,6 +220,19 @@ final class Downlink {
         guard isPaced || !pacer.isEmpty, consumer.usesRTX else { return true }
         return pacer.isEmpty && pacer.mayLeave(now)
     }
+
+    /// Whether a packet is sent once more: not all at once, and over a full way not from before a key frame that has come since.
+    func mayRepeat(isOld: Bool, now: MonotonicTime) -> Bool {
+        guard let repeated = repeats.bitrate(at: now.nanoseconds), repeated > 0 else { return !(isPaced && isOld) }
+        if isPaced, let bitrate {
+            return !isOld && Double(repeated) < Double(bitrate) * Self.fullRepeatShare
+        }
+        guard let sent = sent.bitrate(at: now.nanoseconds) else { return true }
+        return Double(repeated) < Double(sent) * Self.repeatShare
+    }
+
+    /// Takes note of a packet that is sent once more.
+    func repeated(_ size: Int, now: MonotonicTime) { repeats.note(size + Self.overhead, at: now.nanoseconds) }
 
     /// Queues a packet that was noted; false where the queue is full.
     func queue(_ consumer: Consumer, number: Int64, size: Int) -> Bool {

@@ -17,7 +17,7 @@ final class Layer {
     var statistics: ReceiveStatistics
     var sequence = SequenceUnwrapper()
     /// What it takes on the way to a subscriber.
-    var rate = RateMeter(windowMs: 1000)
+    var rate = RateMeter(windowMs: 2000)
     var nack = NackGenerator()
     var reportNTP: Int64?, reportTimestamp: UInt32 = 0
     var lastPacket: MonotonicTime?

@@ -44,6 +44,8 @@ struct LayerForwarder: Sendable {
     private var reportedDelta: UInt32
     /// How often a layer was begun.
     private(set) var begun: UInt64 = 0
+    /// The number that the newest one began with.
+    private(set) var begin: Int64 = 0
     /// The number after the newest one.
     private(set) var next: Int64
     private let isVideo: Bool
@@ -166,7 +168,8 @@ struct LayerForwarder: Sendable {
         }
         // A picture that was broken off leaves a hole, so that nobody takes it for a whole one.
         let isBroken = isVideo && reference != nil && !hasMarker
-        map = SequenceMap(from: entry.sequence, out: next &+ (isBroken ? 1 : 0))
+        begin = next &+ (isBroken ? 1 : 0)
+        map = SequenceMap(from: entry.sequence, out: begin)
         if reference != nil { shift = VP8Shift(from: entry.indices, behind: newestIndices) }
         if let current, current != layer { before = current }
         timestampDelta = timestamp.given &- entry.header.timestamp

@@ -6,13 +6,16 @@ import Media
 struct LayerGrant: Sendable, Hashable {
     /// How long there must have been room for more before more is sent; longer for a while after it turned out to be too much.
     static let holdMs: Int64 = 500, cautiousHoldMs: Int64 = 2500, cautionMs: Int64 = 10_000
+    /// A layer that was sent for less than this was too much: it is not tried again for so long, and twice as long each time.
+    static let provenMs: Int64 = 30_000, firstWaitMs: Int64 = 5000, maximumWaitMs: Int64 = 60_000
 
     /// A bit for each layer that may be sent.
     private(set) var allowed = UInt8.max
     /// The largest layer that may be sent where not all may, -1 for none.
     private var top = -1
     private var isFresh = true
-    private var roomSince: MonotonicTime?, lastDown: MonotonicTime?
+    private var roomSince: MonotonicTime?, lastDown: MonotonicTime?, lastUp: MonotonicTime?
+    private var waitMs: Int64 = 0
 
     /// Whether all may be sent.
     var isWhole: Bool { allowed == .max }
@@ -47,22 +50,39 @@ struct LayerGrant: Sendable, Hashable {
     mutating func follow(_ order: some Collection<Int>, fitting: Int, raised: Int, now: MonotonicTime) {
         let level = level(of: order)
         if isFresh || fitting < level {
-            if !isFresh { lastDown = now }
+            if !isFresh { fall(now) }
             isFresh = false
             roomSince = nil
             set(fitting, order)
         } else if raised > level {
             let since = roomSince ?? now
             roomSince = since
-            let isCautious = lastDown.map { now.milliseconds(since: $0) < Self.cautionMs } ?? false
-            guard now.milliseconds(since: since) >= (isCautious ? Self.cautiousHoldMs : Self.holdMs) else { return }
+            let sinceDown = lastDown.map { now.milliseconds(since: $0) } ?? .max
+            let hold = sinceDown < Self.cautionMs ? Self.cautiousHoldMs : Self.holdMs
+            // Any picture is better than none.
+            guard now.milliseconds(since: since) >= hold, level == 0 || sinceDown >= waitMs else { return }
             roomSince = nil
+            lastUp = now
             set(raised, order)
         } else {
             roomSince = nil
             // Layers come and go: what holds is said anew of those that come.
             set(level, order)
         }
+    }
+
+    /// Forgets the last step down: it was for nothing.
+    mutating func forgive() {
+        lastDown = nil
+        waitMs = 0
+    }
+
+    private mutating func fall(_ now: MonotonicTime) {
+        lastDown = now
+        guard let up = lastUp else { return }
+        let wasShort = now.milliseconds(since: up) < Self.provenMs
+        waitMs = wasShort ? min(max(2 * waitMs, Self.firstWaitMs), Self.maximumWaitMs) : 0
+        lastUp = nil
     }
 
     private mutating func set(_ level: Int, _ order: some Collection<Int>) {

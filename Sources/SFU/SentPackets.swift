@@ -19,8 +19,8 @@ struct SentPackets: ~Copyable {
 
     private static let capacity = 1024
     private static let marks: UInt8 = 0x40, fills: UInt8 = 0x80
-    /// More repeats than this don't help.
-    private static let maximumResends: UInt8 = 3
+    /// More repeats than this don't help: where a fifth is lost, one packet in ten thousand needs more.
+    private static let maximumResends: UInt8 = 6
     static var bytesPerPacket: Int { MemoryLayout<Sent>.stride }
 
     private var ring = Ring(repeating: Sent(), capacity: capacity)

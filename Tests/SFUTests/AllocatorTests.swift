@@ -87,7 +87,25 @@ struct AllocatorTests {
         grant.follow(order, fitting: 3, raised: 3, now: at(20_000))
         grant.follow(order, fitting: 3, raised: 3, now: at(20_500))
         #expect(grant.isWhole)
+        // The second time that more was too much: ten seconds.
         grant.follow(order, fitting: 1, raised: 1, now: at(21_000))
+        for moment in stride(from: Int64(21_100), to: 31_000, by: 100) {
+            grant.follow(order, fitting: 3, raised: 3, now: at(moment))
+            #expect(grant.allowed == 0b001)
+        }
+        grant.follow(order, fitting: 3, raised: 3, now: at(31_000))
+        #expect(grant.isWhole)
+        // What has held for long enough is no more than a line that has changed.
+        grant.follow(order, fitting: 2, raised: 2, now: at(70_000))
+        grant.follow(order, fitting: 3, raised: 3, now: at(70_100))
+        grant.follow(order, fitting: 3, raised: 3, now: at(72_600))
+        #expect(grant.isWhole)
+        grant.follow(order, fitting: 2, raised: 2, now: at(73_000))
+        grant.forgive()
+        grant.follow(order, fitting: 3, raised: 3, now: at(73_100))
+        grant.follow(order, fitting: 3, raised: 3, now: at(73_600))
+        #expect(grant.isWhole, "the step down was for nothing")
+        grant.follow(order, fitting: 2, raised: 2, now: at(74_000))
         grant.release()
         #expect(grant.isWhole)
     }

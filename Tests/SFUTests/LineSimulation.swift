@@ -33,6 +33,7 @@ struct LineSimulation {
     private(set) var now = 0
     // The publisher.
     private var sequences = [Int64](repeating: 1000, count: 3), mustKey = [true, true, true], nextFrame = 0.0, frame = 0
+    private var random: LayerRandom
     private var askedAt: [Int?] = [nil, nil, nil], lastAsk = [-10_000, -10_000, -10_000], reportAt = 0
     private var frames: [Int: (frame: Int, isKey: Bool, isFirst: Bool, isLast: Bool)] = [:]
     // On the way.
@@ -81,6 +82,8 @@ struct LineSimulation {
         self.session.consumers = [consumer]
         feedsBack = settings.feedsBack
         link = settings.link
+        random = LayerRandom(settings.seed)
+        nextFrame = Double.random(in: 0..<Self.frameMs, using: &random)
         if feedsBack { self.session.downlink.agree() }
     }
 
@@ -140,7 +143,9 @@ struct LineSimulation {
     private mutating func picture(_ layer: Int) {
         let isKey = mustKey[layer]
         mustKey[layer] = false
-        let bytes = Int(Double(Self.layerRates[layer]) * Self.frameMs / 8000) * (isKey ? 5 : 1)
+        // No picture is as large as the one before.
+        let size = Double(Self.layerRates[layer]) * Self.frameMs / 8000 * Double.random(in: 0.6...1.4, using: &random)
+        let bytes = Int(size) * (isKey ? 5 : 1)
         let count = max(1, (bytes + 1099) / 1100)
         for index in 0..<count {
             sequences[layer] += 1
@@ -313,21 +318,18 @@ struct LineSimulation {
 }
 
 extension LineSimulation {
-    /// From when on a layer was sent and stayed for all but a tenth of what was left, until `end`; nil when it never did.
-    func settled(on accepted: Set<Int>, from start: Int, to end: Int) -> Int? {
-        var wrong = 0, result: Int?
-        // Backwards, until more than a tenth is wrong.
-        var edge = end
-        for change in layers.reversed() where change.at < end {
-            let from = max(change.at, start)
-            if !(change.layer.map(accepted.contains) ?? false) { wrong += edge - from }
-            if wrong * 10 > end - from { break }
-            if change.layer.map(accepted.contains) ?? false { result = from }
-            edge = from
-            if change.at <= start { break }
+    /// After how many milliseconds a right layer came that stayed for five seconds at least; nil when none did.
+    func settled(on right: Set<Int>, from start: Int, to end: Int) -> Int? {
+        for (index, change) in layers.enumerated() where change.layer.map(right.contains) ?? false {
+            let next = layers.dropFirst(index + 1).first { !($0.layer.map(right.contains) ?? false) }
+            let begin = max(change.at, start), until = min(next?.at ?? end, end)
+            if until - begin >= 5000 { return begin - start }
         }
-        return result.map { $0 - start }
+        return nil
     }
+
+    /// How often another layer was sent.
+    func changes(from start: Int, to end: Int) -> Int { layers.filter { $0.at > start && $0.at < end }.count }
 
     /// What was sent above what the line carries, as a share of what it carries, in whole seconds.
     func overuse(from start: Int, to end: Int, bitrate: Int) -> Double {

@@ -11,8 +11,11 @@ public struct BandwidthEstimator: Sendable {
     public static let startBitrate = 1_000_000, minimumBitrate = 60_000
     /// The largest, in bits per second.
     public static let maximumBitrate = 100_000_000
-    /// What is delivered is counted over so many milliseconds.
-    private static let deliveredMs: Int64 = 500
+    /// What is delivered is counted over so many milliseconds; while a queue is being emptied a shorter time tells what the path
+    /// carries, for what went before it is left out.
+    private static let deliveredMs: Int64 = 500, emptiedMs: Int64 = 150
+    /// Delays that grow are over-use from so much waiting on, and losses those of a queue, in milliseconds.
+    private static let overuseWaitingMs = 15.0, lossWaitingMs = 50.0
 
     /// What the path carries, in bits per second.
     public private(set) var bitrate: Int
@@ -22,10 +25,10 @@ public struct BandwidthEstimator: Sendable {
     public private(set) var lastDecrease: MonotonicTime?
     /// From a packet's leaving to the feedback on it, in milliseconds, the shortest of late.
     public private(set) var roundTripMs = 100.0
-    private var groups = ArrivalGroups(), trend = DelayTrend(), results = ProbeResults()
+    private var groups = ArrivalGroups(), trend = DelayTrend(), queue = QueueDelay(), results = ProbeResults()
     private var delay: DelayControl, losses = LossControl()
-    private var delivered = RateMeter(windowMs: deliveredMs)
-    private var newestArrival: Int64?, newestSent: Int64?, isOver = false, found: Double?
+    private var delivered = RateMeter(windowMs: deliveredMs), emptied = RateMeter(windowMs: emptiedMs)
+    private var newestArrival: Int64?, newestSent: Int64?, isOver = false, isQueued = false, found: Double?
 
     /// Starts at a rate in bits per second.
     public init(bitrate: Int = startBitrate) {
@@ -35,6 +38,14 @@ public struct BandwidthEstimator: Sendable {
 
     /// The part of the packets that was lost lately.
     public var loss: Double { losses.loss }
+    /// Whether only losses keep the rate down, without any queue: then less need not help.
+    public var isBoundByLoss: Bool { losses.rate < delay.rate }
+    /// Whether it is tried whether less is lost of less; probes would hide it.
+    public var isTryingLess: Bool { losses.isTrying }
+    /// How often that has helped nothing, so that all is as before.
+    public var acquittals: Int { losses.acquittals }
+    /// How long every packet of the last moment has waited in a queue, in milliseconds.
+    public var waitingMs: Double { queue.waitingMs }
     /// What arrives, in bits per second.
     public var deliveredBitrate: Int? {
         mutating get { newestArrival.flatMap { delivered.bitrate(at: $0) } }
@@ -48,12 +59,16 @@ public struct BandwidthEstimator: Sendable {
         }
         losses.note(lost: outcome.wasLost ? -1 : 0, of: outcome.wasLost ? 0 : 1)
         delivered.note(outcome.size, at: arrivedAt)
+        emptied.note(outcome.size, at: arrivedAt)
         newestArrival = max(newestArrival ?? arrivedAt, arrivedAt)
         newestSent = max(newestSent ?? outcome.sentAt, outcome.sentAt)
+        queue.note(sentAt: outcome.sentAt, arrivedAt: arrivedAt)
+        let waiting = queue.waitingMs
+        if waiting > Self.lossWaitingMs { isQueued = true }
         // What a probe has heaped up is its own doing.
         if outcome.probe == 0, let gap = groups.note(sentAt: outcome.sentAt, arrivedAt: arrivedAt) {
             trend.note(gap)
-            if trend.use == .over { isOver = true }
+            if trend.use == .over, waiting > Self.overuseWaitingMs { isOver = true }
         }
         if outcome.probe != 0, let bytes = probes.expectedBytes(outcome.probe),
             let rate = results.note(outcome, arrivedAt: arrivedAt, expectedBytes: bytes)
@@ -72,34 +87,40 @@ public struct BandwidthEstimator: Sendable {
         }
         let arriving = newestArrival.flatMap { delivered.bitrate(at: $0) }.map(Double.init)
         let before = delay.rate
+        let use = isOver ? PathUse.over : trend.use == .over ? .normal : trend.use
+        let moment = newestArrival.flatMap { emptied.bitrate(at: $0) }.map(Double.init) ?? 0
+        // What the path loses by itself is sent too.
+        let carried = arriving.map { max($0, moment) / max(0.5, 1 - losses.inherent) }
         delay.update(
-            isOver ? .over : trend.use, delivered: arriving, sent: sent.map { Double($0) * (1 - losses.loss) },
+            use, delivered: arriving, carried: carried, waitingMs: queue.waitingMs,
             roundTripMs: roundTripMs, now: now)
         if delay.rate < before {
             lastDecrease = now
             probes.overused(now: now)
         } else if let found, !isOver {
-            probes.found(found, now: now)
-            if found > delay.rate { delay.set(found) }
-            losses.allow(found)
+            // As much is lost of a probe as of anything else.
+            let rate = found / max(0.5, 1 - losses.loss)
+            probes.found(rate, above: Double(bitrate), now: now)
+            if rate > delay.rate { delay.set(rate) }
+            losses.allow(rate)
         }
         found = nil
         isOver = false
         newestSent = nil
-        look(sent: sent, delivered: arriving, now: now)
+        look(sent: sent, delivered: arriving, carried: carried, now: now)
     }
 
-    private mutating func look(sent: Int?, delivered: Double?, now: MonotonicTime) {
-        let before = losses.rate
-        losses.update(
-            current: min(delay.rate, losses.rate), sent: sent.map(Double.init), delivered: delivered, now: now)
-        if losses.rate < before {
+    private mutating func look(sent: Int?, delivered: Double?, carried: Double?, now: MonotonicTime) {
+        let before = min(delay.rate, losses.rate)
+        let isFull = losses.update(
+            current: before, sent: sent.map(Double.init), delivered: delivered, isQueued: isQueued, now: now)
+        isQueued = false
+        if isFull { delay.lose(carried: carried, waitingMs: queue.waitingMs, now: now) }
+        if min(delay.rate, losses.rate) < before {
             lastDecrease = now
             probes.overused(now: now)
         }
-        let allowed = min(delay.rate, losses.rate, Double(Self.maximumBitrate))
-        bitrate = max(Self.minimumBitrate, Int(allowed))
-        if delay.rate > Double(Self.maximumBitrate) { delay.set(Double(Self.maximumBitrate)) }
-        if delay.rate < Double(Self.minimumBitrate) { delay.set(Double(Self.minimumBitrate)) }
+        delay.set(min(max(delay.rate, Double(Self.minimumBitrate)), Double(Self.maximumBitrate)))
+        bitrate = max(Self.minimumBitrate, Int(min(delay.rate, losses.rate)))
     }
 }

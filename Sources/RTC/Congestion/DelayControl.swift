@@ -7,9 +7,12 @@ struct DelayControl: Sendable {
     private enum Phase { case hold, increase }
 
     /// What is left of the delivered rate after over-use, and the growth per second far from the path's capacity.
-    private static let backoff = 0.85, growth = 1.08
-    /// A path that passes so much of what is sent is taken to carry it, so often in so many milliseconds.
-    private static let passedShare = 0.85, maximumDoubts = 3, doubtMs: Int64 = 3000
+    ///
+    /// The draft has 0.85 for every alarm. A layer is sent whole or not at all, so the first alarm of a key frame would take one
+    /// away that fits: as long as little waits, the queue is let empty by what is between the layers' rates and the path's.
+    private static let backoff = 0.85, gentleBackoff = 0.95, gentleMs = 100.0
+    /// Growth per second far from the path's capacity.
+    private static let growth = 1.08
     /// The path's capacity is the mean of what was delivered at over-use; what lies farther off than so many deviations is news.
     private static let capacityWeight = 0.05, deviations = 3.0
 
@@ -20,7 +23,6 @@ struct DelayControl: Sendable {
     private var phase = Phase.increase
     private var capacity: Double?, variance = 0.4
     private var lastUpdate: MonotonicTime?
-    private var doubts = 0, doubtSince: MonotonicTime?
 
     init(rate: Double) { self.rate = rate }
 
@@ -31,15 +33,19 @@ struct DelayControl: Sendable {
     ///
     /// - Parameters:
     ///   - delivered: what arrives, in bits per second; nil while that is not known.
-    ///   - sent: what is sent.
+    ///   - carried: what arrived in the last moment, if that is more.
+    ///   - waitingMs: how long packets wait in a queue.
     ///   - roundTripMs: how long a change takes to be seen.
-    mutating func update(_ use: PathUse, delivered: Double?, sent: Double?, roundTripMs: Double, now: MonotonicTime) {
+    mutating func update(
+        _ use: PathUse, delivered: Double?, carried: Double?, waitingMs: Double,
+        roundTripMs: Double, now: MonotonicTime
+    ) {
         let elapsed = min(1, lastUpdate.map { Double(now.nanoseconds(since: $0)) / 1e9 } ?? 0)
         lastUpdate = now
         switch use {
         case .over:
             phase = .hold
-            decrease(to: delivered, sent: sent, roundTripMs: roundTripMs, now: now)
+            decrease(to: carried, waitingMs: waitingMs, roundTripMs: roundTripMs, now: now)
         // A queue that empties is let empty.
         case .under: phase = .hold
         case .normal:
@@ -51,7 +57,10 @@ struct DelayControl: Sendable {
         }
     }
 
-    private mutating func decrease(to delivered: Double?, sent: Double?, roundTripMs: Double, now: MonotonicTime) {
+    private mutating func decrease(
+        to delivered: Double?, waitingMs: Double, roundTripMs: Double, now: MonotonicTime
+    ) {
+        let backoff = waitingMs > Self.gentleMs ? Self.backoff : Self.gentleBackoff
         // The last step down is not seen before a round trip.
         if let lastDecrease {
             let wait = min(max(roundTripMs, 10), 200)
@@ -59,30 +68,27 @@ struct DelayControl: Sendable {
             guard Double(now.milliseconds(since: lastDecrease)) >= wait || isFar else { return }
         }
         guard let delivered else {
-            rate *= Self.backoff
+            rate *= backoff
             lastDecrease = now
             return
         }
-        var target = delivered * Self.backoff
+        var target = delivered * backoff
         // Where less was sent than allowed, what was delivered before at over-use says more.
-        if target > rate { target = (capacity ?? target) * Self.backoff }
+        if target > rate { target = (capacity ?? target) * backoff }
         if let known = capacity, delivered < known - Self.deviations * deviation(known) { capacity = nil }
         note(delivered)
-        // Bursts of what is less than the path carries look like over-use too; where all of it passes, a layer of it is not given up
-        // for the first alarm.
-        if let sent, delivered >= sent * Self.passedShare, doubt(now) { target = max(target, min(rate, sent * 1.05)) }
         guard target < rate else { return }
         rate = target
         lastDecrease = now
     }
 
-    private mutating func doubt(_ now: MonotonicTime) -> Bool {
-        if doubtSince.map({ now.milliseconds(since: $0) > Self.doubtMs }) ?? true {
-            doubtSince = now
-            doubts = 0
-        }
-        doubts += 1
-        return doubts <= Self.maximumDoubts
+    /// Follows a queue that is so full that it loses packets: its delays don't grow any more.
+    mutating func lose(carried: Double?, waitingMs: Double, now: MonotonicTime) {
+        let target = (carried ?? rate) * (waitingMs > Self.gentleMs ? Self.backoff : Self.gentleBackoff)
+        guard target < rate else { return }
+        rate = target
+        lastDecrease = now
+        phase = .hold
     }
 
     private mutating func increase(_ elapsed: Double, delivered: Double?, roundTripMs: Double) {

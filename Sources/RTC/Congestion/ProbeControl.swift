@@ -6,17 +6,17 @@ public import Media
 public struct ProbeControl: Sendable {
     /// A burst that is being sent.
     struct Probe: Sendable {
-        var id: UInt8, rate: Double, from: MonotonicTime, bytes: Int, sent = 0
+        var id: UInt8, rate: Double, from: MonotonicTime, bytes: Int, sent = 0, packets = 0
     }
 
-    /// How long a burst takes, its fewest bytes, and how much more than now it tries.
-    private static let lengthMs: Int64 = 20, minimumBytes = 1500, step = 2.0
+    /// How long a burst takes, its fewest bytes and packets, and how much more than now it tries.
+    private static let lengthMs: Int64 = 20, minimumBytes = 2000, minimumPackets = 7, step = 2.0
     /// After how long a burst that nothing was heard of has failed.
     private static let answerMs: Int64 = 1000
     /// How long is waited after one that has found little: twice as long each time.
     private static let firstWaitMs: Int64 = 1500, maximumWaitMs: Int64 = 5000
-    /// A burst has found something when so much of it came through.
-    private static let foundShare = 0.7
+    /// A burst has found something when so much of it came through, and that is so much more than was known.
+    private static let foundShare = 0.7, gain = 1.05
 
     private(set) var active: Probe?
     private var open: (id: UInt8, rate: Double, bytes: Int, until: MonotonicTime)?
@@ -51,7 +51,9 @@ public struct ProbeControl: Sendable {
         guard let active else { return 0 }
         // Ahead by as much as a turn of the loop takes, so that the burst is not slower than it should be.
         let elapsed = Double(now.nanoseconds(since: active.from)) / 1e9 + 0.005
-        return min(active.bytes, Int(active.rate * elapsed / 8)) - active.sent
+        let due = Int(active.rate * elapsed / 8)
+        if active.sent >= active.bytes { return active.packets < Self.minimumPackets ? max(1, due - active.sent) : 0 }
+        return min(active.bytes, due) - active.sent
     }
 
     /// Counts bytes that were sent while the probe went on.
@@ -64,8 +66,9 @@ public struct ProbeControl: Sendable {
     private mutating func count(_ bytes: Int, _ now: MonotonicTime) {
         guard var probe = active else { return }
         probe.sent += bytes
+        probe.packets += 1
         active = probe
-        if probe.sent >= probe.bytes { close(probe, now) }
+        if probe.sent >= probe.bytes, probe.packets >= Self.minimumPackets { close(probe, now) }
     }
 
     /// Gives a probe up that can't be sent for lack of anything to send it with.
@@ -91,11 +94,11 @@ public struct ProbeControl: Sendable {
         return open.bytes
     }
 
-    /// Takes what a probe has found.
-    mutating func found(_ rate: Double, now: MonotonicTime) {
+    /// Takes what a probe has found, in bits per second, and what was known before.
+    mutating func found(_ rate: Double, above bitrate: Double, now: MonotonicTime) {
         guard let open else { return }
         self.open = nil
-        guard rate >= open.rate * Self.foundShare else { return failed(now) }
+        guard rate >= open.rate * Self.foundShare, rate > bitrate * Self.gain else { return failed(now) }
         waitMs = Self.firstWaitMs
         next = now.advanced(byMilliseconds: 50)
     }

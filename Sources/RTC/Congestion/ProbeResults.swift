@@ -10,7 +10,7 @@ struct ProbeResults: Sendable {
     }
 
     /// Fewer packets, or less of what was sent, tell nothing.
-    private static let minimumPackets = 4, minimumShare = 0.8
+    private static let minimumPackets = 4, minimumShare = 0.6
     /// A probe that takes longer than this to send or to arrive measures something else: nanoseconds.
     private static let maximumLength: Int64 = 1_000_000_000
     /// A path that passes less than this of a probe is full, and its rate is not used to the last bit.
