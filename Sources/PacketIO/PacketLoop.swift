@@ -139,7 +139,7 @@ public final class PacketLoop<Message: Sendable>: Sendable {
                     // At most four batches in a row, so that a flood can't keep the timer and the mailbox waiting.
                     for _ in 0..<4 {
                         let now = SystemClock.monotonic()
-                        let read = socket.receive { handler.receive($0, from: $1, now: now) }
+                        let read = socket.receive(now: now) { handler.receive($0, from: $1, now: now) }
                         socket.flush()
                         handler.flushed()
                         if read < UDPSocket.batch { break }

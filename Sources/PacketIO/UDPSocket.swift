@@ -48,6 +48,10 @@ public final class UDPSocket {
     private let slots: UnsafeMutablePointer<UInt8>, arena: UnsafeMutablePointer<UInt8>
     private let lengths: UnsafeMutablePointer<Int32>, sources: UnsafeMutablePointer<proscenium_address>
     private let datagrams: UnsafeMutablePointer<proscenium_datagram>
+    private let stamps: UnsafeMutablePointer<Int64>
+    private var clockOffset: Int64 = 0
+    /// When the kernel took the datagram that is being read, where it says; on a machine that is short of time that is long before.
+    public private(set) var arrivedAt: MonotonicTime?
     private var queued = 0
     private var segmentRun: Int32
 
@@ -73,6 +77,7 @@ public final class UDPSocket {
         arena = .allocate(capacity: Self.arenaSlots * Self.arenaSlotSize)
         lengths = .allocate(capacity: Self.batch)
         sources = .allocate(capacity: Self.batch)
+        stamps = .allocate(capacity: Self.batch)
         datagrams = .allocate(capacity: Self.arenaSlots)
     }
 
@@ -108,26 +113,41 @@ public final class UDPSocket {
         arena.deallocate()
         lengths.deallocate()
         sources.deallocate()
+        stamps.deallocate()
         datagrams.deallocate()
     }
 
     /// Reads one batch.
     ///
-    /// - Parameter take: gets each datagram, which it may change, with its source.
+    /// - Parameters:
+    ///   - now: a moment before.
+    ///   - take: gets each datagram, which it may change, with its source.
     /// - Returns: how many were read.
     @inline(__always)
-    func receive(_ take: (UnsafeMutableRawBufferPointer, NetworkAddress) -> Void) -> Int {
+    func receive(now: MonotonicTime, _ take: (UnsafeMutableRawBufferPointer, NetworkAddress) -> Void) -> Int {
         let count = Int(
-            proscenium_udp_receive(descriptor, slots, Int32(Self.slotSize), Int32(Self.batch), lengths, sources))
+            proscenium_udp_receive(
+                descriptor, slots, Int32(Self.slotSize), Int32(Self.batch), lengths, sources, stamps))
         guard count > 0 else { return 0 }
+        clockOffset = proscenium_clock_offset(clockOffset)
+        defer { arrivedAt = nil }
         statistics.received &+= UInt64(count)
         for index in 0..<count {
             let source = sources[index]
+            arrivedAt = arrival(stamps[index], now)
             take(
                 UnsafeMutableRawBufferPointer(start: slots + index * Self.slotSize, count: Int(lengths[index])),
                 NetworkAddress(high: source.high, low: source.low, port: source.port))
         }
         return count
+    }
+
+    /// A stamp on the monotonic clock; one that lies far from now is of a wall clock that was set meanwhile.
+    @inline(__always)
+    private func arrival(_ stamp: Int64, _ now: MonotonicTime) -> MonotonicTime? {
+        guard stamp > 0, clockOffset != 0 else { return nil }
+        let moment = stamp &+ clockOffset
+        return (moment &- now.nanoseconds).magnitude < 1_000_000_000 ? MonotonicTime(nanoseconds: moment) : nil
     }
 
     /// Room for the next datagram, valid until `commit`; a full arena is flushed first.

@@ -58,7 +58,8 @@ final class ShardCore: PacketHandler {
         case .handled: settle(session, now: now)
         case .rtp(let header, let length, _):
             guard session.isPublisher else { return drops.count(.unknownSource) }
-            session.uplink.note(header, in: view, now: now)
+            // What waited for its turn here was not under way.
+            session.uplink.note(header, in: view, now: socket.arrivedAt ?? now)
             media(session, UnsafeRawBufferPointer(rebasing: view[..<length]), header, now: now)
         case .rtcp(let packets):
             if packets.isEmpty { drops.count(.unknownRTCP) }

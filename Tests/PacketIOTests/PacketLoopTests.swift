@@ -107,11 +107,29 @@ struct PacketLoopTests {
             var got: [[UInt8]] = []
             let deadline = soon()
             while got.count < (index == 7 ? 6 : 5), SystemClock.monotonic() < deadline {
-                _ = receiver.receive { datagram, _ in got.append(Array(datagram)) }
+                _ = receiver.receive(now: SystemClock.monotonic()) { datagram, _ in got.append(Array(datagram)) }
             }
             if index == 7 { got.removeAll { $0 == [9] } }
             #expect(got.map(\.count) == sizes && got.map { Int($0[0]) } == [0, 1, 2, 3, 4])
         }
+    }
+
+    @Test("what has waited to be read is told of by when it came")
+    func arrivals() throws {
+        let receiver = try UDPSocket(Self.addresses[0]), sender = try UDPSocket(Self.addresses[0])
+        let sent = SystemClock.monotonic()
+        sender.send([1, 2, 3], to: receiver.address)
+        sender.flush()
+        SystemClock.sleep(until: sent.advanced(byMilliseconds: 60))
+        var arrived: MonotonicTime?
+        let deadline = soon()
+        while arrived == nil, SystemClock.monotonic() < deadline {
+            _ = receiver.receive(now: SystemClock.monotonic()) { _, _ in arrived = receiver.arrivedAt }
+        }
+        let at = try #require(arrived)
+        // Both clocks were read within 100 µs of each other.
+        #expect(at.nanoseconds(since: sent) > -1_000_000 && at.milliseconds(since: sent) < 50)
+        #expect(receiver.arrivedAt == nil, "it is only of what is being read")
     }
 
     @Test("messages arrive in order, the timer fires, and stop is told")
