@@ -69,12 +69,14 @@ public struct ConnectionReport: Sendable, Codable, Hashable {
         public var layers: [Layer]
         /// Of what is received, the layer that is sent now.
         public var layer: Int?
+        /// What of it the line has no room for.
+        public var limit: LineLimit?
 
         /// Creates a track.
         public init(
             id: String, participant: String, codec: Codec, isFlowing: Bool, bitrate: Int, loss: Double,
             jitterMs: Double, nacks: UInt64, retransmissions: UInt64, keyframeRequests: UInt64, layers: [Layer] = [],
-            layer: Int? = nil
+            layer: Int? = nil, limit: LineLimit? = nil
         ) {
             self.id = id
             self.participant = participant
@@ -88,6 +90,7 @@ public struct ConnectionReport: Sendable, Codable, Hashable {
             self.keyframeRequests = keyframeRequests
             self.layers = layers
             self.layer = layer
+            self.limit = limit
         }
     }
 
@@ -107,6 +110,8 @@ public struct ConnectionReport: Sendable, Codable, Hashable {
     public var bitrateIn = 0, bitrateOut = 0
     /// The worst loss of its tracks, 0 to 1.
     public var loss = 0.0
+    /// What the line to a subscriber carries, in bits per second; nil where nothing is known of it.
+    public var capacity: Int?
     /// Its tracks; left out of a short report.
     public var tracks: [Track] = []
 

@@ -107,6 +107,12 @@ public struct LayerSize: Sendable, Codable, Hashable {
     public var isAllowed: Bool { (0...Self.maximum).contains(width) && (0...Self.maximum).contains(height) }
 }
 
+/// How a subscriber gets a track whose largest picture it asks for, where its line has no room for that.
+public enum LineLimit: String, Sendable, Codable, Hashable {
+    /// In a smaller layer, or not at all.
+    case smaller, paused
+}
+
 /// A command to a shard.
 public enum SFUCommand: Sendable, Codable, Hashable {
     /// Makes a room; again is no error.
@@ -202,6 +208,8 @@ public enum SFUEvent: Sendable, Codable, Hashable {
     case changed(room: String, track: TrackInfo)
     /// Somebody else has the floor, or nobody has it any more.
     case speaking(room: String, participant: String?)
+    /// A subscriber's line has room for other layers than before: all tracks that it gets smaller or not at all, by their ids.
+    case limited(session: String, tracks: [String: LineLimit])
     /// A subscriber must answer a new offer.
     case offer(session: String, offer: String)
     /// A session has ended.

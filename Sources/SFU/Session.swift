@@ -55,6 +55,8 @@ final class Session {
     var uplink = Uplink()
     /// The way to a subscriber.
     let downlink = Downlink()
+    /// What was told of layers that the line has no room for.
+    var limits = ToldLimits()
     /// A subscriber's sections, and what each carries now.
     var sections: [(kind: MediaSection.Kind, consumer: Consumer?)] = []
     var version: UInt64 = 0

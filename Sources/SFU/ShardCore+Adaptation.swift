@@ -31,8 +31,25 @@ extension ShardCore {
         session.downlink.look(session.consumers, speaker: session.room.speaker, now: now) { consumer, wasPaused in
             consumer.forwarder.setAllowed(consumer.grant.allowed)
             if consumer.isAccepted, wasPaused { requestKeyframe(for: consumer, now: now) }
+            session.limits.isStale = true
         }
+        tellLimits(of: session, now: now)
         if session.downlink.hasWork { pace(session) }
+    }
+
+    /// Tells which tracks a line has no room for, not more often than people can read it.
+    private func tellLimits(of session: Session, now: MonotonicTime) {
+        guard session.limits.isStale, session.watches == nil else { return }
+        guard session.limits.at.map({ now.milliseconds(since: $0) >= ToldLimits.pauseMs }) ?? true else { return }
+        session.limits.isStale = false
+        var tracks: [String: LineLimit] = [:]
+        for consumer in session.consumers where consumer.isAccepted && consumer.producer.isVideo {
+            if let limit = consumer.grant.limit { tracks[consumer.producer.track.id] = limit }
+        }
+        guard tracks != session.limits.tracks else { return }
+        session.limits.tracks = tracks
+        session.limits.at = now
+        onEvent(.limited(session: session.id, tracks: tracks))
     }
 
     private func pace(_ session: Session) {

@@ -51,6 +51,7 @@ extension ShardCore {
                 moves: session.transport.pathMoves)
         }
         report.protection = session.transport.sender.map(\.profile.name)
+        if !session.isPublisher { report.capacity = session.downlink.bitrate }
         report.roundTripMs = session.roundTripMs ?? session.consumers.compactMap(\.measuredRoundTripMs).min()
         for producer in session.producers {
             for layer in producer.layers {
@@ -93,7 +94,7 @@ extension ShardCore {
             bitrate: measured.bitrate, loss: measured.loss,
             jitterMs: measured.jitterMs(clockRate: producer.clockRate), nacks: measured.nacks,
             retransmissions: measured.retransmissions, keyframeRequests: measured.keyframeRequests,
-            layer: consumer.shownLayer)
+            layer: consumer.shownLayer, limit: consumer.grant.limit)
     }
 
     /// The layers within one stream, by their numbers; nil where there are none.

@@ -20,6 +20,8 @@ protocol RoomListener: AnyObject, Sendable {
     func roomChanged()
     /// Somebody else has the floor; nil when nobody has it any more.
     func speakerChanged(_ participant: String?)
+    /// The own line has room for other layers than before: all tracks that come smaller or not at all.
+    func lineChanged(_ limits: [String: LineLimit])
     /// The room is locked, and who listens is not let in: nothing more is told.
     func shutOut()
     /// The own subscribing session must answer an offer.
@@ -36,6 +38,7 @@ extension RoomListener {
     func participantsChanged(_ change: RosterChange) {}
     func roomChanged() {}
     func speakerChanged(_ participant: String?) {}
+    func lineChanged(_ limits: [String: LineLimit]) {}
 }
 
 /// A listener whose sessions another of the same person may take over.

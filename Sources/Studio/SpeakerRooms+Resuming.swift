@@ -59,10 +59,11 @@ extension SpeakerRooms {
         return left
     }
 
-    /// Says the offer again that may have been lost on the way.
+    /// Says again what may have been lost on the way: the offer, and what the line has no room for.
     func offerAgain(_ session: String) {
-        guard let known = sessions[session], let offer = known.offer else { return }
-        known.listener?.offered(offer)
+        guard let known = sessions[session] else { return }
+        known.listener?.lineChanged(known.limits)
+        if let offer = known.offer { known.listener?.offered(offer) }
     }
 
     /// Ends the sessions that nobody has come back for; called each second.

@@ -46,6 +46,8 @@ actor SpeakerRooms {
         var watched: WatchedSource?
         /// The offer that waits for its answer, for whoever comes back.
         var offer: String?
+        /// What the line to it has no room for.
+        var limits: [String: LineLimit] = [:]
         weak var listener: (any RoomListener)?
 
         static func makeTag() -> String { "\"\(RandomToken.id())\"" }
@@ -293,6 +295,9 @@ actor SpeakerRooms {
             changed(room)
         case .speaking(let room, let participant):
             if rooms[room] != nil { setDominant(participant, room) }
+        case .limited(let session, let tracks):
+            sessions[session]?.limits = tracks
+            sessions[session]?.listener?.lineChanged(tracks)
         case .offer(let session, let offer): offered(offer, to: session)
         case .left(_, _, let session, let reason):
             // One that left by itself is forgotten already.

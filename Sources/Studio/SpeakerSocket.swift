@@ -49,6 +49,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
         var participants: [SpeakerView]?
         var changes: RosterChange?
         var speaker: Speaker?
+        var limits: [String: LineLimit]?
         var offer: String?
         var rejoin: Rejoin?
         var answer: String?
@@ -168,6 +169,8 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     func participantsChanged(_ change: RosterChange) { send(Message(changes: change)) }
 
     func speakerChanged(_ participant: String?) { send(Message(speaker: .init(participant: participant))) }
+
+    func lineChanged(_ limits: [String: LineLimit]) { send(Message(limits: limits)) }
 
     func offered(_ offer: String) { send(Message(offer: offer)) }
 

@@ -50,6 +50,7 @@ MATRIX = {
 class Network:
     """Clara sends her camera in three layers over a network without a fault; Willi watches through the relay."""
 
+    admin: object
     clara: Page
     willi: Page
     relay: object
@@ -60,6 +61,18 @@ class Network:
 
     def microphone(self):
         return self.willi.received(self.clara.participant, "microphone")
+
+    def note(self):
+        """What Willi's page says beside Clara's picture."""
+        tile = f'.tile[data-participant="{self.clara.participant}"][data-kind="person"]'
+        return self.willi.value(f"document.querySelector({json.dumps(tile)})?.querySelector('.note:not([hidden])')?.textContent ?? ''")
+
+    def line(self):
+        """What the media server says of the line to Willi: what it carries, and what of Clara's camera it has no room for."""
+        path = f"/v1/events/{EVENT}/participants/{self.willi.participant}/connection"
+        down = next(item for item in self.admin.get(path, expect=200).json()["items"] if item["direction"] == "receives")
+        cameras = (track for track in down["tracks"] if track["id"].startswith("camera.") and track["participant"] == self.clara.participant)
+        return down.get("capacity"), next(cameras, {}).get("limit")
 
     def wait_height(self, height, seconds):
         """Waits for a picture of that height; returns after how many seconds, or None."""
@@ -113,7 +126,7 @@ def network(make_studio, artefacts, tmp_path_factory):
             driver.find_element(By.ID, "join").click()
             wait_script(driver, "window.proscenium.state === 'joined'", 30, f"{name} is in the room")
             pages.append(Page(driver))
-        network = Network(*pages, relay)
+        network = Network(admin, *pages, relay)
         network.willi.wait_frames(network.clara.participant, 20, more=30)
         assert relay.counts()["down"]["delivered"] > 30, "the media goes another way"
         yield network
@@ -136,6 +149,26 @@ def test_five_percent_loss_and_a_tenth_of_a_second_stop_neither_picture_nor_soun
         assert network.willi.value("window.proscenium.joins") == 1 and network.willi.value("window.proscenium.state") == "joined"
     finally:
         network.relay.set()
+
+
+def test_over_a_thin_line_the_sound_goes_on_with_a_smaller_picture_until_it_is_wide_again(network):
+    network.relay.set()
+    whole = wait_until(lambda: network.measure(2)["freezes"] == 0 and network.camera().get("frameHeight"), 30, "no start")
+    wait_until(lambda: network.line()[1] is None, 30, network.line, 0.5)
+    network.relay.set(**capped(4e5, delay_ms=25))
+    try:
+        wait_until(lambda: 0 < network.camera().get("frameHeight", 0) < whole, 30, network.camera, 0.2)
+        wait_until(lambda: network.line()[1] == "smaller" and (network.line()[0] or 9e9) < 8e5, 30, network.line, 0.5)
+        wait_until(lambda: "connection is slow" in network.note(), 15, network.note, 0.2)
+        seen = network.measure()
+        print(json.dumps(seen))
+        # Neither a gap in the sound, nor a queue that never empties: what is sent stays about below the cap.
+        assert seen["samples"] > 0.8 * 48_000 * seen["seconds"] and seen["concealed"] < 0.1, seen
+        assert seen["frames"] > 3 * seen["seconds"] and seen["offered"] < 1.15 * 4e5, seen
+    finally:
+        network.relay.set()
+    wait_until(lambda: network.camera().get("frameHeight") == whole, 30, network.camera, 0.2)
+    wait_until(lambda: network.line()[1] is None and not network.note(), 30, lambda: f"{network.line()} {network.note()}", 0.5)
 
 
 @pytest.mark.whole_matrix

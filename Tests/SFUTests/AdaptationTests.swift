@@ -159,12 +159,14 @@ struct AdaptationTests {
         simulation.run(to: 40_000)
         #expect(
             simulation.consumer.grant.isPaused && simulation.consumer.forwarder.current == nil, "\(simulation.layers)")
+        #expect(simulation.consumer.grant.limit == .paused)
         let (sent, arrived) = (simulation.voiceSent, simulation.voiceArrived)
         simulation.run(to: 50_000)
         #expect(simulation.voiceArrived - arrived >= (simulation.voiceSent - sent) * 97 / 100)
         simulation.link.bitrate = 5_000_000
         simulation.run(to: 75_000)
         #expect(simulation.consumer.forwarder.current == 2, "\(simulation.layers) \(simulation.estimates)")
+        #expect(simulation.consumer.grant.limit == nil)
     }
 
     @Test("who tells nothing of single packets is bounded by the losses that it reports, and not at all without any")

@@ -49,6 +49,18 @@ struct ConnectionRouteTests {
         #expect(track["flowing"] as? Bool == true && track["layer"] == nil && track["codec"] as? String == "vp8")
         #expect((track["layers"] as? [[String: Any]])?.first?["width"] as? Int == 320)
         #expect((told["path"] as? [String: Any])?["moves"] as? Int == 1)
+        var down = report("ada", .receives)
+        down.capacity = 640_000
+        down.tracks = [
+            .init(
+                id: "camera.t.0", participant: "ben", codec: .vp8, isFlowing: true, bitrate: 5, loss: 0, jitterMs: 0,
+                nacks: 0, retransmissions: 0, keyframeRequests: 0, layer: 1, limit: .smaller)
+        ]
+        let received = try JSON.encoder.encode(ConnectionRoutes.View(down))
+        let read = try #require(try JSONSerialization.jsonObject(with: received) as? [String: Any])
+        #expect(read["capacity"] as? Int == 640_000 && told["capacity"] == nil)
+        let limited = try #require((read["tracks"] as? [[String: Any]])?.first)
+        #expect(limited["limit"] as? String == "smaller" && track["limit"] == nil)
         try await withEvent { client, admin, fixture in
             let path = "/v1/events/e/participants/ada/connection"
             #expect(try await client.call(.get, path, admin).status == .notFound)

@@ -12,13 +12,16 @@ import Web
 
 /// A socket as the rooms see one.
 private final class Page: ResumableListener {
-    private let state = Mutex((held: ResumeTable.Sessions(), offers: [String](), rejoins: 0))
+    private let state = Mutex(
+        (held: ResumeTable.Sessions(), offers: [String](), rejoins: 0, limits: [[String: LineLimit]]()))
 
     var offers: [String] { state.withLock { $0.offers } }
+    var limits: [[String: LineLimit]] { state.withLock { $0.limits } }
     var rejoins: Int { state.withLock { $0.rejoins } }
 
     func hold(_ sessions: ResumeTable.Sessions) { state.withLock { $0.held = sessions } }
     func participantsChanged(_ participants: [SpeakerView]) {}
+    func lineChanged(_ limits: [String: LineLimit]) { state.withLock { $0.limits.append(limits) } }
     func offered(_ offer: String) { state.withLock { $0.offers.append(offer) } }
     func mustRejoin(_ reason: String) { state.withLock { $0.rejoins += 1 } }
 
@@ -76,6 +79,28 @@ struct SpeakerResumeTests {
         #expect(second.offers.count == before, "what was answered is not said again")
         try await fixture.speakers.restart(subscribed, ada)
         #expect(sfu.room.contains(.restart(session: subscribed)))
+        for worker in others + [sfu] { worker.leave() }
+        try fixture.end()
+    }
+
+    @Test("who is told that the line is thin is told again behind the next socket, and nobody else is")
+    func limits() async throws {
+        let fixture = try await ConductorFixture()
+        let others = try await fixture.started(), sfu = try await fixture.sfu(offers: false)
+        let ada = ConductorFixture.principal("ada"), first = Page(), second = Page()
+        let sessions = try await join(fixture, first, word: "word")
+        let subscribed = try #require(sessions.subscribed)
+        let thin: [String: LineLimit] = ["camera.ben.0": .paused, "screen.ben.2": .smaller]
+        sfu.report(.sfu(.limited(session: "somebody", tracks: ["camera.ben.0": .smaller])))
+        sfu.report(.sfu(.limited(session: subscribed, tracks: thin)))
+        try await eventually("the page is told") { !first.limits.isEmpty }
+        #expect(first.limits == [thin])
+        await fixture.speakers.park("word", "e", first, sessions)
+        _ = try await fixture.speakers.resume("word", Self.scope, ada, listener: second)
+        await fixture.speakers.offerAgain(subscribed)
+        #expect(second.limits == [thin])
+        sfu.report(.sfu(.limited(session: subscribed, tracks: [:])))
+        try await eventually("there is room again") { second.limits.last == [:] }
         for worker in others + [sfu] { worker.leave() }
         try fixture.end()
     }

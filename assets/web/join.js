@@ -275,6 +275,8 @@ function onChange() {
             isDark: false, isMuted: false, isMirrored: false,
         });
     }
+    const notes = { paused: "Paused: your connection is too slow", smaller: "Smaller: your connection is slow" };
+    const noteOf = (track) => notes[room.limits[track?.id]] ?? "";
     const others = room.participants.filter(({ id }) => id !== mine);
     for (const { id, name, tracks, onStage } of others) {
         // Nobody is heard twice.
@@ -285,13 +287,13 @@ function onChange() {
         wanted.push({
             participant: id, kind: "person", isMine: false, isSilent, label: name || "Speaker", picture: shown("camera"), lacks: received("camera")?.lacks,
             audio: received("microphone"), isDark: isMuted("camera"), isMuted: isMuted("microphone"), isMirrored: false,
-            hasFloor: room.speaker === id,
+            hasFloor: room.speaker === id, note: noteOf(received("camera")),
         });
         if (tracks.some(({ source }) => source === "screen")) {
             wanted.push({
                 participant: id, kind: "screen", isMine: false, isSilent, label: `Screen of ${name || "a speaker"}`,
                 picture: shown("screen"), lacks: received("screen")?.lacks, audio: received("screenAudio"), isDark: isMuted("screen"),
-                isMuted: isMuted("screenAudio"), isMirrored: false,
+                isMuted: isMuted("screenAudio"), isMirrored: false, note: noteOf(received("screen")),
             });
         }
     }

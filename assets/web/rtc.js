@@ -67,7 +67,7 @@ export class Room {
         if (this.state === "joined" && this.#signalling) await this.#signalling.request({ layers });
     });
     state = "joining"; joins = 0; resumes = 0; restarts = 0;
-    me = null; participants = []; received = []; speaker = null;
+    me = null; participants = []; received = []; speaker = null; limits = {};
     publishConnection = null; subscribeConnection = null;
     #relays = []; #relaysTimer;
 
@@ -222,6 +222,7 @@ export class Room {
                         this.me = message.hello;
                         // Who has the floor is told anew, if anybody has it.
                         this.speaker = null;
+                        this.limits = {};
                         this.#word = message.hello.resume ?? null;
                         resolve();
                     } else this.#receive(message);
@@ -318,6 +319,10 @@ export class Room {
         }
         if (message.speaker) {
             this.speaker = message.speaker.participant ?? null;
+            this.#handlers.onChange?.();
+        }
+        if (message.limits) {
+            this.limits = message.limits;
             this.#handlers.onChange?.();
         }
         const round = this.#round;

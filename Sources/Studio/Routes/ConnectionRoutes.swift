@@ -24,12 +24,13 @@ struct ConnectionRoutes: Sendable {
         struct Track: Encodable {
             let id: String, participant: String, codec: Codec, flowing: Bool, bitrate: Int, loss: Double
             let jitterMs: Double, nacks: UInt64, retransmissions: UInt64, keyframeRequests: UInt64, layer: Int?
+            let limit: LineLimit?
             let layers: [Layer]?
 
             init(_ track: ConnectionReport.Track, isPublished: Bool) {
                 (id, participant, codec) = (track.id, track.participant, track.codec)
                 (flowing, bitrate, loss) = (track.isFlowing, track.bitrate, track.loss)
-                (jitterMs, layer) = (track.jitterMs, track.layer)
+                (jitterMs, layer, limit) = (track.jitterMs, track.layer, track.limit)
                 (nacks, retransmissions) = (track.nacks, track.retransmissions)
                 keyframeRequests = track.keyframeRequests
                 layers =
@@ -43,7 +44,7 @@ struct ConnectionRoutes: Sendable {
         }
 
         let session: String, direction: String, state: String, path: Path?, protection: String?, rttMs: Int64?
-        let bitrateIn: Int, bitrateOut: Int, loss: Double, tracks: [Track]
+        let bitrateIn: Int, bitrateOut: Int, capacity: Int?, loss: Double, tracks: [Track]
 
         init(_ report: ConnectionReport) {
             (session, direction, state) = (report.session, report.direction.rawValue, report.state.rawValue)
@@ -54,6 +55,7 @@ struct ConnectionRoutes: Sendable {
             }
             (protection, rttMs) = (report.protection, report.roundTripMs)
             (bitrateIn, bitrateOut, loss) = (report.bitrateIn, report.bitrateOut, report.loss)
+            capacity = report.capacity
             tracks = report.tracks.map { Track($0, isPublished: report.direction == .publishes) }
         }
     }
