@@ -14,7 +14,7 @@ public struct ProbeControl: Sendable {
     /// After how long a burst that nothing was heard of has failed.
     private static let answerMs: Int64 = 1000
     /// How long is waited after one that has found little: twice as long each time.
-    private static let firstWaitMs: Int64 = 1500, maximumWaitMs: Int64 = 5000
+    private static let firstWaitMs: Int64 = 1500, maximumWaitMs: Int64 = 3000
     /// A burst has found something when so much of it came through, and that is so much more than was known.
     private static let foundShare = 0.7, gain = 1.05
 
