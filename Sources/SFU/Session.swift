@@ -38,6 +38,10 @@ final class Session {
     private var remembered: [(ssrc: UInt32, mid: String, layer: [UInt8], isRTX: Bool)] = []
     /// Whether a subscriber gets every voice, and not only the loudest.
     var hearsEverybody = false
+    /// Whether it gets what its line carries.
+    ///
+    /// The compositor is on this machine: where that is short of time, no line is thin.
+    var followsLine: Bool { !hearsEverybody }
     /// What a viewer watches, who has made the offer; nil for people in the room.
     var watches: WatchedSource?
     /// A viewer's seats by section; nil for sections that get nothing.

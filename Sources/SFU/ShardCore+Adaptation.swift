@@ -27,6 +27,7 @@ extension ShardCore {
 
     /// Gives a subscriber the layers that its line has room for.
     func adapt(_ session: Session, now: MonotonicTime) {
+        guard session.followsLine else { return }
         guard session.hasConsent else { return }
         session.downlink.look(session.consumers, speaker: session.room.speaker, now: now) { consumer, wasPaused in
             consumer.forwarder.setAllowed(consumer.grant.allowed)

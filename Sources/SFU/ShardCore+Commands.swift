@@ -446,7 +446,7 @@ extension ShardCore {
             consumer.lacksCodec = media == nil
             guard section.direction.receives, let media else { continue }
             consumer.take(media, of: section, mid: String(index))
-            if consumer.extensions.transportNumber != 0 { session.downlink.agree() }
+            if consumer.extensions.transportNumber != 0, session.followsLine { session.downlink.agree() }
             if session.isConnected { begin(consumer, now: now) }
         }
         if !session.hasRemote {
