@@ -75,7 +75,8 @@ extension ShardCore {
                     drops.count(.notStored)
                     continue
                 }
-                guard write(packet, to: waiting.consumer, .first, now: now) else {
+                let store = waiting.consumer.producer.layers[packet.layer].store
+                guard write(packet, of: store, to: waiting.consumer, .first, now: now) else {
                     drops.count(.sendBufferFull)
                     continue
                 }
