@@ -180,7 +180,7 @@ struct LineSimulation {
         else { return }
         let packet = Consumer.Packet(
             number: out.number, entry: entry, layer: layer.index, timestampDelta: out.timestampDelta, shift: out.shift,
-            transportNumber: 0)
+            transportNumber: 0, marks: out.marks)
         consumer.note(packet)
         guard session.downlink.mayLeave(consumer, now: moment) else {
             _ = session.downlink.queue(consumer, number: packet.number, size: entry.payloadLength)
