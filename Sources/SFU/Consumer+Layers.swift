@@ -6,19 +6,23 @@ import RTC
 
 extension Producer {
     /// Takes note of what a packet says of the layers in its stream.
-    ///
-    /// - Returns: whether it has told another number of them.
     func noteLayers(
         _ picture: VideoPayload, _ payload: UnsafeRawBufferPointer, isRepeat: Bool, now: MonotonicTime
-    ) -> Bool {
+    ) {
         if spatial == nil { spatial = SpatialLayers() }
         spatial?.note(
             picture.place, startsKeyframe: picture.startsKeyframe, isRepeat: isRepeat, bytes: payload.count, now: now)
         if picture.hasStructure, let descriptor = VP9Descriptor(payload) { spatial?.note(descriptor.structure) }
         let count = spatial?.count ?? 1, told = count > 1 ? count : nil
-        guard told != track.layers else { return false }
+        guard told != track.layers else { return }
         track.layers = told
-        return true
+        hasChanged = true
+    }
+
+    /// Whether another number of layers has been told since this was asked last: publishers may say another one with each packet.
+    func takeChange() -> Bool {
+        defer { hasChanged = false }
+        return hasChanged
     }
 }
 
@@ -46,7 +50,12 @@ extension Consumer {
     ) -> Result<LayerForwarder.Outgoing, DropReasonError> {
         var thinned = entry
         guard forwarder.current == nil else {
-            if spatial == nil { spatial = SpatialForwarder(from: entry, .all) }
+            if spatial == nil {
+                // Everything up to the newest has had its own number.
+                let highest = producer.table.facts[layer].highest
+                let first = entry.sequence >= highest ? entry.sequence : highest &+ 1
+                spatial = SpatialForwarder(from: entry, .all, first: first)
+            }
             guard let fate = spatial?.take(entry, wanted: { wantedLimits }) else { return .failure(.init(.late)) }
             var isFiller = false
             switch fate {
@@ -74,8 +83,8 @@ extension Consumer {
             } else {
                 spatial?.restart(from: entry, limits)
             }
-            // The first packet has its number; what follows is counted from it on.
-            _ = spatial?.take(entry) { limits }
+            // The first packet has its number, whatever it says of itself; what follows is counted from it on.
+            spatial?.begun(with: entry)
             var out = out
             out.marks = thinned.header.marker
             return out

@@ -105,6 +105,10 @@ final class Consumer {
         isAccepted = true
     }
 
+    /// Whether nothing went out under a number.
+    @inline(__always)
+    func isFresh(_ number: Int64) -> Bool { sent.isFresh(number) }
+
     /// Takes note of a packet that has left.
     @inline(__always)
     func note(_ packet: Packet) {

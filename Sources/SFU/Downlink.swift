@@ -130,6 +130,8 @@ final class Downlink {
     func look(_ consumers: [Consumer], speaker: String?, now: MonotonicTime, _ changed: (Consumer, Bool) -> Void) {
         guard lastLook.map({ now.milliseconds(since: $0) >= Self.lookMs }) ?? true else { return }
         lastLook = now
+        // Consumers know their session: kept here, neither would ever end.
+        defer { asking.removeAll(keepingCapacity: true) }
         follow(now: now)
         guard let bitrate else {
             isPaced = false

@@ -33,6 +33,8 @@ final class Producer {
     /// Whether somebody has agreed to be told when things were captured.
     var tellsCapture = false
     var isAnnounced = false
+    /// Whether its packets have named another number of layers since that was told.
+    var hasChanged = false
     var consumers: [Consumer] = []
     private var lastLook: MonotonicTime?
 

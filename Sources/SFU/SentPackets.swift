@@ -37,6 +37,16 @@ struct SentPackets: ~Copyable {
                 | (packet.isFiller ? Self.fills : 0))
     }
 
+    /// Whether a number was never given to a packet: with what was sent under it, it is the nonce of the encryption, and a second
+    /// packet under it would give the key away (RFC 7714 section 8.1).
+    ///
+    /// Each slot keeps the newest number that belongs there, so this holds for numbers of any age.
+    @inline(__always)
+    func isFresh(_ number: Int64) -> Bool {
+        let found = ring[number]
+        return found.layer == 0 || Int32(bitPattern: UInt32(truncatingIfNeeded: number) &- found.number) > 0
+    }
+
     /// Finds a packet as it was noted.
     func packet(_ number: Int64, in producer: Producer) -> Consumer.Packet? {
         let found = ring[number], layer = Int(found.layer & ~(Self.marks | Self.fills)) - 1

@@ -57,6 +57,8 @@ final class Session {
     var captureClock = CaptureClock()
     /// What a publisher is told of the way of its packets.
     var uplink = Uplink()
+    /// Whether something leaves to it by and by.
+    var isPacing = false
     /// The way to a subscriber.
     let downlink = Downlink()
     /// What was told of layers that the line has no room for.

@@ -54,7 +54,9 @@ extension ShardCore {
     }
 
     private func pace(_ session: Session) {
-        if !pacing.contains(where: { $0 === session }) { pacing.append(session) }
+        guard !session.isPacing else { return }
+        session.isPacing = true
+        pacing.append(session)
     }
 
     /// Keeps a packet for later.
@@ -84,7 +86,10 @@ extension ShardCore {
             }
             probe(session, now: now)
         }
-        pacing.removeAll { !$0.downlink.hasWork }
+        pacing.removeAll { session in
+            session.isPacing = session.downlink.hasWork
+            return !session.isPacing
+        }
         return pacing.isEmpty ? nil : now.advanced(byMilliseconds: Self.paceMs)
     }
 

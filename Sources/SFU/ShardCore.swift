@@ -218,10 +218,7 @@ final class ShardCore: PacketHandler {
         if let size = picture.size { source.producer.table.note(source.layer.index, size: size) }
         guard picture.place.isLayered || source.producer.spatial != nil else { return }
         entry.place = picture.place
-        let producer = source.producer
-        if producer.noteLayers(picture, payload, isRepeat: source.isRTX, now: now), producer.isAnnounced {
-            onEvent(.changed(room: producer.session.room.id, track: producer.track))
-        }
+        source.producer.noteLayers(picture, payload, isRepeat: source.isRTX, now: now)
     }
 
     @inline(__always)
@@ -248,6 +245,8 @@ final class ShardCore: PacketHandler {
         _ entry: PacketStore.Entry, _ layer: Layer, to consumer: Consumer, as out: LayerForwarder.Outgoing,
         now: MonotonicTime
     ) {
+        // Whatever a publisher's packets say of themselves, no number is used twice.
+        guard consumer.isFresh(out.number) else { return drops.count(.late) }
         let packet = Consumer.Packet(
             number: out.number, entry: entry, layer: layer.index, timestampDelta: out.timestampDelta, shift: out.shift,
             transportNumber: consumer.session.downlink.nextNumber, marks: out.marks, isFiller: out.isFiller)
@@ -518,6 +517,9 @@ final class ShardCore: PacketHandler {
             }
         }
         for producer in session.producers {
+            if reports, producer.isAnnounced, producer.takeChange() {
+                onEvent(.changed(room: session.room.id, track: producer.track))
+            }
             producer.look(now: now)
             for layer in producer.layers {
                 if layer.wantsKeyframe { requestKeyframe(producer, layer, now: now) }

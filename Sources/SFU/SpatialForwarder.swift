@@ -34,9 +34,11 @@ struct SpatialForwarder: Sendable {
     private var risesBehind = false
 
     /// Begins with a packet that comes next.
-    init(from entry: PacketStore.Entry, _ limits: LayerLimits) {
+    ///
+    /// - Parameter first: the first number that is counted; nil for the packet's own. What lies before keeps its own number.
+    init(from entry: PacketStore.Entry, _ limits: LayerLimits, first: Int64? = nil) {
         self.limits = limits
-        numbers = ThinnedNumbers(from: entry.sequence)
+        numbers = ThinnedNumbers(from: first ?? entry.sequence)
         newest = entry.header.timestamp
         changes.reserveCapacity(Self.maximumChanges)
         changes.append(Change(from: newest, limits: limits))
@@ -50,6 +52,13 @@ struct SpatialForwarder: Sendable {
         changes.removeAll(keepingCapacity: true)
         changes.append(Change(from: newest, limits: limits))
         risesBehind = false
+    }
+
+    /// Takes note that the packet which it began with has gone out under its own number.
+    mutating func begun(with entry: PacketStore.Entry) {
+        _ = numbers.place(entry.sequence, isWanted: true)
+        let place = entry.place
+        if place.spatial == 0, place.switchesUp, place.temporal <= limits.temporal { risesBehind = true }
     }
 
     /// Says what becomes of a packet, each once.

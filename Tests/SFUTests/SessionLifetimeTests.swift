@@ -65,6 +65,23 @@ struct SessionLifetimeTests {
         #expect(remains.session == nil && remains.consumer == nil)
     }
 
+    @Test("a subscriber whose line was measured is gone as well")
+    func measuredSubscriberLeaves() async throws {
+        let stage = try Stage()
+        try await stage.fill()
+        let remains = try stage.remains()
+        func measure() throws {
+            let session = try #require(stage.core.sessions["ben-down"])
+            for consumer in session.consumers { consumer.isAccepted = true }
+            session.downlink.agree()
+            session.downlink.look(session.consumers, speaker: nil, now: stage.now) { _, _ in }
+            #expect(session.downlink.bitrate != nil)
+        }
+        try measure()
+        stage.run(.leave(session: "ben-down"))
+        #expect(remains.session == nil && remains.consumer == nil)
+    }
+
     @Test("a track that has ended takes what its subscribers had of it along, and leaves the subscribers")
     func publisherLeaves() async throws {
         let stage = try Stage()

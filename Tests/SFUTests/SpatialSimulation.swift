@@ -197,7 +197,7 @@ final class SpatialSimulation {
             entry.startsKeyframe = picture.startsKeyframe
             entry.place = picture.place
             if picture.startsKeyframe { producer.layers[0].wantsKeyframe = false }
-            _ = producer.noteLayers(picture, payload, isRepeat: false, now: moment)
+            producer.noteLayers(picture, payload, isRepeat: false, now: moment)
         }
         entries[sequence] = (entry, frame)
         arrived.insert(sequence)

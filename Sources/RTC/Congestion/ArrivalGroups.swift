@@ -58,7 +58,7 @@ struct ArrivalGroups: Sendable {
         guard let before else { return nil }
         let sent = group.bestSent &- before.bestSent, arrived = group.bestArrived &- before.bestArrived
         guard sentAt &- group.lastSent < Self.maximumPause, sent < Self.maximumPause,
-            abs(arrived &- sent) < Self.maximumPause
+            (arrived &- sent).magnitude < UInt64(Self.maximumPause)
         else {
             forget()
             return nil

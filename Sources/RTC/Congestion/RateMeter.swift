@@ -24,14 +24,14 @@ public struct RateMeter: Sendable {
         }
         if here > slot { advance(to: here) }
         guard here > slot - Int64(Self.slots) else { return }
-        ring[Int(here % Int64(Self.slots) + Int64(Self.slots)) % Self.slots] += Int64(bytes)
-        sum += Int64(bytes)
+        ring[Int(here % Int64(Self.slots) + Int64(Self.slots)) % Self.slots] &+= Int64(bytes)
+        sum &+= Int64(bytes)
     }
 
     private mutating func advance(to here: Int64) {
         for number in max(slot + 1, here - Int64(Self.slots) + 1)...here {
             let index = Int(number % Int64(Self.slots) + Int64(Self.slots)) % Self.slots
-            sum -= ring[index]
+            sum &-= ring[index]
             ring[index] = 0
         }
         slot = here
@@ -44,6 +44,7 @@ public struct RateMeter: Sendable {
         if here > slot { advance(to: here) }
         let seen = min(Int64(Self.slots), slot - first + 1)
         guard seen >= Int64(Self.slots) / 2 else { return nil }
-        return Int(sum * 8 * 1_000_000_000 / (seen * slotNanoseconds))
+        // A clock that stands still, and it may be a receiver's, adds up without end.
+        return Int(min(Double(sum) * 8e9 / Double(seen * slotNanoseconds), 1e12))
     }
 }
