@@ -6,15 +6,13 @@ import RTC
 
 /// A subscriber's transport as congestion control sees it; confined to its shard's thread.
 ///
-/// With transport-wide feedback the estimate is ours; without it what the subscriber estimates (REMB) and what it reports as
-/// lost are bounds; and as long as it tells nothing there is none.
+/// With transport-wide feedback the estimate is ours; without it what the subscriber reports as lost is a bound; and as long as it
+/// tells nothing there is none. A receiver's own estimate (REMB) is not followed: where it is short of time it takes that for the line.
 final class Downlink {
     /// How often the layers are looked at.
     static let lookMs: Int64 = 100
     /// A subscriber that has agreed to tell and does not for so long is one that tells nothing.
     private static let silenceMs: Int64 = 2000
-    /// For how long an estimate of the subscriber's own holds.
-    private static let receiverEstimateMs: Int64 = 10_000
     /// IP and UDP around each packet.
     private static let overhead = 28
     /// What more than the layers' rates is asked of the way before more is sent, and what is left of it for repeats at least.
@@ -34,7 +32,6 @@ final class Downlink {
     /// Whether the subscriber has agreed to tell of each packet.
     private(set) var isNumbered = false
     private var numberedSince: MonotonicTime?, lastFeedback: MonotonicTime?
-    private var receiverEstimate: (bitrate: Int, at: MonotonicTime)?
     private var reported = LossControl(patience: 2)
     private var lastLook: MonotonicTime?
     private var allocator = Allocator(), requests: [LayerRequest] = [], levels: [Int] = [], raised: [Int] = []
@@ -90,11 +87,6 @@ final class Downlink {
         if let before, let bitrate, bitrate < before - before / 20 { lastLook = nil }
     }
 
-    /// Takes the subscriber's own estimate, where it gives nothing better.
-    func take(_ estimate: RTCPBitrateEstimate, now: MonotonicTime) {
-        receiverEstimate = (Int(clamping: min(estimate.bitsPerSecond, 1 << 40)), now)
-    }
-
     /// Takes what the subscriber has lost of one track since its last report.
     func take(_ block: RTCPReportBlock) { reported.note(lost: (Int(block.fractionLost) + 2) / 4, of: 64) }
 
@@ -106,16 +98,12 @@ final class Downlink {
             else { return }
         }
         let rate = sent.bitrate(at: now.nanoseconds)
-        let estimate = receiverEstimate.flatMap {
-            now.milliseconds(since: $0.at) < Self.receiverEstimateMs ? Double($0.bitrate) : nil
-        }
-        if estimate == nil { receiverEstimate = nil }
-        let current = min(estimate ?? .infinity, reported.rate, rate.map { Double($0) } ?? .infinity)
+        let current = min(reported.rate, rate.map { Double($0) } ?? .infinity)
         if current.isFinite {
             reported.update(
                 current: current, sent: rate.map(Double.init), delivered: nil, now: now)
         }
-        let bound = min(estimate ?? .infinity, reported.rate)
+        let bound = reported.rate
         bitrate = bound.isFinite ? max(BandwidthEstimator.minimumBitrate, Int(min(bound, 1e12))) : nil
     }
 
@@ -147,7 +135,7 @@ final class Downlink {
         allocator.divide(requests, budget: budget, into: &levels)
         allocator.divide(requests, budget: min(budget, spare), into: &raised)
         // Losses alone are no reason to take the last picture away.
-        let least = isMeasured ? (estimator.isBoundByLoss ? 1 : 0) : receiverEstimate == nil ? 1 : 0
+        let least = isMeasured ? (estimator.isBoundByLoss ? 1 : 0) : 1
         var wanted = 0, used = 0, isLimited = false
         let isAcquitted = acquittals != estimator.acquittals
         acquittals = estimator.acquittals

@@ -405,8 +405,7 @@ final class ShardCore: PacketHandler {
             for entry in request.entries { keyframe(session, entry.ssrc, now: now) }
         case .transportFeedback(let feedback): if !session.isPublisher { session.downlink.take(feedback, now: now) }
         case .extendedReport(let report): note(report, of: session, now: now)
-        case .bitrateEstimate(let estimate): if !session.isPublisher { session.downlink.take(estimate, now: now) }
-        case .sourceDescription, .goodbye: break
+        case .sourceDescription, .goodbye, .bitrateEstimate: break
         }
     }
 

@@ -278,7 +278,7 @@ def test_who_agrees_is_told_when_each_packet_left(admin, pair, monkeypatch):
 
     monkeypatch.setattr(RTCRtpReceiver, "_handle_rtp_packet", note)
     api = admin.studio.api()
-    api.sign_in(invitation=invite(admin, "Timo")["token"])
+    api.sign_in(invitation=guests.invite(admin, EVENT, name="Timo")["token"])
     receiver = RoomReceiver(api, EVENT)
     try:
         receiver.subscribe(clara.participant)

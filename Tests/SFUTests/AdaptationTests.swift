@@ -182,20 +182,6 @@ struct AdaptationTests {
         #expect(settled.map { $0 < 10_000 } ?? false, "\(thin.layers) \(thin.estimates)")
     }
 
-    @Test("a subscriber's own estimate is a bound where it gives nothing better")
-    func receiverEstimate() throws {
-        var simulation = try LineSimulation(.init(link: LinkModel(bitrate: 5_000_000, seed: 9), feedsBack: false))
-        for second in 1...20 {
-            simulation.run(to: second * 1000)
-            simulation.session.downlink.take(
-                .init(sender: 1, bitsPerSecond: 600_000, sources: [1]), now: LineSimulation.moment(second * 1000))
-        }
-        #expect(simulation.consumer.forwarder.current == 1)
-        #expect(simulation.session.downlink.bitrate == 600_000)
-        simulation.run(to: 40_000)
-        #expect(simulation.consumer.forwarder.current == 2, "an old estimate says nothing")
-    }
-
     @Test("who has agreed to tell and never does is treated like one that has not agreed")
     func silentSubscriber() throws {
         var simulation = try LineSimulation(.init(link: LinkModel(bitrate: 5_000_000, seed: 10), feedsBack: false))
