@@ -4,14 +4,13 @@ import re
 from contextlib import ExitStack
 
 import pytest
-from selenium.webdriver.common.by import By
 
-from harness.browser import chromium, wait_script
+from harness import guests
+from harness.browser import chromium
 from harness.speakers import Page
 from harness.waiting import wait_until
 
 EVENT = "adaptation"
-JOINED = "window.proscenium.state === 'joined'"
 NUMBER = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 
 AVAILABLE = """
@@ -48,12 +47,7 @@ def pair(admin, artefacts, tmp_path_factory):
             driver = stack.enter_context(
                 chromium(tmp_path_factory.mktemp(name), artefacts / f"chromedriver-adaptation-{name}.log", size=(700, 600))
             )
-            invited = admin.post(f"/v1/events/{EVENT}/invitations", {"role": "speaker", "name": name}, expect=201).json()
-            driver.get(f"{invited['url']}{query}")
-            wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
-            driver.find_element(By.ID, "join").click()
-            wait_script(driver, JOINED, 20, f"{name} is in the room")
-            pages.append(Page(driver))
+            pages.append(Page(guests.enter(driver, guests.invite(admin, EVENT, name=name), query, 20)))
         for page, other in (pages, reversed(pages)):
             page.wait_frames(other.participant, 15)
         yield pages

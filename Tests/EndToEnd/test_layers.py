@@ -9,6 +9,7 @@ from aiortc.rtcrtpreceiver import RTCRtpReceiver
 
 from harness import guests
 from harness.browser import chromium, screenshot
+from harness.composed import Composed
 from harness.picture import decode_still
 from harness.receiver import RoomReceiver
 from harness.speakers import Page, RoomSocket
@@ -132,33 +133,6 @@ def detail(jpeg, width=1280, height=720):
     """How much two pixels side by side differ at the sharpest edges: in a picture that was enlarged they differ little."""
     green = decode_still(jpeg, width, height).data[1::3]
     return sum(sorted((abs(one - other) for one, other in zip(green, green[1:])), reverse=True)[:1000]) / 1000
-
-
-class Composed:
-    """What the compositor decodes of a running event."""
-
-    def __init__(self, studio):
-        self.studio = studio
-
-    def counts(self):
-        found = {}
-        for line in self.studio.metrics().splitlines():
-            name = line.split("{")[0].split(" ")[0].removeprefix("proscenium_compositor_room_")
-            if name in ("frames_decoded_total", "pixels_decoded_total"):
-                found[name.split("_")[0]] = float(line.rsplit(" ", 1)[1])
-        return found
-
-    def pixels(self, frames=20):
-        """Pixels of a picture, in the mean of the next ones."""
-        first = wait_until(lambda: len(counts := self.counts()) == 2 and counts, 20, "no compositor counts")
-        last = {}
-
-        def enough():
-            last.update(self.counts())
-            return last.get("frames", 0) >= first["frames"] + frames
-
-        wait_until(enough, 30, lambda: f"{first}, then {last}")
-        return (last["pixels"] - first["pixels"]) / (last["frames"] - first["frames"])
 
 
 def test_the_compositor_gets_the_smallest_picture_that_fills_its_tile(admin, pair, artefacts):

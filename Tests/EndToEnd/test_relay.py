@@ -78,18 +78,21 @@ class Client:
     def __init__(self, port, username, credential):
         self.port, self.username, self.credential = port, username, credential
 
+    async def dial(self):
+        """Opens a socket to the server; returns it with the client on it."""
+        server = ("127.0.0.1", self.port)
+        return await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: aioice.turn.TurnClientUdpProtocol(
+                server, username=self.username, password=self.credential, lifetime=600, channel_refresh_time=500
+            ),
+            remote_addr=server,
+        )
+
     def bind(self, peer):
         """Makes a relay and a channel to a peer; returns the error code of what was refused, or None."""
 
         async def run():
-            loop = asyncio.get_running_loop()
-            server = ("127.0.0.1", self.port)
-            transport, client = await loop.create_datagram_endpoint(
-                lambda: aioice.turn.TurnClientUdpProtocol(
-                    server, username=self.username, password=self.credential, lifetime=600, channel_refresh_time=500
-                ),
-                remote_addr=server,
-            )
+            transport, client = await self.dial()
             try:
                 await client.connect()
                 await client.channel_bind(0x4000, peer)
@@ -102,19 +105,13 @@ class Client:
 
         return asyncio.run(asyncio.wait_for(run(), 30))
 
-
     def hold(self, relays):
         """Makes relays and keeps them for as long as it lasts; returns what the server said to each, None for a relay."""
 
         async def run():
-            loop, server, answers, kept = asyncio.get_running_loop(), ("127.0.0.1", self.port), [], []
+            answers, kept = [], []
             for _ in range(relays):
-                transport, client = await loop.create_datagram_endpoint(
-                    lambda: aioice.turn.TurnClientUdpProtocol(
-                        server, username=self.username, password=self.credential, lifetime=600, channel_refresh_time=500
-                    ),
-                    remote_addr=server,
-                )
+                transport, client = await self.dial()
                 try:
                     await client.connect()
                     kept.append(client)

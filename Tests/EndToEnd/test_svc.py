@@ -7,6 +7,7 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from harness.browser import chromium, screenshot, wait_script
+from harness.composed import Composed
 from harness.speakers import Page
 from harness.waiting import wait_until
 
@@ -136,21 +137,6 @@ def test_a_small_tile_gets_the_small_layer_and_a_large_one_the_large(room, artef
     assert room.willi.value("window.proscenium.joins") == room.sender.value("window.proscenium.joins") == 1
 
 
-class Composed:
-    """What the compositor decodes of a running event."""
-
-    def __init__(self, studio):
-        self.studio = studio
-
-    def counts(self):
-        found = {}
-        for line in self.studio.metrics().splitlines():
-            name = line.split("{")[0].split(" ")[0].removeprefix("proscenium_compositor_room_")
-            if name in ("frames_decoded_total", "pixels_decoded_total"):
-                found[name.split("_")[0]] = float(line.rsplit(" ", 1)[1])
-        return found
-
-
 def test_the_compositor_shows_the_picture_in_the_size_of_its_place(room, admin):
     path, composed = f"/v1/events/{room.event}", Composed(admin.studio)
     admin.request("POST", f"{path}/start")
@@ -165,10 +151,7 @@ def test_the_compositor_shows_the_picture_in_the_size_of_its_place(room, admin):
 
             def fits():
                 layers = [layer for layer in room.layers() if layer["active"] and layer.get("height")]
-                before = composed.counts()
-                wait_until(lambda: composed.counts().get("frames", 0) >= before.get("frames", 0) + 20, 30, "no pictures are decoded")
-                after = composed.counts()
-                pixels = (after["pixels"] - before["pixels"]) / (after["frames"] - before["frames"])
+                pixels = composed.pixels()
                 wanted = layers[-1] if layout == "full" else next(layer for layer in layers if layer["height"] >= 264)
                 seen.append((pixels, wanted))
                 return pixels == wanted["width"] * wanted["height"]

@@ -29,9 +29,9 @@ def join(driver, seconds=30):
     wait_script(driver, JOINED, seconds, "the page is in the room")
 
 
-def enter(driver, invitation, query="?media=canvas"):
+def enter(driver, invitation, query="?media=canvas", seconds=30):
     """Opens an invitation's address, by default with the test picture, and joins; returns the browser."""
     driver.get(f"{invitation['url']}{query}")
     in_the_mirror(driver)
-    join(driver)
+    join(driver, seconds)
     return driver
