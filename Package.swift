@@ -14,6 +14,10 @@ let strict: [SwiftSetting] = [
 ]
 // Per-packet and per-pixel code is optimised in debug builds too: one build serves unit and end-to-end tests.
 let hot = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+// Nobody loads this program's symbols, and relative relocations in short form are read at once (docs/decisions/016).
+let small = [
+    "-use-ld=lld", "-Xlinker", "--no-export-dynamic", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
+]
 let hotC: [CSetting] = [.unsafeFlags(["-O3"], .when(configuration: .debug)), .define("_GNU_SOURCE")]
 
 func system(_ name: String, pkgConfig: String? = nil, apt: [String]) -> Target {
@@ -131,7 +135,7 @@ let package = Package(
                 "Media", "Control", "Web", "Studio", "SFU", "Compositor", "Output", "Demo", "Load", "CProcess",
                 product("ArgumentParser", "swift-argument-parser"), product("Yams", "Yams"),
             ] + http,
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: [.unsafeFlags(small, .when(configuration: .release))]),
 
         .testTarget(name: "DemoTests", dependencies: ["Demo", "Media", "Compositor"], swiftSettings: strict),
         .testTarget(name: "LoadTests", dependencies: ["Load", "Media", "RTC", "SFU"], swiftSettings: strict),
@@ -149,8 +153,9 @@ let package = Package(
         .testTarget(name: "SFUTests", dependencies: ["SFU", "Control"], swiftSettings: strict),
         .testTarget(
             name: "CompositorTests",
-            dependencies: ["Compositor", "Control", "Output", "SFU", "RTCClient", "RTMP", "Media", "Web", "CRaster"]
-                + http,
+            dependencies: [
+                "Compositor", "Control", "Output", "SFU", "RTCClient", "RTMP", "Media", "Web", "CRaster", "CProcess",
+            ] + http,
             resources: [.copy("Goldens")],
             swiftSettings: strict),
         .testTarget(

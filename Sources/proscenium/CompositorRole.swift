@@ -20,6 +20,7 @@ extension Proscenium {
             let settings = try flags.resolve()
             settings.startLogging()
             let token = try handedOverToken()
+            ProcessMemory.letGoOfTheStart(after: .seconds(60))
             let format = ProgramFormat(preset: .init(rawValue: settings.text("program-preset")) ?? .veryfast)
             try await CompositorServer.run(
                 CompositorConfiguration(

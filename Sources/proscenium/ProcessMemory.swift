@@ -16,4 +16,14 @@ enum ProcessMemory {
     static func keepSmall() {
         proscenium_keep_memory_small(mappedFromBytes, pools)
     }
+
+    /// Lets go once of what only the start needed of the program's own files: two fifths of them.
+    ///
+    /// - Parameter delay: how long the start takes, with what comes up only then.
+    static func letGoOfTheStart(after delay: Duration) {
+        Task.detached {
+            try? await Task.sleep(for: delay)
+            _ = proscenium_let_go_of_files()
+        }
+    }
 }

@@ -95,3 +95,38 @@ void proscenium_keep_memory_small(int mapped_from, int pools) {
     mallopt(M_MMAP_THRESHOLD, mapped_from);
     mallopt(M_ARENA_MAX, pools);
 }
+
+// What a mapping of /proc/self/smaps is, as its first line says; 0 if it is not code or constants of a file.
+static int is_of_a_file(const char *line, unsigned long *start, unsigned long *end) {
+    char rights[5];
+    int path = 0;
+    if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %n", start, end, rights, &path) != 3 || path == 0) return 0;
+    return rights[0] == 'r' && rights[1] == '-' && rights[3] == 'p' && line[path] == '/';
+}
+
+long proscenium_let_go_of_files(void) {
+    FILE *maps = fopen("/proc/self/smaps", "re");
+    if (!maps) return -errno;
+    char *line = NULL;
+    size_t room = 0;
+    unsigned long start = 0, end = 0;
+    int is_candidate = 0;
+    long resident = 0, gone = 0, kilobytes;
+    while (getline(&line, &room, maps) > 0) {
+        unsigned long first, last;
+        char rights;
+        if (sscanf(line, "%lx-%lx %c", &first, &last, &rights) == 3) {
+            is_candidate = is_of_a_file(line, &start, &end);
+        } else if (sscanf(line, "Rss: %ld", &kilobytes) == 1) {
+            resident = kilobytes;
+        } else if (is_candidate && sscanf(line, "Anonymous: %ld", &kilobytes) == 1) {
+            // What has pages of its own was written to (the linker's tables): those are in no file.
+            if (kilobytes == 0 && resident > 0 && madvise((void *)start, end - start, MADV_DONTNEED) == 0)
+                gone += resident << 10;
+            is_candidate = 0;
+        }
+    }
+    free(line);
+    fclose(maps);
+    return gone;
+}
