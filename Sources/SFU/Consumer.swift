@@ -113,6 +113,25 @@ final class Consumer {
     @inline(__always)
     func note(_ packet: Packet) {
         sent.note(packet)
+        count(packet)
+    }
+
+    /// Lets a packet wait for its turn; false where there is no room for one more, and then it comes only if it is asked for.
+    func wait(_ packet: Packet) -> Bool {
+        let waits = session.downlink.queue(self, number: packet.number, size: packet.entry.payloadLength)
+        sent.note(packet, waits: waits)
+        return waits
+    }
+
+    /// Finds a packet that has waited, to be sent for the first time now.
+    func takeWaiting(_ number: Int64) -> Packet? {
+        sent.left(number)
+        return sent.packet(number, in: producer)
+    }
+
+    /// Counts a packet that has left, as sender reports do.
+    @inline(__always)
+    func count(_ packet: Packet) {
         packets &+= 1
         guard !packet.isFiller else { return }
         bytes &+= UInt32(truncatingIfNeeded: packet.entry.payloadLength)
@@ -130,9 +149,6 @@ final class Consumer {
         if case .success(let packet) = found { session.downlink.repeated(packet.entry.payloadLength, now: now) }
         return found
     }
-
-    /// Finds a packet that waits to be sent for the first time.
-    func waiting(_ number: Int64) -> Packet? { sent.packet(number, in: producer) }
 
     func takeRTXIndex() -> Int64 {
         defer { nextRTX += 1 }

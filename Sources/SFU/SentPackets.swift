@@ -12,21 +12,23 @@ struct SentPackets: ~Copyable {
         var resentAt: UInt32 = 0
         var pictureID: UInt16 = 0, transportNumber: UInt16 = 0
         var tl0PictureIndex: UInt8 = 0, keyIndex: UInt8 = 0
-        /// 0 for an empty slot, else the layer and 1; above it `marks` and `fills`.
+        /// 0 for an empty slot, else the layer and 1; above it `waits`, `marks` and `fills`.
         var layer: UInt8 = 0
         var resends: UInt8 = 0
     }
 
     private static let capacity = 1024
-    private static let marks: UInt8 = 0x40, fills: UInt8 = 0x80
+    private static let waits: UInt8 = 0x20, marks: UInt8 = 0x40, fills: UInt8 = 0x80
+    private static let layers = ~(waits | marks | fills)
     /// More repeats than this don't help: where a fifth is lost, one packet in ten thousand needs more.
     private static let maximumResends: UInt8 = 6
     static var bytesPerPacket: Int { MemoryLayout<Sent>.stride }
 
     private var ring = Ring(repeating: Sent(), capacity: capacity)
 
+    /// Keeps a packet that has left, or waits for its turn.
     @inline(__always)
-    mutating func note(_ packet: Consumer.Packet) {
+    mutating func note(_ packet: Consumer.Packet, waits: Bool = false) {
         ring[packet.number] = Sent(
             number: UInt32(truncatingIfNeeded: packet.number),
             source: UInt32(truncatingIfNeeded: packet.entry.sequence),
@@ -34,7 +36,7 @@ struct SentPackets: ~Copyable {
             transportNumber: packet.transportNumber, tl0PictureIndex: packet.shift.tl0PictureIndex,
             keyIndex: packet.shift.keyIndex,
             layer: (UInt8(truncatingIfNeeded: packet.layer) &+ 1) | (packet.marks ? Self.marks : 0)
-                | (packet.isFiller ? Self.fills : 0))
+                | (packet.isFiller ? Self.fills : 0) | (waits ? Self.waits : 0))
     }
 
     /// Whether a number was never given to a packet: with what was sent under it, it is the nonce of the encryption, and a second
@@ -47,9 +49,14 @@ struct SentPackets: ~Copyable {
         return found.layer == 0 || Int32(bitPattern: UInt32(truncatingIfNeeded: number) &- found.number) > 0
     }
 
+    /// Takes note that a packet waits no longer.
+    mutating func left(_ number: Int64) {
+        if ring[number].number == UInt32(truncatingIfNeeded: number) { ring[number].layer &= ~Self.waits }
+    }
+
     /// Finds a packet as it was noted.
     func packet(_ number: Int64, in producer: Producer) -> Consumer.Packet? {
-        let found = ring[number], layer = Int(found.layer & ~(Self.marks | Self.fills)) - 1
+        let found = ring[number], layer = Int(found.layer & Self.layers) - 1
         guard number >= 0, layer >= 0, layer < producer.layers.count,
             found.number == UInt32(truncatingIfNeeded: number)
         else { return nil }
@@ -73,6 +80,8 @@ struct SentPackets: ~Copyable {
     {
         guard let packet = packet(number, in: producer) else { return .failure(.init(.notStored)) }
         let found = ring[number]
+        // What waits has never been sent: it comes in its turn, and who asks takes a hole of the publisher's line for one of theirs.
+        guard found.layer & Self.waits == 0 else { return .failure(.init(.repeatLimit)) }
         let milliseconds = UInt32(truncatingIfNeeded: now.milliseconds)
         let isTooSoon = found.resends > 0 && Int64(milliseconds &- found.resentAt) < roundTripMs
         guard found.resends < Self.maximumResends, !isTooSoon else { return .failure(.init(.repeatLimit)) }

@@ -61,11 +61,8 @@ extension ShardCore {
 
     /// Keeps a packet for later.
     func queue(_ packet: Consumer.Packet, to consumer: Consumer) {
-        let session = consumer.session
-        guard session.downlink.queue(consumer, number: packet.number, size: packet.entry.payloadLength) else {
-            return drops.count(.sendBufferFull)
-        }
-        pace(session)
+        guard consumer.wait(packet) else { return drops.count(.sendBufferFull) }
+        pace(consumer.session)
     }
 
     /// Sends what may leave now; returns when to look again.
@@ -73,7 +70,7 @@ extension ShardCore {
         guard !pacing.isEmpty else { return nil }
         for session in pacing {
             while let waiting = session.downlink.nextPaced(now) {
-                guard let packet = waiting.consumer.waiting(waiting.number) else {
+                guard let packet = waiting.consumer.takeWaiting(waiting.number) else {
                     drops.count(.notStored)
                     continue
                 }
@@ -82,6 +79,7 @@ extension ShardCore {
                     drops.count(.sendBufferFull)
                     continue
                 }
+                waiting.consumer.count(packet)
                 counters.packetsForwarded &+= 1
             }
             probe(session, now: now)

@@ -251,7 +251,6 @@ final class ShardCore: PacketHandler {
             number: out.number, entry: entry, layer: layer.index, timestampDelta: out.timestampDelta, shift: out.shift,
             transportNumber: consumer.session.downlink.nextNumber, marks: out.marks, isFiller: out.isFiller)
         guard !consumer.producer.isVideo || consumer.session.downlink.mayLeave(consumer, now: now) else {
-            consumer.note(packet)
             return queue(packet, to: consumer)
         }
         guard write(packet, of: layer.store, to: consumer, .first, now: now) else {

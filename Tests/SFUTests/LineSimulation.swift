@@ -181,11 +181,11 @@ struct LineSimulation {
         let packet = Consumer.Packet(
             number: out.number, entry: entry, layer: layer.index, timestampDelta: out.timestampDelta, shift: out.shift,
             transportNumber: 0, marks: out.marks)
-        consumer.note(packet)
         guard session.downlink.mayLeave(consumer, now: moment) else {
-            _ = session.downlink.queue(consumer, number: packet.number, size: entry.payloadLength)
+            _ = consumer.wait(packet)
             return
         }
+        consumer.note(packet)
         emit(entry.payloadLength + 60, part(packet))
     }
 
@@ -214,7 +214,8 @@ struct LineSimulation {
     private mutating func pace() {
         let moment = Self.moment(now)
         while let waiting = session.downlink.nextPaced(moment) {
-            guard let packet = waiting.consumer.waiting(waiting.number) else { continue }
+            guard let packet = waiting.consumer.takeWaiting(waiting.number) else { continue }
+            consumer.count(packet)
             emit(packet.entry.payloadLength + 60, part(packet))
         }
         while session.downlink.probeLacks(moment) > 0 {

@@ -187,4 +187,57 @@ struct SpatialForwarderTests {
         numbers.restart(from: 20_000)
         #expect(numbers.place(20_000, isWanted: true) == .sent(20_000))
     }
+
+    /// What `ThinnedNumbers` says, one number after the other.
+    private struct PlainNumbers {
+        var first: Int64, newest: Int64, removed: Int64 = 0, open: [Int64: Int64] = [:]
+
+        init(from first: Int64) { (self.first, newest) = (first, first - 1) }
+
+        mutating func place(_ source: Int64, isWanted: Bool) -> ThinnedNumbers.Fate {
+            guard source >= first else { return isWanted ? .sent(source) : .filled(source) }
+            guard source <= newest else {
+                for missing in (newest + 1)..<source { open[missing] = removed }
+                newest = source
+                if !isWanted { removed += 1 }
+                return isWanted ? .sent(source - removed) : .gone
+            }
+            guard newest - source < ThinnedNumbers.capacity else { return .late }
+            guard let before = open.removeValue(forKey: source) else { return .gone }
+            return isWanted ? .sent(source - before) : .filled(source - before)
+        }
+    }
+
+    @Test("whatever numbers come, with jumps of every size, each has the place that counting one by one gives it")
+    func numbersThatJump() {
+        for seed in UInt64(1)...200 {
+            var random = LayerRandom(seed)
+            let start = Int64.random(in: 0...70_000, using: &random)
+            var numbers = ThinnedNumbers(from: start), plain = PlainNumbers(from: start)
+            for _ in 0..<2000 {
+                if random.happens(1), random.happens(10) {
+                    let first = plain.newest + Int64.random(in: -2000...2000, using: &random)
+                    numbers.restart(from: max(0, first))
+                    plain = PlainNumbers(from: max(0, first))
+                }
+                let jump: ClosedRange<Int64> =
+                    switch Int.random(in: 0..<20, using: &random) {
+                    case 0: 1...3000
+                    case 1: 1000...1030
+                    case 2: 60...70
+                    case 3...8: -80...0
+                    case 9: -1100...0
+                    default: 1...1
+                    }
+                let source = plain.newest + Int64.random(in: jump, using: &random), isWanted = random.happens(60)
+                let (seen, right) = (
+                    numbers.place(source, isWanted: isWanted), plain.place(source, isWanted: isWanted)
+                )
+                guard seen == right, numbers.newest == plain.newest else {
+                    Issue.record("seed \(seed): \(source) is \(seen), not \(right)")
+                    break
+                }
+            }
+        }
+    }
 }
