@@ -97,14 +97,11 @@ final class Downlink {
             guard lastFeedback == nil, let numberedSince, now.milliseconds(since: numberedSince) >= Self.silenceMs
             else { return }
         }
-        let rate = sent.bitrate(at: now.nanoseconds)
-        let current = min(reported.rate, rate.map { Double($0) } ?? .infinity)
-        if current.isFinite {
-            reported.update(
-                current: current, sent: rate.map(Double.init), delivered: nil, now: now)
-        }
-        let bound = reported.rate
-        bitrate = bound.isFinite ? max(BandwidthEstimator.minimumBitrate, Int(min(bound, 1e12))) : nil
+        let rate = sent.bitrate(at: now.nanoseconds).map(Double.init)
+        let current = min(reported.rate, rate ?? .infinity)
+        if current.isFinite { reported.update(current: current, sent: rate, delivered: nil, now: now) }
+        bitrate =
+            reported.rate.isFinite ? max(BandwidthEstimator.minimumBitrate, Int(min(reported.rate, 1e12))) : nil
     }
 
     // MARK: - Layers
@@ -135,7 +132,7 @@ final class Downlink {
         allocator.divide(requests, budget: budget, into: &levels)
         allocator.divide(requests, budget: min(budget, spare), into: &raised)
         // Losses alone are no reason to take the last picture away.
-        let least = isMeasured ? (estimator.isBoundByLoss ? 1 : 0) : 1
+        let least = isMeasured && !estimator.isBoundByLoss ? 0 : 1
         var wanted = 0, used = 0, isLimited = false
         let isAcquitted = acquittals != estimator.acquittals
         acquittals = estimator.acquittals
