@@ -18,8 +18,8 @@ enum ClientMessage: Sendable {
 /// A client's state; everything in it is confined to the loop's thread.
 final class ClientCore: PacketHandler {
     private static let tickMs: Int64 = 20
-    /// A program's picture, and a mix for each of 64 listeners.
-    private static let maximumTracks = 65
+    /// A program's picture in two codecs, and a mix for each of 64 listeners.
+    private static let maximumTracks = 66
 
     private let socket: UDPSocket
     private let transport: PeerTransport
@@ -352,6 +352,11 @@ final class ClientCore: PacketHandler {
             }
         case .pictureLoss(let loss): keyframe(loss.media)
         case .fullIntraRequest(let request): for entry in request.entries { keyframe(entry.ssrc) }
+        case .bitrateLimit(let limit):
+            for entry in limit.entries {
+                guard let track = outgoing.first(where: { $0.ssrc == entry.ssrc }) else { continue }
+                onEvent(.limited(track: track.track.name, bitsPerSecond: entry.bitsPerSecond))
+            }
         case .extendedReport(let report):
             if let reference = report.reference { asked = (report.ssrc, NTPTime.middle(reference), now) }
         default: break

@@ -79,6 +79,8 @@ public enum RTCClientEvent: Sendable {
     case discarded(RemoteTrack, DiscardedPackets)
     /// Somebody needs a keyframe of our track, in all of its layers.
     case keyframeRequested(track: String)
+    /// So many bits per second of our track are taken at most; with 0 nobody gets it for now. Told again and again.
+    case limited(track: String, bitsPerSecond: UInt64)
 }
 
 /// By what a client may go to the SFU.

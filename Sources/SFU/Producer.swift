@@ -36,6 +36,8 @@ final class Producer {
     /// Whether its packets have named another number of layers since that was told.
     var hasChanged = false
     var consumers: [Consumer] = []
+    /// Whether a picture of the program is to be made.
+    var demand = Demand()
     private var lastLook: MonotonicTime?
 
     init(

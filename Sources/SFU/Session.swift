@@ -42,6 +42,8 @@ final class Session {
     ///
     /// The compositor is on this machine: where that is short of time, no line is thin.
     var followsLine: Bool { !hearsEverybody }
+    /// Whether its peer has said to have H.264 and no VP8, which all others have.
+    var lacksVP8 = false
     /// What a viewer watches, who has made the offer; nil for people in the room.
     var watches: WatchedSource?
     /// A viewer's seats by section; nil for sections that get nothing.

@@ -15,12 +15,14 @@ public struct ShardConfiguration: Sendable {
     public var maximumRooms = 1000, maximumSessions = 4000
     /// Tracks of one publishing session, and sections of one subscribing session.
     public var maximumTracks = 8, maximumSections = 120
-    /// Tracks of a session that publishes a program: its picture, and a mix for each of 64 listeners.
-    public var maximumProgramTracks = 65
+    /// Tracks of a session that publishes a program: its picture in two codecs, and a mix for each of 64 listeners.
+    public var maximumProgramTracks = 66
     /// How long a transport may take to come up.
     public var connectTimeoutMs: Int64 = 30_000
     /// What a publisher is told that it may send, in bits per second: enough for 720p in three layers beside a shared screen.
     public var maximumPublisherBitrate = 6_000_000
+    /// How long a picture of the program is asked for when nobody gets it any more.
+    public var programLingerMs: Int64 = 5000
     /// How many voices of a room its speakers get: the loudest; 0 for all.
     public var loudestSpeakers = 6
     /// The TCP connections on the same port (RFC 6544).

@@ -366,7 +366,7 @@ extension ShardCore {
 
     // MARK: - Subscribing
 
-    private func subscribe(_ session: Session, to producers: [Producer]) {
+    func subscribe(_ session: Session, to producers: [Producer]) {
         for producer in producers where session.gets(producer) {
             let kind: MediaSection.Kind = producer.isVideo ? .video : .audio
             let free = session.sections.firstIndex { $0.kind == kind && $0.consumer == nil }
@@ -411,8 +411,8 @@ extension ShardCore {
                 source: .init(
                     ssrc: consumer?.ssrc ?? 0, rtx: element.kind == .video ? consumer?.rtxSSRC : nil,
                     cname: consumer?.producer.track.participant ?? ""),
-                codecs: MediaSection.offered(
-                    carrying: consumer?.producer.codec ?? (element.kind == .video ? .vp8 : .opus)))
+                codecs: consumer?.producer.offeredCodecs
+                    ?? MediaSection.offered(carrying: element.kind == .video ? .vp8 : .opus))
             if consumer == nil {
                 section.direction = .inactive
                 section.sources = []
@@ -444,6 +444,7 @@ extension ShardCore {
             guard let consumer = session.sections[index].consumer, !consumer.isAccepted else { continue }
             let media = section.isRejected ? nil : section.codec(for: consumer.producer.media)
             consumer.lacksCodec = media == nil
+            if consumer.producer.track.source == .program { session.noteCodecs(of: section) }
             guard section.direction.receives, let media else { continue }
             consumer.take(media, of: section, mid: String(index))
             if consumer.extensions.transportNumber != 0, session.followsLine { session.downlink.agree() }
@@ -453,6 +454,7 @@ extension ShardCore {
             session.hasRemote = true
             session.transport.connect(remote, role: remote.setup == .active ? .server : .client, now: now)
         }
+        if session.lacksVP8 { exchangeProgram(of: session) }
         settle(session, now: now)
         if session.offerIsStale { renew(session) }
     }

@@ -15,7 +15,8 @@ struct ViewerSeat {
 extension Session {
     /// Whether a track is for whoever is behind the session.
     func gets(_ producer: Producer) -> Bool {
-        switch (watches, producer.track.source) {
+        if producer.track.source == .program, !takes(programIn: producer.codec) { return false }
+        return switch (watches, producer.track.source) {
         case (nil, _):
             producer.session.participant != participant && producer.audience.includes(participant)
         case (.program?, .program): producer.audience == .everybody
@@ -76,6 +77,7 @@ extension ShardCore {
                 track: "\(source.name)-\(section.kind.rawValue)")
             answer.media.append(answered)
             session.seats.append(ViewerSeat(section: answered, trail: trail))
+            session.noteCodecs(of: answered)
         }
         answer.bundle = answer.media.filter { !$0.isRejected }.map(\.mid)
         session.hasRemote = true

@@ -404,7 +404,7 @@ final class ShardCore: PacketHandler {
             for entry in request.entries { keyframe(session, entry.ssrc, now: now) }
         case .transportFeedback(let feedback): if !session.isPublisher { session.downlink.take(feedback, now: now) }
         case .extendedReport(let report): note(report, of: session, now: now)
-        case .sourceDescription, .goodbye, .bitrateEstimate: break
+        case .sourceDescription, .goodbye, .bitrateEstimate, .bitrateLimit: break
         }
     }
 
@@ -519,6 +519,7 @@ final class ShardCore: PacketHandler {
                 onEvent(.changed(room: session.room.id, track: producer.track))
             }
             producer.look(now: now)
+            if let told = producer.told(isDue: reports, configuration, now: now) { packets.append(told) }
             for layer in producer.layers {
                 if layer.wantsKeyframe { requestKeyframe(producer, layer, now: now) }
                 guard let ssrc = layer.ssrc, producer.rtxPayloadType != nil || producer.isVideo else { continue }

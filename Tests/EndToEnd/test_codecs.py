@@ -32,6 +32,23 @@ RTCPeerConnection.prototype.setRemoteDescription = function ({type, sdp}) {
 };
 """
 
+# What a browser without VP8 makes of the offer of what it gets.
+WITHOUT_VP8 = """
+const take = RTCPeerConnection.prototype.setRemoteDescription;
+RTCPeerConnection.prototype.setRemoteDescription = function ({type, sdp}) {
+    return take.call(this, {type, sdp: type === "offer" ? sdp.replaceAll("VP8/90000", "unheard-of/90000") : sdp});
+};
+"""
+PROGRAM = "proscenium-compositor"
+# In which codecs pictures of the program come.
+PROGRAM_CODEC = """
+const done = arguments[0], page = window.proscenium;
+const mids = page.received.filter(({source}) => source === "program").map(({mid}) => mid);
+page.subscribeConnection.getStats().then((reports) => done([...reports.values()]
+    .filter(({type, mid}) => type === "inbound-rtp" && mids.includes(mid))
+    .map(({codecId}) => reports.get(codecId)?.mimeType)));
+"""
+
 
 class CodecShow(Show):
     """An event with a compositor, whose speakers come and go."""
@@ -141,5 +158,19 @@ def test_a_browser_without_h264_hears_the_speaker_and_says_what_is_missing(show,
             with WhipSpeaker(show.bearer(name="Vic Eight"), show.event, [Tone, Ground]) as vic:
                 vic.publish()
                 page.wait_frames(show.participant("Vic Eight"), 20)
+    finally:
+        show.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script["identifier"]})
+
+
+def test_a_browser_without_vp8_sees_the_program_in_h264(show, artefacts):
+    script = show.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WITHOUT_VP8})
+    try:
+        page = show.page("Hanna Four", "h264")
+        show.put_in_full(page.participant)
+        page.wait_frames(PROGRAM, 30, source="program")
+        seen = show.driver.execute_async_script(PROGRAM_CODEC)
+        assert seen == ["video/H264"], seen
+        assert not page.value("window.proscenium.received.some(({source, lacks}) => source === 'program' && lacks)")
+        screenshot(show.driver, artefacts, "join-without-vp8.png")
     finally:
         show.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script["identifier"]})

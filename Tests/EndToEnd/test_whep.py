@@ -74,6 +74,17 @@ def series(studio, name):
     return sum(float(value) for value in found)
 
 
+def encoders(studio):
+    """The encoders of the program's small picture that are open, by codec."""
+    found = re.findall(r"^proscenium_compositor_return_encoders\{(.*)\} (\S+)$", studio.metrics(), re.MULTILINE)
+    return {re.search(r'codec="(\w+)"', labels).group(1): float(value) for labels, value in found}
+
+
+def cost(studio):
+    """What the program's small pictures have cost so far, in seconds of a core, and how many there were."""
+    return tuple(series(studio, f"proscenium_compositor_return_{name}_total") for name in ("encode_seconds", "frames_sent"))
+
+
 def inbound(page, client="viewer"):
     return {report["kind"]: report for report in page.call("inbound", client=client)}
 
@@ -163,6 +174,44 @@ def test_aiortc_watches_beside_it_and_one_feed_serves_both(studio, admin, attend
         viewer.api.request("DELETE", viewer.location, expect=404)
     wait_until(lambda: series(studio, "proscenium_sfu_viewers") == 1, 10, lambda: studio.metrics())
     assert series(studio, "proscenium_compositor_return_connections_opened_total") == 1
+
+
+def test_who_has_no_vp8_watches_in_h264_as_long_as_they_do(studio, attendee, page, whep, artefacts):
+    wait_until(lambda: encoders(studio) == {"vp8": 1, "h264": 0}, 20, lambda: f"{encoders(studio)}", 0.5)
+    before, paid = inbound(page)["video"], cost(studio)
+    assert before["codec"] == "video/VP8"
+    wait_until(lambda: cost(studio)[1] > paid[1] + 60, 30, lambda: f"{cost(studio)}", 0.5)
+    alone = cost(studio)
+    page.make(whep, attendee.token, "receiveH264", "hal")
+    assert page.call("open", client="hal")["status"] == 201
+    found = wait_media(page, client="hal")["video"]
+    assert (found["codec"], found["frameWidth"], found["frameHeight"]) == ("video/H264", 640, 360)
+    print(f"from the first word to the first picture in H.264: {page.driver.execute_script('return hal.firstPictureMs'):.0f} ms")
+    assert page.call("brightened", 3, client="hal"), "the flash is not seen"
+    screenshot(page.driver, artefacts, "whep-h264.png")
+    with WhepViewer(attendee, EVENT, codec="H264") as viewer:
+        viewer.publish()
+        wait_until(lambda: viewer.frames["video"] > 15 and viewer.frames["audio"] > 50, 30, lambda: f"{viewer.frames}")
+        assert (viewer.last["video"].width, viewer.last["video"].height) == (640, 360)
+        seen = set()
+        wait_until(lambda: seen.add(viewer.brightness() > 150) or seen == {True, False}, 10, lambda: f"no flash: {viewer.brightness()}", 0.02)
+        wait_until(lambda: encoders(studio) == {"vp8": 1, "h264": 1}, 20, lambda: f"{encoders(studio)}", 0.5)
+        begun = cost(studio)
+        wait_until(lambda: cost(studio)[1] > begun[1] + 120, 30, lambda: f"{cost(studio)}", 0.5)
+        both = cost(studio)
+        viewer.leave()
+    each = [1000 * (now[0] - then[0]) / (now[1] - then[1]) for then, now in ((paid, alone), (begun, both))]
+    print(f"a picture costs {each[0]:.2f} ms of a core in VP8 alone, and {each[1]:.2f} ms in the mean of both codecs")
+    # The viewer in VP8 beside them has noticed nothing: their key frames are not its own.
+    after = wait_media(page)["video"]
+    assert after["codec"] == "video/VP8"
+    asked = after["pliCount"] - before["pliCount"]
+    print(f"beside them in VP8: {after['framesDecoded'] - before['framesDecoded']} pictures, {asked} requests for key frames")
+    assert after["keyFramesDecoded"] - before["keyFramesDecoded"] <= asked
+    assert page.call("close", client="hal")["status"] == 200
+    page.driver.execute_script("hal.connection.close(); hal.video.remove()")
+    wait_until(lambda: encoders(studio) == {"vp8": 1, "h264": 0}, 30, lambda: f"{encoders(studio)}", 0.5)
+    wait_media(page)
 
 
 def test_the_first_picture_comes_at_once(studio, attendee, page, whep):

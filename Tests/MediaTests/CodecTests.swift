@@ -66,6 +66,40 @@ struct H264CodecTests {
     }
 
     @Test(
+        "who waits for each picture gets it at once: a constrained baseline that describes itself wherever one can begin"
+    )
+    func live() throws {
+        let settings = X264Settings.live(size: size, frameRate: FrameRate(30), bitrateKbps: 300)
+        var encoder = try X264Encoder(settings: settings, timescale: 90_000)
+        // The level may be any that is not above 3.1, which descriptions name.
+        let sps = encoder.configuration.sps[0]
+        #expect(sps[1] == 66 && sps[2] & 0xC0 == 0xC0 && sps[3] <= 31, "\(sps)")
+        var decoder = try H264Decoder(maximumPixels: 1 << 16, color: .program, poolCapacity: 4), decoded = 0, bytes = 0
+        for index in 0..<90 {
+            let frame = try #require(
+                try encoder.encode(picture(index), pts: Int64(index) * 3000, forcesIDR: index == 40))
+            #expect(frame.pts == Int64(index) * 3000 && frame.isKeyframe == (index == 0 || index == 40))
+            var types: [UInt8] = [], rest = frame.payload.array[...]
+            while rest.count > 4 {
+                let length = rest.prefix(4).reduce(0) { $0 << 8 | Int($1) }
+                types.append(rest[rest.startIndex + 4] & 31)
+                rest = rest.dropFirst(4 + length)
+            }
+            #expect(types.filter { $0 != 6 } == (frame.isKeyframe ? [7, 8, 5] : [1]), "\(types)")
+            bytes += frame.payload.count
+            // The matrix is the stream's own word.
+            try decoder.decode(frame) { picture in
+                #expect(picture.color == .vp8)
+                decoded += 1
+            }
+        }
+        decoder.finish { _ in decoded += 1 }
+        #expect(decoded == 90)
+        // Three seconds at the rate, and the buffer once.
+        #expect(bytes * 8 <= 300_000 * 3 + 150_000)
+    }
+
+    @Test(
         "a quicker preset has the parameter sets of the one that it stands in for",
         arguments: X264Settings.Preset.allCases)
     func standsIn(_ signaled: X264Settings.Preset) throws {

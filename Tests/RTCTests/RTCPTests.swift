@@ -20,6 +20,12 @@ struct RTCPTests {
         .pictureLoss(.init(sender: 1, media: 2)),
         .fullIntraRequest(.init(sender: 1, entries: [.init(ssrc: 9, sequence: 3)])),
         .bitrateEstimate(.init(sender: 1, bitsPerSecond: 2_500_000 & ~0xF, sources: [4, 5])),
+        .bitrateLimit(
+            .init(
+                sender: 1,
+                entries: [
+                    .init(ssrc: 4, bitsPerSecond: 0), .init(ssrc: 5, bitsPerSecond: 0x1_FFFF << 47, overhead: 511),
+                ])),
         .transportFeedback(
             .init(sender: 1, media: 2, base: 65_535, reference: 77, count: 3, arrivals: [0, 4, .min, 900, 800])),
         .extendedReport(
@@ -67,6 +73,21 @@ struct RTCPTests {
             "80CF0002 55667788 05000003", "80CF0003 55667788 04000001 E0010203", "80CF0001 55667788",
             "80CF0002 55667788 05000000",
         ] { #expect(hex(damaged).withUnsafeBytes { RTCPPacket.parse($0) }.isEmpty, "\(damaged)") }
+    }
+
+    @Test("a bound of a bit rate has the bytes of RFC 5104, and one that is no number is left out")
+    func bitrateLimitBytes() {
+        let message = RTCPPacket.bitrateLimit(
+            .init(sender: 0x1122_3344, entries: [.init(ssrc: 0x5566_7788, bitsPerSecond: 600_000)]))
+        // 600000 is 75000 shifted by 3; then 40 bytes of overhead.
+        let bytes = hex("83CD0004 11223344 00000000 55667788 0E49F028")
+        #expect(RTCPPacket.write([message]) == bytes)
+        #expect(bytes.withUnsafeBytes { RTCPPacket.parse($0) } == [message])
+        let tooLarge = hex("83CD0006 00000001 00000000 00000002 C3FFFE00 00000003 FC000000")
+        #expect(
+            tooLarge.withUnsafeBytes { RTCPPacket.parse($0) } == [
+                .bitrateLimit(.init(sender: 1, entries: [.init(ssrc: 3, bitsPerSecond: 0, overhead: 0)]))
+            ])
     }
 
     @Test("unknown and damaged messages are stepped over, a wrong length ends the packet")

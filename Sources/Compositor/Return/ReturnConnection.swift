@@ -9,7 +9,9 @@ import Synchronization
 
 /// Publishes to one session of the room's media server; made anew with each session.
 final class ReturnConnection: Sendable {
-    static let pictureTrack = "program"
+    /// What the stream is called in descriptions.
+    private static let stream = "program"
+    static func pictureTrack(_ codec: Codec) -> String { "program-\(codec.rawValue)" }
     static func mixTrack(_ number: Int) -> String { "mix-\(number)" }
 
     /// What happens to a connection, told on its client's thread.
@@ -51,7 +53,7 @@ final class ReturnConnection: Sendable {
         let client = try RTCClient(name: "return", bind: bind) { event in ears.hear.withLock { $0 }?(event) }
         self.client = client
         video = ReturnVideo(format: format, counters: counters, logger: logger) {
-            client.send($0, on: Self.pictureTrack)
+            client.send($0, on: Self.pictureTrack($0.codec))
         }
         sound = ReturnSound(counters: counters, logger: logger) { client.send($1, on: Self.mixTrack($0)) }
         ears.hear.withLock { slot in slot = { [weak self] in self?.take($0) } }
@@ -69,11 +71,12 @@ final class ReturnConnection: Sendable {
         }
         onNews(.listeners(heard))
         let mixes = owners.indices.map { LocalTrack(name: Self.mixTrack($0), codec: .opus) }
-        let offer = try await client.offer(
-            [LocalTrack(name: Self.pictureTrack, codec: .vp8)] + mixes, stream: Self.pictureTrack)
-        var tracks = ["0": ReturnTrack(source: .program, audience: .everybody)]
+        let pictures = ReturnFormat.codecs.map { LocalTrack(name: Self.pictureTrack($0), codec: $0) }
+        let offer = try await client.offer(pictures + mixes, stream: Self.stream)
+        var tracks: [String: ReturnTrack] = [:]
+        for mid in pictures.indices { tracks["\(mid)"] = ReturnTrack(source: .program, audience: .everybody) }
         for (number, owner) in owners.enumerated() {
-            tracks["\(number + 1)"] = ReturnTrack(
+            tracks["\(pictures.count + number)"] = ReturnTrack(
                 source: .programMix,
                 audience: owner == TrackAudience.viewersName ? .viewers : .only(Set([owner].compactMap(\.self))))
         }
@@ -121,6 +124,10 @@ final class ReturnConnection: Sendable {
         client.stop()
     }
 
+    private static func codec(of track: String) -> Codec? {
+        ReturnFormat.codecs.first { pictureTrack($0) == track }
+    }
+
     private func take(_ event: RTCClientEvent) {
         switch event {
         case .connected:
@@ -128,9 +135,11 @@ final class ReturnConnection: Sendable {
                 state.isConnected = true
                 return Self.heard(state)
             }
-            video.requestKeyframe()
+            for codec in ReturnFormat.codecs { video.requestKeyframe(codec) }
             onNews(.listeners(heard))
-        case .keyframeRequested(let track): if track == Self.pictureTrack { video.requestKeyframe() }
+        case .keyframeRequested(let track): if let codec = Self.codec(of: track) { video.requestKeyframe(codec) }
+        case .limited(let track, let bitsPerSecond):
+            if let codec = Self.codec(of: track) { video.want(codec, bitsPerSecond > 0) }
         case .closed(let reason): if !state.withLock({ $0.isClosed }) { onNews(.closed(reason: reason)) }
         case .track, .trackEnded, .frame, .discarded: break
         }

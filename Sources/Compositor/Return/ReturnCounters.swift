@@ -33,11 +33,15 @@ final class ReturnCounters: Sendable {
     }
 
     private let values = Mutex([UInt64](repeating: 0, count: Name.allCases.count))
+    private let encoders = Mutex(Dictionary(uniqueKeysWithValues: ReturnFormat.codecs.map { ($0, 0) }))
     private let delay = DurationHistogram(
         name: "proscenium_compositor_camera_to_return",
         boundsMs: [50, 75, 100, 125, 150, 200, 300, 400, 500, 1000])
 
     func add(_ name: Name, _ count: UInt64 = 1) { values.withLock { $0[name.rawValue] &+= count } }
+
+    /// Notes encoders that were opened or closed.
+    func addEncoders(_ count: Int, of codec: Codec) { encoders.withLock { $0[codec, default: 0] += count } }
 
     func value(_ name: Name) -> UInt64 { values.withLock { $0[name.rawValue] } }
 
@@ -51,6 +55,9 @@ final class ReturnCounters: Sendable {
         for name in Name.allCases {
             let value = Double(values[name.rawValue])
             result["proscenium_compositor_return_\(name.text)_total"] = name == .encodeNanoseconds ? value / 1e9 : value
+        }
+        for (codec, count) in encoders.withLock({ $0 }) {
+            result["proscenium_compositor_return_encoders{codec=\"\(codec.rawValue)\"}"] = Double(count)
         }
         return result
     }

@@ -7,7 +7,9 @@ import Media
 struct ReturnFormat: Sendable, Hashable {
     /// The longer side in pixels at most: enough to see who is on, and what it looks like.
     static let longSide = 640
-    /// Of picture, in bits per second.
+    /// In which codecs the picture goes back: everybody gets the first, and the other who can't take that.
+    static let codecs: [Codec] = [.vp8, .h264]
+    /// Of picture in each codec, in bits per second.
     static let bitrate = 600_000
     /// Of each mix, in bits per second: stereo, speech and music.
     static let mixBitrate = 64_000

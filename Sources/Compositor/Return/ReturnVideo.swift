@@ -1,9 +1,9 @@
-// The program's pictures on their way back: scaled and encoded on a thread of their own, never late, rather not at all.
+// The program's pictures on their way back: scaled once and encoded on a thread of their own, never late, rather not at all.
 
 import Logging
 import Media
 
-/// Scales and encodes the newest picture for one connection.
+/// Scales and encodes the newest picture for one connection, in each codec in which somebody gets it.
 final class ReturnVideo: Sendable {
     private struct Job: Sendable {
         var picture: VideoFrame
@@ -12,7 +12,7 @@ final class ReturnVideo: Sendable {
     }
 
     private let slot = NewestSlot<Job>()
-    private let asked: BoundedQueue<Bool>
+    private let wishes = ReturnWishes()
     private let counters: ReturnCounters
     private let thread: MediaThread
 
@@ -26,47 +26,30 @@ final class ReturnVideo: Sendable {
     init(
         format: ReturnFormat, counters: ReturnCounters, logger: Logger, send: @escaping @Sendable (EncodedFrame) -> Bool
     ) {
-        let slot = slot, asked = BoundedQueue<Bool>(capacity: 1)
-        self.asked = asked
+        let slot = slot, wishes = wishes
         self.counters = counters
         thread = MediaThread(name: "return-video") {
-            var pace = ReturnPace(), coder = ReturnCoder(format: format)
+            let canvas = ReturnCanvas(format: format)
+            let streams = ReturnFormat.codecs.map {
+                ReturnStream(codec: $0, format: format, counters: counters, logger: logger, send: send)
+            }
             while let job = slot.take() {
-                if asked.popNow() != nil { pace.requestKeyframe() }
-                let begin = SystemClock.monotonic(), used = SystemClock.threadNanoseconds()
-                switch pace.next(at: begin) {
-                case .rest: counters.add(.framesRested)
-                case .await: counters.add(.framesAwaiting)
-                case .encode(let isKeyframe):
-                    let result = coder.encode(job.picture, number: job.number, isKeyframe: isKeyframe)
-                    let now = SystemClock.monotonic(), cost = max(0, SystemClock.threadNanoseconds() &- used)
-                    counters.add(.encodeNanoseconds, UInt64(cost))
-                    switch result {
-                    case .failure(let error):
-                        if counters.value(.encoderFailures) == 0 {
-                            logger.error("the return feed can't be encoded", metadata: ["error": "\(error)"])
-                        }
-                        counters.add(.encoderFailures)
-                        pace.encoded(from: begin, to: now, cost: cost, isKeyframe: nil)
-                        pace.lost()
-                    case .success(nil):
-                        counters.add(.framesLeftOut)
-                        pace.encoded(from: begin, to: now, cost: cost, isKeyframe: nil)
-                    case .success(let frame?):
-                        pace.encoded(from: begin, to: now, cost: cost, isKeyframe: frame.isKeyframe)
-                        guard send(frame) else {
-                            counters.add(.framesRefused)
-                            pace.lost()
-                            continue
-                        }
-                        counters.add(.framesSent)
-                        if frame.isKeyframe { counters.add(.keyframesSent) }
-                        if let arrival = job.arrival {
-                            counters.note(delayNanoseconds: now.nanoseconds(since: arrival))
-                        }
+                let (wanted, keyframes) = wishes.take()
+                var isDrawn = false
+                for stream in streams {
+                    guard wanted.contains(stream.codec) else {
+                        stream.rest()
+                        continue
+                    }
+                    if keyframes.contains(stream.codec) { stream.requestKeyframe() }
+                    stream.show(number: job.number, arrival: job.arrival) {
+                        if !isDrawn { canvas.draw(job.picture) }
+                        isDrawn = true
+                        return canvas.frame
                     }
                 }
             }
+            for stream in streams { stream.rest() }
         }
     }
 
@@ -80,8 +63,11 @@ final class ReturnVideo: Sendable {
         if !slot.put(Job(picture: picture, number: number, arrival: arrival)) { counters.add(.framesReplaced) }
     }
 
+    /// Somebody gets the picture in this codec, or nobody does: then the next picture of the program closes its encoder.
+    func want(_ codec: Codec, _ isWanted: Bool) { wishes.want(codec, isWanted) }
+
     /// Somebody needs a key frame.
-    func requestKeyframe() { asked.push(true) }
+    func requestKeyframe(_ codec: Codec) { wishes.requestKeyframe(codec) }
 
     /// Lets the thread end.
     func close() { slot.close() }
@@ -90,37 +76,20 @@ final class ReturnVideo: Sendable {
     func join() { thread.join() }
 }
 
-/// Scales to the feed's size and colours and encodes VP8; confined to its thread.
-private struct ReturnCoder: ~Copyable {
-    private let format: ReturnFormat
+/// The picture in the feed's size and colours; confined to its thread.
+private struct ReturnCanvas {
     private let rasterizer = Rasterizer()
-    private let canvas: VideoFrame
-    private var encoder: VPXEncoder?
+    let frame: VideoFrame
 
     init(format: ReturnFormat) {
-        self.format = format
-        canvas = VideoFrame(width: format.size.width, height: format.size.height)
-        // VP8 has no place to say it, and browsers read it so.
-        canvas.color = .vp8
+        frame = VideoFrame(width: format.size.width, height: format.size.height)
+        // VP8 has no place to say it, and browsers read it so; H.264 is told.
+        frame.color = .vp8
     }
 
-    mutating func encode(
-        _ picture: VideoFrame, number: Int64, isKeyframe: Bool
-    ) -> Result<EncodedFrame?, VideoCodecError> {
+    func draw(_ picture: VideoFrame) {
         rasterizer.draw(
-            picture, crop: PixelRect(width: picture.width, height: picture.height), on: canvas,
-            in: PixelRect(width: canvas.width, height: canvas.height))
-        do throws(VideoCodecError) {
-            if encoder == nil {
-                encoder = try VPXEncoder(
-                    codec: .vp8, width: canvas.width, height: canvas.height, bitrate: ReturnFormat.bitrate,
-                    frameRate: format.frameRate, keyframeInterval: Int(Int32.max), live: .init())
-            }
-            return .success(try encoder?.encode(canvas, forceKeyframe: isKeyframe, number: number) ?? nil)
-        } catch {
-            // The next picture begins with a new one.
-            encoder = nil
-            return .failure(error)
-        }
+            picture, crop: PixelRect(width: picture.width, height: picture.height), on: frame,
+            in: PixelRect(width: frame.width, height: frame.height))
     }
 }

@@ -111,7 +111,7 @@ final class RoomConnection: Sendable {
 
     private func take(_ event: RTCClientEvent) {
         switch event {
-        case .connected, .keyframeRequested: break
+        case .connected, .keyframeRequested, .limited: break
         case .discarded(_, let packets):
             counters.add(.packetsDamaged, packets.damaged)
             counters.add(.packetsLate, packets.late)

@@ -71,7 +71,7 @@ final class Speaker: Sendable {
             case .connected: queue.push(.connected)
             case .keyframeRequested: queue.push(.keyframe)
             case .closed(let reason): queue.push(.ended(reason))
-            case .track, .trackEnded, .frame, .discarded: break
+            case .track, .trackEnded, .frame, .discarded, .limited: break
             }
         }
         defer { client.stop() }

@@ -34,6 +34,21 @@ public struct X264Settings: Sendable, Hashable {
     /// Whether filler keeps the rate constant to the bit (HRD CBR); costs bandwidth, only for receivers that ask for it.
     public var fillsToBitrate = false
 
+    /// Whether somebody waits for each picture: a baseline, nothing looked ahead at, parameter sets in every IDR, and the matrix of
+    /// BT.601, as pictures that browsers decode have it.
+    public var isLive = false
+
+    /// Settings of pictures that go to browsers at once: a constrained baseline at a constant rate, half a second of buffer.
+    public static func live(
+        size: PictureSize, frameRate: FrameRate, bitrateKbps: Int, preset: Preset = .veryfast
+    ) -> Self {
+        var settings = Self(
+            size: size, frameRate: frameRate, bitrateKbps: bitrateKbps, maxRateKbps: bitrateKbps,
+            bufferKbit: bitrateKbps / 2, preset: preset, lookaheadFrames: 0)
+        settings.isLive = true
+        return settings
+    }
+
     /// Settings of a ladder rung: maxrate 1.1 times the average, one second of buffer.
     public static func rung(size: PictureSize, frameRate: FrameRate, bitrateKbps: Int, preset: Preset) -> Self {
         Self(
@@ -116,12 +131,14 @@ public struct X264Settings: Sendable, Hashable {
         }
         parameters.vui.i_colorprim = 1
         parameters.vui.i_transfer = 1
-        parameters.vui.i_colmatrix = 1
+        parameters.vui.i_colmatrix = isLive ? 6 : 1
         parameters.vui.b_fullrange = 0
         parameters.b_annexb = 0
-        parameters.b_repeat_headers = 0
+        parameters.b_repeat_headers = isLive ? 1 : 0
         parameters.b_aud = 0
-        guard x264_param_apply_profile(&parameters, "high") >= 0 else { throw AVError.invalidData }
+        guard x264_param_apply_profile(&parameters, isLive ? "baseline" : "high") >= 0 else {
+            throw AVError.invalidData
+        }
         return parameters
     }
 }

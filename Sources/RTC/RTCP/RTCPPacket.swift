@@ -10,6 +10,7 @@ public enum RTCPPacket: Sendable, Hashable {
     case pictureLoss(RTCPPictureLoss)
     case fullIntraRequest(RTCPFullIntraRequest)
     case bitrateEstimate(RTCPBitrateEstimate)
+    case bitrateLimit(RTCPBitrateLimit)
     case transportFeedback(RTCPTransportFeedback)
     case extendedReport(RTCPExtendedReport)
 
@@ -45,6 +46,7 @@ public enum RTCPPacket: Sendable, Hashable {
         case (202, _): RTCPSourceDescription(body, chunks: Int(count)).map { .sourceDescription($0) }
         case (203, _): RTCPGoodbye(body, sources: Int(count)).map { .goodbye($0) }
         case (205, 1): RTCPNACK(body).map { .nack($0) }
+        case (205, 3): RTCPBitrateLimit(body).map { .bitrateLimit($0) }
         case (205, 15): RTCPTransportFeedback(body).map { .transportFeedback($0) }
         case (206, 1): RTCPPictureLoss(body).map { .pictureLoss($0) }
         case (206, 4): RTCPFullIntraRequest(body).map { .fullIntraRequest($0) }
@@ -67,6 +69,7 @@ public enum RTCPPacket: Sendable, Hashable {
             case .pictureLoss(let message): message.write(to: &writer)
             case .fullIntraRequest(let message): message.write(to: &writer)
             case .bitrateEstimate(let message): message.write(to: &writer)
+            case .bitrateLimit(let message): message.write(to: &writer)
             case .transportFeedback(let message): message.write(to: &writer)
             case .extendedReport(let message): message.write(to: &writer)
             }

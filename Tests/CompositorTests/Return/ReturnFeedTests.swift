@@ -24,8 +24,9 @@ struct ReturnFeedTests {
         init() throws {
             let box = Box()
             clients = Mutex([:])
-            shard = try Shard(ShardConfiguration(bind: RoomHarness.loopback, announced: [RoomHarness.loopback])) {
-                event in box.onEvent.withLock { $0 }?(event)
+            var configuration = ShardConfiguration(bind: RoomHarness.loopback, announced: [RoomHarness.loopback])
+            configuration.programLingerMs = 300
+            shard = try Shard(configuration) { event in box.onEvent.withLock { $0 }?(event)
             }
             box.onEvent.withLock { slot in
                 slot = { [weak self] event in
@@ -49,6 +50,22 @@ struct ReturnFeedTests {
             let reply = try await shard.send(
                 .subscribe(room: "room", participant: participant, session: "\(participant)-down"))
             if case .offer(let offer?) = reply { try await answer("\(participant)-down", offer) }
+            return receiver
+        }
+
+        /// Somebody who watches and has one codec of pictures.
+        func viewer(_ session: String, _ codec: Codec) async throws -> Receiver {
+            let receiver = Receiver()
+            let client = try RTCClient(name: session, bind: RoomHarness.loopback) { receiver.take($0) }
+            clients.withLock { $0[session] = client }
+            let offer = try await client.offer(
+                [LocalTrack(name: "v", codec: codec), LocalTrack(name: "a", codec: .opus)], stream: "none")
+            let reply = try await shard.send(
+                .watch(
+                    room: "room", viewer: "viewer", session: session,
+                    offer: offer.replacing("a=sendonly", with: "a=recvonly"), source: .program))
+            guard case .answer(let answer) = reply else { throw RoomTestError() }
+            try await client.accept(answer: answer)
             return receiver
         }
 
@@ -76,7 +93,8 @@ struct ReturnFeedTests {
 
         func take(_ event: RTCClientEvent) {
             switch event {
-            case .frame(let track, let frame) where track.source == "program": pictures.push(frame)
+            case .frame(let track, let frame) where track.source == "program" || track.id == "program-video":
+                pictures.push(frame)
             case .frame(let track, let frame) where track.source == "programMix": sounds.push(frame)
             case .trackEnded(let track): ended.push(track)
             default: break
@@ -201,6 +219,56 @@ struct ReturnFeedTests {
         #expect(counters["proscenium_compositor_return_sound_blocks_dropped_total"] == 0)
         program.stop()
         feed.close()
+        room.stop()
+    }
+
+    @Test(
+        "brings H.264 to who has no VP8, from an encoder that is there only meanwhile, and VP8 to the others as before")
+    func codecs() async throws {
+        let room = try Room(), program = Program()
+        _ = try await room.shard.send(.createRoom(room: "room"))
+        let feed = try ReturnFeed(bind: "127.0.0.1", format: ProgramFormat(), logger: Logger(label: "test")) { _ in }
+        program.start(feed, tones: [:])
+        func encoders(_ codec: Codec) -> Double? {
+            feed.counters["proscenium_compositor_return_encoders{codec=\"\(codec.rawValue)\"}"]
+        }
+        let plain = try await room.viewer("plain", .vp8)
+        try await room.publish(feed, "first", [])
+        #expect(try plain.picture().frame.isKeyframe)
+        #expect(encoders(.vp8) == 1 && encoders(.h264) == 0)
+        for session in ["other-1", "other-2"] {
+            let other = try await room.viewer(session, .h264)
+            let frame = try other.picture()
+            #expect(frame.frame.codec == .h264 && frame.frame.isKeyframe)
+            #expect(encoders(.vp8) == 1 && encoders(.h264) == 1)
+            var decoder = try H264Decoder(maximumPixels: 640 * 368, color: .program, poolCapacity: 4), seen: VideoFrame?
+            try decoder.decode(frame.frame) { seen = $0 }
+            decoder.finish { seen = $0 }
+            let picture = try #require(seen)
+            #expect((picture.width, picture.height) == (640, 360) && picture.color == .vp8)
+            let near = [(picture.y[360 * 64], 85), (picture.u[64], 103), (picture.v[64], 203)]
+            for (value, wanted) in near { #expect(abs(Int(value) - wanted) <= 4, "\(value) for \(wanted)") }
+            // On one timeline with VP8, picture by picture.
+            let stamps = try (0..<10).map { _ in try other.picture().frame.pts }
+            #expect(zip(stamps, stamps.dropFirst()).allSatisfy { $1 > $0 && ($1 - $0) % 3000 == 0 })
+            _ = try await room.shard.send(.leave(session: session))
+            // The other encoder is let go of, and nothing else.
+            let deadline = SystemClock.monotonic().advanced(byMilliseconds: 30_000)
+            while encoders(.h264) != 0, SystemClock.monotonic() < deadline { _ = try plain.picture() }
+            #expect(encoders(.vp8) == 1 && encoders(.h264) == 0)
+        }
+        // Nobody is left: nothing is encoded, and the connection stays.
+        _ = try await room.shard.send(.leave(session: "plain"))
+        let deadline = SystemClock.monotonic().advanced(byMilliseconds: 30_000)
+        while encoders(.vp8) != 0, SystemClock.monotonic() < deadline { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(encoders(.vp8) == 0)
+        let late = try await room.viewer("late", .vp8)
+        #expect(try late.picture().frame.isKeyframe)
+        #expect(feed.counters["proscenium_compositor_return_encoder_failures_total"] == 0)
+        #expect(feed.counters["proscenium_compositor_return_connections_opened_total"] == 1)
+        program.stop()
+        feed.close()
+        #expect(encoders(.vp8) == 0)
         room.stop()
     }
 

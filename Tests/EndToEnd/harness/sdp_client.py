@@ -54,6 +54,14 @@ class SDPClient {
         }
     }
 
+    /** Receives as a browser that has no codec of pictures but H.264. */
+    receiveH264() {
+        this.receive();
+        const {codecs} = RTCRtpReceiver.getCapabilities("video");
+        const video = this.connection.getTransceivers().find(({receiver}) => receiver.track.kind === "video");
+        video.setCodecPreferences(codecs.filter(({mimeType}) => ["video/H264", "video/rtx"].includes(mimeType)));
+    }
+
     /** How long ago what is played now was captured, by kind, in milliseconds; the time counts from 1900. */
     ages() {
         return this.connection.getReceivers().map((receiver) => {
@@ -149,9 +157,10 @@ class SDPClient {
     }
 
     async inbound() {
-        return [...(await this.connection.getStats()).values()].filter(({type}) => type === "inbound-rtp")
-            .map(({kind, framesDecoded, frameWidth, frameHeight, totalAudioEnergy, packetsReceived, packetsLost, pliCount, keyFramesDecoded}) =>
-                ({kind, framesDecoded, frameWidth, frameHeight, totalAudioEnergy, packetsReceived, packetsLost, pliCount, keyFramesDecoded}));
+        const reports = await this.connection.getStats();
+        return [...reports.values()].filter(({type}) => type === "inbound-rtp")
+            .map(({kind, codecId, framesDecoded, frameWidth, frameHeight, totalAudioEnergy, packetsReceived, packetsLost, pliCount, keyFramesDecoded}) =>
+                ({kind, codec: reports.get(codecId)?.mimeType, framesDecoded, frameWidth, frameHeight, totalAudioEnergy, packetsReceived, packetsLost, pliCount, keyFramesDecoded}));
     }
 }
 window.SDPClient = SDPClient;

@@ -10,8 +10,10 @@ from .speakers import WhipSpeaker
 class WhepViewer(WhipSpeaker):
     """Receives a picture and a sound by WHEP from a thread with a loop of its own."""
 
-    def __init__(self, api, event, source=""):
+    def __init__(self, api, event, source="", codec=None):
+        """`codec`: the only one of pictures that is offered, such as `H264`; all of aiortc's where it is missing."""
         super().__init__(api, event)
+        self.codec = codec
         self.path = f"/v1/events/{event}/whep" + (f"?source={source}" if source else "")
         self.frames = {"video": 0, "audio": 0}
         self.last = {}
@@ -19,7 +21,10 @@ class WhepViewer(WhipSpeaker):
     async def _offer(self):
         self.connection = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
         for kind in ("audio", "video"):
-            self.connection.addTransceiver(kind, direction="recvonly")
+            transceiver = self.connection.addTransceiver(kind, direction="recvonly")
+            if kind == "video" and self.codec:
+                known = aiortc.RTCRtpReceiver.getCapabilities("video").codecs
+                transceiver.setCodecPreferences([codec for codec in known if codec.mimeType in (f"video/{self.codec}", "video/rtx")])
         self.connection.on("track", lambda track: asyncio.ensure_future(self._follow(track)))
         await self.connection.setLocalDescription(await self.connection.createOffer())
         return self.connection.localDescription.sdp
