@@ -9,12 +9,12 @@ import Testing
 @Suite("Outside corpora")
 struct OutsideCorpusTests {
     struct File: Sendable, CustomTestStringConvertible {
-        var name: String
+        var origin: String, name: String
         var bytes: [UInt8]
         var testDescription: String { name }
     }
 
-    static func files(_ origin: String, _ prefix: String = "", _ suffix: String = ".bin") throws -> [File] {
+    static func files(_ origin: String, _ prefix: String = "", _ suffix: String = "") throws -> [File] {
         // Tests/Fuzz/Tests/NAME of the repository.
         var root = URL(fileURLWithPath: #filePath)
         for _ in 0..<4 { root.deleteLastPathComponent() }
@@ -24,22 +24,82 @@ struct OutsideCorpusTests {
         return try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
             .filter { $0.lastPathComponent.hasPrefix(prefix) && $0.lastPathComponent.hasSuffix(suffix) }
             .sorted { $0.path < $1.path }
-            .map { File(name: $0.lastPathComponent, bytes: Array(try Data(contentsOf: $0))) }
+            .map { File(origin: origin, name: $0.lastPathComponent, bytes: Array(try Data(contentsOf: $0))) }
     }
 
     @Test("no file harms any parser, whatever it was meant for")
     func everything() throws {
-        let files = try Self.files("aiortc") + Self.files("aiortc", "", ".sdp") + Self.files("aioice")
-        #expect(files.count >= 60)
+        let files = try Self.files("aiortc") + Self.files("aioice") + Self.files("janus")
+        #expect(files.count >= 250)
         for target in FuzzTarget.all {
             for file in files {
                 target.feed(file.bytes)
-                // Cut short anywhere.
-                for length in stride(from: 0, to: file.bytes.count, by: target.name == "peer" ? 97 : 3) {
+                // Cut short anywhere; those of Janus, which are many, at a few places.
+                let step = file.origin == "janus" ? max(3, file.bytes.count / 16) : 3
+                for length in stride(from: 0, to: file.bytes.count, by: target.name == "peer" ? max(97, step) : step) {
                     target.feed(Array(file.bytes.prefix(length)))
                 }
             }
         }
+    }
+
+    @Test("nothing of what libsrtp is fuzzed with harms what datagrams reach first")
+    func datagrams() throws {
+        let files = try Self.files("libsrtp2")
+        #expect(files.count >= 2000)
+        for target in FuzzTarget.all
+        where ["stun", "framing", "rtp", "rtcp", "srtp", "vp8", "h264"].contains(target.name) {
+            for file in files { target.feed(file.bytes) }
+        }
+    }
+
+    @Test("what is read of the RTCP that Janus is fuzzed with is read again as it was written")
+    func janusRTCP() throws {
+        let files = try Self.files("janus", "rtcp_fuzzer")
+        var read = 0
+        for file in files {
+            let packets = file.bytes.withUnsafeBytes { RTCPPacket.parse($0) }
+            read += packets.isEmpty ? 0 : 1
+            let written = RTCPPacket.write(packets)
+            #expect(written.withUnsafeBytes { RTCPPacket.parse($0) } == packets, "\(file.name)")
+        }
+        #expect(files.count >= 80 && read >= 40, "\(read) of \(files.count) have messages that we act on")
+    }
+
+    @Test("the RTP that Janus is fuzzed with is taken apart within its bounds, or refused")
+    func janusRTP() throws {
+        let files = try Self.files("janus", "rtp_fuzzer")
+        var read = 0
+        for file in files {
+            file.bytes.withUnsafeBytes { bytes in
+                guard let header = RTPHeader(bytes) else { return }
+                read += 1
+                #expect(header.payloadOffset <= bytes.count, "\(file.name)")
+                for id in UInt8(1)...14 {
+                    guard let range = header.range(ofExtension: id, in: bytes) else { continue }
+                    #expect(range.upperBound <= header.payloadOffset, "\(file.name)")
+                }
+            }
+        }
+        #expect(files.count >= 25 && read >= 15, "\(read) of \(files.count) have a header")
+    }
+
+    @Test("descriptions that Janus is fuzzed with are refused with a reason, or can be said again")
+    func janusDescriptions() throws {
+        let files = try Self.files("janus", "sdp_fuzzer")
+        var read = 0
+        for file in files {
+            do throws(SDPError) {
+                let description = try SessionDescription(parsing: String(decoding: file.bytes, as: UTF8.self))
+                read += 1
+                let again = try SessionDescription(parsing: description.text())
+                #expect(again.media.map(\.kind) == description.media.map(\.kind), "\(file.name)")
+                #expect(again.media.map(\.mid) == description.media.map(\.mid), "\(file.name)")
+            } catch {
+                #expect(!error.description.isEmpty)
+            }
+        }
+        #expect(files.count >= 60 && read >= 20, "\(read) of \(files.count) are descriptions")
     }
 
     @Test("aiortc's RTCP messages are read, and written as they were")
