@@ -2,12 +2,9 @@
 
 public import Foundation
 public import HTTPTypes
-public import Hummingbird
-public import HummingbirdCore
-internal import NIOCore
 
 /// An error that a client is told about, as RFC 9457 describes it.
-public struct Problem: Error, HTTPResponseError, Equatable, Sendable {
+public struct Problem: Error, Equatable, Sendable {
     /// The HTTP status code.
     public var status: HTTPResponse.Status
     /// A stable slug that programs may act on, for example `poll-closed`.
@@ -45,15 +42,6 @@ public struct Problem: Error, HTTPResponseError, Equatable, Sendable {
         let body = Body(
             type: type, title: title, status: status.code, detail: detail, pointer: pointer, retryAfterMs: retryAfterMs)
         return (try? JSON.encoder.encode(body)) ?? Data()
-    }
-
-    /// The problem as a response.
-    public func response(from request: Request, context: some RequestContext) throws -> Response {
-        var headers = extraHeaders
-        headers[.contentType] = "application/problem+json"
-        headers[.cacheControl] = "no-store"
-        if let retryAfterMs { headers[.retryAfter] = String(max(1, (retryAfterMs + 999) / 1000)) }
-        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: json)))
     }
 }
 
