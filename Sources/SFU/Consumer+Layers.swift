@@ -26,6 +26,29 @@ extension Producer {
     }
 }
 
+extension Producer {
+    /// Whether its one stream carries layers, of which some can be left out.
+    var hasSpatialLayers: Bool { spatial.map { $0.count > 1 } ?? false }
+
+    /// The layers to choose from, the smallest first, up to the one that fills a wish.
+    func order(_ wish: LayerWish, into order: inout [Int]) {
+        guard hasSpatialLayers, let spatial else { return table.order(wish, into: &order) }
+        spatial.table.order(wish, into: &order)
+        // Of many the smallest and the largest are worth a choice of their own.
+        while order.count > LayerRequest.maximumLayers { order.remove(at: 1) }
+    }
+
+    /// What it takes to send a layer, with those that it needs below, in bits per second; nil while that is not known.
+    func bitrate(of layer: Int, now: MonotonicTime) -> Int? {
+        hasSpatialLayers
+            ? spatial?.bitrate(upTo: layer, now: now) : layers[layer].rate.bitrate(at: now.nanoseconds)
+    }
+
+    /// What a layer that has only begun may take: in one stream, where it is sent without being asked for, so many times what
+    /// those below take.
+    func guess(above bitrate: Int) -> Int? { hasSpatialLayers && bitrate > 0 ? 3 * bitrate : nil }
+}
+
 extension Consumer {
     /// Says how a packet goes out, or why it does not.
     @inline(__always)
@@ -91,9 +114,16 @@ extension Consumer {
         }
     }
 
-    /// How far the subscriber's wish reaches; the compositor asks for sizes, and shows every picture.
+    /// How far the subscriber's wish and its line reach; the compositor asks for sizes, and shows every picture.
     private var wantedLimits: LayerLimits {
-        producer.spatial?.limits(forwarder.wish, keepsRate: session.hearsEverybody) ?? .all
+        var limits = producer.spatial?.limits(forwarder.wish, keepsRate: session.hearsEverybody) ?? .all
+        if let top = grant.largest { limits.spatial = min(limits.spatial, UInt8(truncatingIfNeeded: top)) }
+        return limits
+    }
+
+    /// Sends no more than the line has room for: of layers in one stream `wantedLimits` says how many.
+    func followGrant() {
+        forwarder.setAllowed(producer.hasSpatialLayers && !grant.isPaused ? .max : grant.allowed)
     }
 
     /// Whether a key frame would lead to a larger layer that is wished for.
@@ -101,7 +131,7 @@ extension Consumer {
         guard let layers = producer.spatial, let limits = spatial?.limits, forwarder.current != nil else {
             return false
         }
-        return layers.isAbove(limits, forwarder.wish, now: now)
+        return layers.isAbove(limits, upTo: wantedLimits.spatial, now: now)
     }
 
     /// The layer that is sent now, as reports name it.

@@ -172,13 +172,14 @@ final class Downlink {
             let producer = consumer.producer
             guard consumer.forwarder.wish != .nothing, !producer.track.isMuted else { continue }
             if orders.count == count { orders.append([]) }
-            producer.table.order(consumer.forwarder.wish, into: &orders[count])
+            producer.order(consumer.forwarder.wish, into: &orders[count])
             var request = LayerRequest(rank: rank(producer, speaker), area: consumer.forwarder.wish.area)
             for (place, index) in orders[count].enumerated() {
-                let rate = producer.layers[index].rate.bitrate(at: now.nanoseconds)
+                let rate = producer.bitrate(of: index, now: now) ?? producer.guess(above: request.rate(place))
                 // What has only begun is not known yet; the smallest layer has to do meanwhile.
                 guard let rate = rate ?? (place == 0 ? 0 : nil) else {
-                    orders[count].removeLast(orders[count].count - place)
+                    // Layers of their own begin one after the other anyway; those of one stream come all with the first picture.
+                    if !producer.hasSpatialLayers { orders[count].removeLast(orders[count].count - place) }
                     break
                 }
                 request.append(rate: max(rate, request.rate(place)))

@@ -21,6 +21,8 @@ struct LayerGrant: Sendable, Hashable {
     var isWhole: Bool { allowed == .max }
     /// Whether nothing may be sent: not even the smallest fits.
     var isPaused: Bool { allowed == 0 }
+    /// The largest layer that may be sent; nil where all may, or none.
+    var largest: Int? { top >= 0 ? top : nil }
 
     /// Lets everything be sent.
     mutating func release() {

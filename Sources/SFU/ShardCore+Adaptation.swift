@@ -30,7 +30,7 @@ extension ShardCore {
         guard session.followsLine else { return }
         guard session.hasConsent else { return }
         session.downlink.look(session.consumers, speaker: session.room.speaker, now: now) { consumer, wasPaused in
-            consumer.forwarder.setAllowed(consumer.grant.allowed)
+            consumer.followGrant()
             if consumer.isAccepted, wasPaused { requestKeyframe(for: consumer, now: now) }
             session.limits.isStale = true
         }

@@ -194,6 +194,7 @@ final class ShardCore: PacketHandler {
         guard layer.store.insert(packet, entry) else { return drops.count(.replayed) }
         if producer.isVideo, !producer.track.isMuted { layer.group.note(entry, now: now) }
         layer.rate.note(packet.count + 40, at: now.nanoseconds)
+        if entry.place.isLayered { producer.spatial?.carry(packet.count + 40, of: entry.place.spatial, now: now) }
         if entry.startsKeyframe { layer.wantsKeyframe = false }
         guard !producer.track.isMuted else { return drops.count(.muted) }
         if producer.consumers.isEmpty {

@@ -23,6 +23,8 @@ struct SpatialLayers: Sendable {
     private(set) var count = 1
     /// The traffic of each.
     var measured = [Measured](repeating: Measured(), count: VP9Structure.maximumLayers)
+    /// What each takes on the way to a subscriber.
+    private var rates = [RateMeter](repeating: RateMeter(windowMs: 2000), count: VP9Structure.maximumLayers)
     /// The highest temporal layer since the last key frame.
     private var temporalTop: UInt8 = 0
 
@@ -39,6 +41,22 @@ struct SpatialLayers: Sendable {
         guard !isRepeat else { return }
         table.note(layer, now: now)
         count = max(count, layer + 1)
+    }
+
+    /// Takes note of what a packet, each once, takes on the way to a subscriber.
+    @inline(__always)
+    mutating func carry(_ bytes: Int, of layer: UInt8, now: MonotonicTime) {
+        rates[Int(layer & 7)].note(bytes, at: now.nanoseconds)
+    }
+
+    /// What the layers up to one take together, in bits per second; nil while one of them has only begun.
+    mutating func bitrate(upTo layer: Int, now: MonotonicTime) -> Int? {
+        var sum = 0
+        for index in rates.indices where index <= layer && table.isActive(index) {
+            guard let rate = rates[index].bitrate(at: now.nanoseconds) else { return nil }
+            sum += rate
+        }
+        return sum
     }
 
     /// Takes note of what a publisher says of its layers.
@@ -69,10 +87,9 @@ struct SpatialLayers: Sendable {
         return limits
     }
 
-    /// Whether a layer comes that a wish reaches, and that is above what is let through now: a key frame leads there.
-    func isAbove(_ limits: LayerLimits, _ wish: LayerWish, now: MonotonicTime) -> Bool {
-        let reach = self.limits(wish, keepsRate: true).spatial
-        return table.facts.indices.contains { layer in
+    /// Whether a layer comes that lies within reach, and above what is let through now: a key frame leads there.
+    func isAbove(_ limits: LayerLimits, upTo reach: UInt8, now: MonotonicTime) -> Bool {
+        table.facts.indices.contains { layer in
             layer > limits.spatial && layer <= reach && table.isActive(layer)
                 && table.facts[layer].activeSince.map { now.milliseconds(since: $0) >= Self.stabilityMs } ?? false
         }

@@ -1,6 +1,8 @@
-"""Layers within one stream: a browser sends its camera in VP9 with three sizes at three rates, and everybody gets what they show."""
+"""Layers within one stream: a browser sends its camera in VP9 with three sizes at three rates, and everybody gets what they show
+and what their line carries."""
 
 import json
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -8,6 +10,8 @@ from selenium.webdriver.common.by import By
 
 from harness.browser import chromium, screenshot, wait_script
 from harness.composed import Composed
+from harness.impairment import impaired
+from harness.ports import free_ports
 from harness.speakers import Page
 from harness.waiting import wait_until
 
@@ -42,7 +46,7 @@ def admin(make_studio):
 
 
 class Room:
-    """Who sends, and Willi, who watches in a window of any size."""
+    """Who sends, and Willi, who watches in a window of any size, over a line that can be made thin."""
 
     def __init__(self, admin, artefacts, folders, mode):
         self.admin, self.mode = admin, mode
@@ -50,15 +54,17 @@ class Room:
         admin.post("/v1/events", {"id": self.event, "title": "Layers within a stream"}, expect=201)
         self._stack = ExitStack()
         try:
+            self.relay = self._stack.enter_context(impaired(free_ports(1)[0], admin.studio.ports["media"]))
             self.sender = self._page(artefacts, folders, f"Clara {mode}", (700, 600), f"?codec=vp9&scalability={mode}")
-            self.willi = self._page(artefacts, folders, f"Willi {mode}", (660, 560), "?media=canvas")
+            self.willi = self._page(artefacts, folders, f"Willi {mode}", (660, 560), "?media=canvas", self.relay.way())
         except BaseException:
             self.close()
             raise
 
-    def _page(self, artefacts, folders, name, size, query):
+    def _page(self, artefacts, folders, name, size, query, script=""):
         log = artefacts / f"chromedriver-svc-{name.replace(' ', '-')}.log"
         driver = self._stack.enter_context(chromium(folders.mktemp(name), log, size=size))
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
         invitation = self.admin.post(f"/v1/events/{self.event}/invitations", {"role": "speaker", "name": name}, expect=201).json()
         driver.get(f"{invitation['url']}{query}")
         wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
@@ -77,6 +83,18 @@ class Room:
                 if track["id"].startswith("camera") and connection["direction"] == "publishes":
                     return track["layers"]
         return []
+
+    def line(self):
+        """What the media server says of the line to Willi: what it carries, and what of the camera it has no room for."""
+        path = f"/v1/events/{self.event}/participants/{self.willi.participant}/connection"
+        down = next(item for item in self.admin.get(path, expect=200).json()["items"] if item["direction"] == "receives")
+        camera = next((track for track in down["tracks"] if track["id"].startswith("camera.")), {})
+        return down.get("capacity"), camera.get("limit"), camera.get("layer")
+
+    def note(self):
+        """What Willi's page says beside the picture."""
+        tile = f'.tile[data-participant="{self.sender.participant}"][data-kind="person"]'
+        return self.willi.value(f"document.querySelector({json.dumps(tile)})?.querySelector('.note:not([hidden])')?.textContent ?? ''")
 
     def received(self):
         return self.willi.received(self.sender.participant, "camera")
@@ -135,6 +153,36 @@ def test_a_small_tile_gets_the_small_layer_and_a_large_one_the_large(room, artef
     )  # fmt: skip
     assert camera["layers"] == 3, camera
     assert room.willi.value("window.proscenium.joins") == room.sender.value("window.proscenium.joins") == 1
+
+
+def test_over_a_thin_line_the_lower_layers_come_until_it_is_wide_again(room, artefacts):
+    assert room.relay.counts()["down"]["delivered"] > 30, "the media goes another way"
+    room.willi.driver.set_window_size(2400, 1500)
+    whole = room.wait_fitting()
+    wait_until(lambda: room.line()[1] is None, 30, room.line, 0.5)
+    room.relay.set(up={"delay_ms": 25}, down={"delay_ms": 25, "rate": 4e5})
+    begin = time.monotonic()
+    try:
+        wait_until(lambda: 0 < room.received().get("frameHeight", 0) < whole, 30, lambda: f"{room.line()} {room.received()}", 0.2)
+        print(f"smaller after {time.monotonic() - begin:.1f} s: {room.line()}, {room.layers()}")
+        wait_until(lambda: room.line()[1] == "smaller" and (room.line()[0] or 9e9) < 8e5, 30, room.line, 0.5)
+        wait_until(lambda: "connection is slow" in room.note(), 15, room.note, 0.2)
+        screenshot(room.willi.driver, artefacts, f"svc-{room.mode}-thin.png")
+        room.relay.counts()
+        first, begin = room.received(), time.monotonic()
+        time.sleep(10)
+        last, took, down = room.received(), time.monotonic() - begin, room.relay.counts()["down"]
+        seen = (last["framesDecoded"] - first["framesDecoded"]) / took, down["bytes"] * 8 / took
+        print(f"{seen[0]:.1f} pictures a second of {last['frameHeight']}, {seen[1]:.0f} bit/s: {room.line()}")
+        # What goes on is a picture that the line carries, and no queue that never empties.
+        assert seen[0] > 3 and seen[1] < 1.15 * 4e5 and last["frameHeight"] < whole, (seen, room.line(), room.layers())
+    finally:
+        room.relay.set()
+    begin = time.monotonic()
+    wait_until(lambda: room.received().get("frameHeight") == whole, 30, lambda: f"{room.line()} {room.received()}", 0.2)
+    print(f"whole again after {time.monotonic() - begin:.1f} s")
+    wait_until(lambda: room.line()[1] is None and not room.note(), 30, lambda: f"{room.line()} {room.note()}", 0.5)
+    assert room.willi.value("window.proscenium.joins") == 1
 
 
 def test_the_compositor_shows_the_picture_in_the_size_of_its_place(room, admin):

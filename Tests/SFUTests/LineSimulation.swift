@@ -1,4 +1,4 @@
-// A publisher of three layers, the shard's way to one subscriber, a line, and the subscriber, in virtual time.
+// A publisher of three layers, by simulcast or in one stream, the shard's way to one subscriber, a line, and the subscriber, in virtual time.
 
 import Control
 import Media
@@ -16,6 +16,8 @@ struct LineSimulation {
         var link: LinkModel
         /// Whether the subscriber tells of each packet; if not it reports what it has lost.
         var feedsBack = true
+        /// Whether the layers come in one stream (VP9), each referring to the one below.
+        var isSpatial = false
         var seed: UInt64 = 1
     }
 
@@ -29,13 +31,13 @@ struct LineSimulation {
     let session: Session, publisher: Session, room = Room(id: "room")
     let producer: Producer, consumer: Consumer
     var link: LinkModel
-    private let feedsBack: Bool
+    private let feedsBack: Bool, isSpatial: Bool
     private(set) var now = 0
     // The publisher.
     private var sequences = [Int64](repeating: 1000, count: 3), mustKey = [true, true, true], nextFrame = 0.0, frame = 0
     private var random: LayerRandom
     private var askedAt: [Int?] = [nil, nil, nil], lastAsk = [-10_000, -10_000, -10_000], reportAt = 0
-    private var frames: [Int: (frame: Int, isKey: Bool, isFirst: Bool, isLast: Bool)] = [:]
+    private var frames: [Int: (frame: Int, isKey: Bool, isFirst: Bool)] = [:]
     // On the way.
     private var flying: [Int: [Flying]] = [:], feedback: [Int: [RTCPTransportFeedback]] = [:]
     private var nacks: [Int: [UInt16]] = [:], asks: Set<Int> = []
@@ -64,15 +66,17 @@ struct LineSimulation {
         publisher = session("anna", room, isPublisher: true)
         self.session = session("ben", room, isPublisher: false)
         var section = MediaSection(kind: .video, mid: "0")
-        section.codecs = MediaSection.offered(.vp8)
+        section.codecs = MediaSection.offered(settings.isSpatial ? .vp9 : .vp8)
         section.extensions = [
             .init(id: 1, uri: RTPExtensionURI.mid), .init(id: 5, uri: RTPExtensionURI.rid),
             .init(id: 6, uri: RTPExtensionURI.repairedRid),
         ]
-        section.simulcast.sends = ["q", "h", "f"]
+        if !settings.isSpatial { section.simulcast.sends = ["q", "h", "f"] }
         producer = Producer(
             track: TrackInfo(
-                id: "camera", participant: "anna", session: "anna", source: .camera, codec: .vp8, isMuted: false),
+                id: "camera", participant: "anna", session: "anna", source: .camera,
+                codec: settings.isSpatial ? .vp9 : .vp8,
+                isMuted: false),
             audience: .everybody, section: section, media: section.codecs[0], rtx: section.codecs[1], session: publisher
         )
         consumer = Consumer(producer: producer, session: self.session, section: 0, wish: nil)
@@ -81,6 +85,7 @@ struct LineSimulation {
         publisher.producers = [producer]
         self.session.consumers = [consumer]
         feedsBack = settings.feedsBack
+        isSpatial = settings.isSpatial
         link = settings.link
         random = LayerRandom(settings.seed)
         nextFrame = Double.random(in: 0..<Self.frameMs, using: &random)
@@ -96,7 +101,7 @@ struct LineSimulation {
         for number in nacks.removeValue(forKey: now) ?? [] {
             if case .success(let packet) = consumer.repeated(number, now: moment) {
                 let part = part(packet)
-                emit(packet.entry.payloadLength + 60, part)
+                emit(size(of: packet), part)
             }
         }
         if asks.remove(now) != nil, let layer = consumer.forwarder.current { ask(layer) }
@@ -105,9 +110,7 @@ struct LineSimulation {
         if now % 20 == 0 { tick() }
         if now % 1000 == 0 { bitsSent.append(0) }
         subscriber()
-        if layers.last?.layer != consumer.forwarder.current || layers.isEmpty {
-            layers.append((now, consumer.forwarder.current))
-        }
+        if layers.last?.layer != consumer.shownLayer || layers.isEmpty { layers.append((now, consumer.shownLayer)) }
         now += 1
     }
 
@@ -121,16 +124,19 @@ struct LineSimulation {
         }
         if now >= reportAt {
             reportAt = now + 1000
-            for layer in 0..<3 {
+            for layer in producer.layers.indices {
                 producer.table.note(
                     layer, reportNanoseconds: Int64(now) * 1_000_000, timestamp: UInt32(truncatingIfNeeded: now * 90))
             }
         }
-        if now % 100 == 0, let layer = consumer.forwarder.wanted(producer.table, now: Self.moment(now)) { ask(layer) }
+        if now % 100 == 0 {
+            if let layer = consumer.forwarder.wanted(producer.table, now: Self.moment(now)) { ask(layer) }
+            if consumer.needsLargerLayer(now: Self.moment(now)) { ask(0) }
+        }
         guard Double(now) >= nextFrame else { return }
         nextFrame += Self.frameMs
         frame += 1
-        for layer in 0..<3 { picture(layer) }
+        if isSpatial { spatialPicture() } else { for layer in 0..<3 { picture(layer) } }
     }
 
     /// A key frame is asked for, and taken after the publisher's round trip.
@@ -143,24 +149,62 @@ struct LineSimulation {
     private mutating func picture(_ layer: Int) {
         let isKey = mustKey[layer]
         mustKey[layer] = false
-        // No picture is as large as the one before.
-        let size = Double(Self.layerRates[layer]) * Self.frameMs / 8000 * Double.random(in: 0.6...1.4, using: &random)
-        let bytes = Int(size) * (isKey ? 5 : 1)
-        let count = max(1, (bytes + 1099) / 1100)
+        let (bytes, count) = size(of: Self.layerRates[layer], isKey: isKey)
         for index in 0..<count {
-            sequences[layer] += 1
-            var entry = PacketStore.Entry()
-            entry.sequence = sequences[layer]
-            entry.header = RTPHeader(
-                payloadType: 96, sequenceNumber: UInt16(truncatingIfNeeded: entry.sequence),
-                timestamp: UInt32(truncatingIfNeeded: now * 90), ssrc: UInt32(layer + 1), marker: index == count - 1)
-            entry.payloadOffset = 12
-            entry.payloadLength = bytes / count
+            var entry = entry(of: layer, bytes / count, isLast: index == count - 1)
             entry.startsKeyframe = isKey && index == 0
-            frames[Int(entry.sequence) << 2 | layer] = (frame, isKey, index == 0, index == count - 1)
-            frames[Int(entry.sequence - 3000) << 2 | layer] = nil
+            keep(entry, layer, isKey: isKey, isFirst: index == 0)
             take(entry, producer.layers[layer])
         }
+    }
+
+    /// A picture of all layers, which become packets of one stream: of a layer what it has more than the one below.
+    private mutating func spatialPicture() {
+        let isKey = mustKey[0]
+        mustKey[0] = false
+        for layer in 0..<3 {
+            let rate = Self.layerRates[layer] - (layer > 0 ? Self.layerRates[layer - 1] : 0)
+            let (bytes, count) = size(of: rate, isKey: isKey)
+            for index in 0..<count {
+                let (first, last) = (index == 0, index == count - 1)
+                var entry = entry(of: 0, bytes / count, isLast: last && layer == 2)
+                let payload = LayerBytes.payload(
+                    spatial: layer, temporal: 0, isPredicted: !isKey, usesLower: layer > 0, first: first, last: last,
+                    sizes: isKey && first && layer == 0 ? [(320, 180), (640, 360), (1280, 720)] : [])
+                payload.withUnsafeBytes { bytes in
+                    guard let picture = VideoPayload(bytes, codec: .vp9) else { return }
+                    entry.place = picture.place
+                    entry.startsKeyframe = picture.startsKeyframe
+                    producer.noteLayers(picture, bytes, isRepeat: false, now: Self.moment(now))
+                }
+                keep(entry, 0, isKey: isKey, isFirst: first && layer == 0)
+                take(entry, producer.layers[0])
+            }
+        }
+    }
+
+    /// No picture is as large as the one before.
+    private mutating func size(of bitrate: Int, isKey: Bool) -> (bytes: Int, packets: Int) {
+        let size = Double(bitrate) * Self.frameMs / 8000 * Double.random(in: 0.6...1.4, using: &random)
+        let bytes = Int(size) * (isKey ? 5 : 1)
+        return (bytes, max(1, (bytes + 1099) / 1100))
+    }
+
+    private mutating func entry(of layer: Int, _ length: Int, isLast: Bool) -> PacketStore.Entry {
+        sequences[layer] += 1
+        var entry = PacketStore.Entry()
+        entry.sequence = sequences[layer]
+        entry.header = RTPHeader(
+            payloadType: 96, sequenceNumber: UInt16(truncatingIfNeeded: entry.sequence),
+            timestamp: UInt32(truncatingIfNeeded: now * 90), ssrc: UInt32(layer + 1), marker: isLast)
+        entry.payloadOffset = 12
+        entry.payloadLength = length
+        return entry
+    }
+
+    private mutating func keep(_ entry: PacketStore.Entry, _ layer: Int, isKey: Bool, isFirst: Bool) {
+        frames[Int(entry.sequence) << 2 | layer] = (frame, isKey, isFirst)
+        frames[Int(entry.sequence - 3000) << 2 | layer] = nil
     }
 
     // MARK: - The shard
@@ -171,28 +215,32 @@ struct LineSimulation {
         producer.table.note(layer.index, sequence: entry.sequence)
         producer.table.note(layer.index, now: moment)
         layer.rate.note(entry.payloadLength + 60, at: moment.nanoseconds)
-        if entry.startsKeyframe {
+        if isSpatial {
+            producer.spatial?.carry(entry.payloadLength + 60, of: entry.place.spatial, now: moment)
+        } else if entry.startsKeyframe {
             producer.table.note(layer.index, size: PictureSize(width: 320 << layer.index, height: 180 << layer.index))
         }
         let bytes = [UInt8](repeating: 0, count: 12 + entry.payloadLength)
         bytes.withUnsafeBytes { _ = layer.store.insert($0, entry) }
-        guard case .success(let out) = consumer.forwarder.forward(entry, of: layer.index, producer.table, now: moment)
-        else { return }
+        guard case .success(let out) = consumer.pass(entry, of: layer.index, now: moment) else { return }
         let packet = Consumer.Packet(
             number: out.number, entry: entry, layer: layer.index, timestampDelta: out.timestampDelta, shift: out.shift,
-            transportNumber: 0, marks: out.marks)
+            transportNumber: 0, marks: out.marks, isFiller: out.isFiller)
         guard session.downlink.mayLeave(consumer, now: moment) else {
             _ = consumer.wait(packet)
             return
         }
         consumer.note(packet)
-        emit(entry.payloadLength + 60, part(packet))
+        emit(size(of: packet), part(packet))
     }
 
+    private func size(of packet: Consumer.Packet) -> Int { packet.isFiller ? 61 : packet.entry.payloadLength + 60 }
+
     private func part(_ packet: Consumer.Packet) -> Content {
-        let found = frames[Int(packet.entry.sequence) << 2 | packet.layer] ?? (0, false, false, false)
+        let found = frames[Int(packet.entry.sequence) << 2 | packet.layer] ?? (0, false, false)
         return .media(
-            number: packet.number, frame: found.frame, isKey: found.isKey, isFirst: found.isFirst, isLast: found.isLast)
+            number: packet.number, frame: found.frame, isKey: found.isKey,
+            isFirst: found.isFirst && !packet.isFiller, isLast: packet.marks)
     }
 
     private mutating func emit(_ size: Int, _ content: Content) {
@@ -216,7 +264,7 @@ struct LineSimulation {
         while let waiting = session.downlink.nextPaced(moment) {
             guard let packet = waiting.consumer.takeWaiting(waiting.number) else { continue }
             consumer.count(packet)
-            emit(packet.entry.payloadLength + 60, part(packet))
+            emit(size(of: packet), part(packet))
         }
         while session.downlink.probeLacks(moment) > 0 {
             paddingBytes += 320
@@ -227,7 +275,7 @@ struct LineSimulation {
     private mutating func tick() {
         let moment = Self.moment(now)
         session.downlink.look(session.consumers, speaker: room.speaker, now: moment) { consumer, _ in
-            consumer.forwarder.setAllowed(consumer.grant.allowed)
+            consumer.followGrant()
         }
         if now % 1000 == 0 { estimates.append(session.downlink.bitrate ?? 0) }
     }

@@ -26,6 +26,26 @@ struct MadeFrame {
     var isKey = false, temporal = 0
 }
 
+/// How a packet of VP9 with layers begins, on the wire.
+enum LayerBytes {
+    /// - Parameter sizes: what a structure names, where there is one.
+    static func payload(
+        spatial: Int, temporal: Int, isPredicted: Bool, usesLower: Bool, first: Bool, last: Bool,
+        sizes: ArraySlice<(Int, Int)>
+    ) -> [UInt8] {
+        let flags = 0x20 | (isPredicted ? 0x40 : 0) | (first ? 8 : 0) | (last ? 4 : 0) | (sizes.isEmpty ? 0 : 2)
+        let place = temporal << 5 | (temporal == 0 ? 0x10 : 0) | spatial << 1 | (usesLower ? 1 : 0)
+        var bytes: [UInt8] = [UInt8(flags), UInt8(place), 7]
+        if !sizes.isEmpty {
+            bytes.append(UInt8(sizes.count - 1) << 5 | 0x10)
+            for (width, height) in sizes {
+                bytes += [width >> 8, width & 255, height >> 8, height & 255].map { UInt8($0) }
+            }
+        }
+        return bytes + [0x82, 0x49, 0x83, 0x42, 0x00, 0x27, 0xF0, 0x16, 0x70]
+    }
+}
+
 /// Runs in steps of a millisecond; what happens in which is up to the seed.
 final class SpatialSimulation {
     static let frameMs: Int64 = 33
@@ -153,17 +173,9 @@ final class SpatialSimulation {
         _ frame: LayerFrame, _ temporal: Int, isPredicted: Bool, usesLower: Bool, first: Bool, last: Bool,
         isKey: Bool
     ) -> [UInt8] {
-        let hasStructure = isKey && first && frame.spatial == 0
-        let flags = 0x20 | (isPredicted ? 0x40 : 0) | (first ? 8 : 0) | (last ? 4 : 0) | (hasStructure ? 2 : 0)
-        let place = temporal << 5 | (temporal == 0 ? 0x10 : 0) | frame.spatial << 1 | (usesLower ? 1 : 0)
-        var bytes: [UInt8] = [UInt8(flags), UInt8(place), 7]
-        if hasStructure {
-            bytes.append(UInt8(sentLayers - 1) << 5 | 0x10)
-            for (width, height) in Self.sizes.prefix(sentLayers) {
-                bytes += [width >> 8, width & 255, height >> 8, height & 255].map { UInt8($0) }
-            }
-        }
-        return bytes + [0x82, 0x49, 0x83, 0x42, 0x00, 0x27, 0xF0, 0x16, 0x70]
+        LayerBytes.payload(
+            spatial: frame.spatial, temporal: temporal, isPredicted: isPredicted, usesLower: usesLower, first: first,
+            last: last, sizes: isKey && first && frame.spatial == 0 ? Self.sizes.prefix(sentLayers) : [])
     }
 
     private func entry(
