@@ -129,10 +129,11 @@ public enum SFUCommand: Sendable, Codable, Hashable {
     /// Takes a publisher's offer, or its next one on the same session; → `.answer`. `sources` names what sections carry by
     /// mid; where it does not, the track part of `a=msid` or the order decides. `audiences` says by mid who gets what, where
     /// that is not everybody; another one than before ends and begins subscriptions. `allowed` is what this participant may
-    /// send, nil for everything; an offer of anything else is refused whole.
+    /// send, nil for everything; an offer of anything else is refused whole. `replacing` names a session of theirs whose tracks
+    /// the new one takes over as soon as it can; that one is ended then.
     case publish(
         room: String, participant: String, session: String, offer: String, sources: [String: TrackSource],
-        audiences: [String: TrackAudience] = [:], allowed: Set<TrackSource>? = nil)
+        audiences: [String: TrackAudience] = [:], allowed: Set<TrackSource>? = nil, replacing: String? = nil)
     /// Opens a session that gets the tracks of all other participants that are for it; → `.offer`, nil while there are none.
     /// Of the voices it gets the loudest, unless it hears everybody.
     case subscribe(room: String, participant: String, session: String, hearsEverybody: Bool = false)
@@ -210,6 +211,8 @@ public enum SFUEvent: Sendable, Codable, Hashable {
     case speaking(room: String, participant: String?)
     /// A subscriber's line has room for other layers than before: all tracks that it gets smaller or not at all, by their ids.
     case limited(session: String, tracks: [String: LineLimit])
+    /// A session has taken over from another one of the same participant, which ends now.
+    case replaced(session: String, by: String)
     /// A subscriber must answer a new offer.
     case offer(session: String, offer: String)
     /// A session has ended.
@@ -241,6 +244,8 @@ public struct SFUStatistics: Sendable, Codable, Hashable {
     public var sendDropped: UInt64 = 0
     /// Sessions whose peer has gone silent and is waited for.
     public var sessionsAway = 0
+    /// Sessions whose tracks another one of the same participant has taken over.
+    public var sessionsReplaced: UInt64 = 0
     /// Sessions of those who watch and take part in nothing.
     public var viewers = 0
     /// How often media has gone over to another path of the sessions that there are.

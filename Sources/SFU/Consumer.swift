@@ -19,7 +19,8 @@ final class Consumer {
         var marks: Bool, isFiller = false
     }
 
-    let producer: Producer
+    /// What it gets; another publication of the same track may take its place.
+    private(set) var producer: Producer
     /// Who gets it; its owner, which lets go of its consumers when it ends.
     ///
     /// An unowned reference would be counted for each packet.
@@ -84,6 +85,20 @@ final class Consumer {
         (ssrc, rtxSSRC, nextRTX) = (trail.ssrc, trail.rtxSSRC, trail.nextRTX)
         (packets, bytes, forwarder) = (trail.packets, trail.bytes, trail.forwarder)
         if producer.isVideo { forwarder.setWish(producer.wish(wish)) }
+    }
+
+    /// Goes on with another publication of the same track, under the same names and numbers.
+    func move(to other: Producer) {
+        forwarder.changeTrack(from: producer.table)
+        if other.layers.count != producer.layers.count {
+            grant.release()
+            forwarder.setAllowed(grant.allowed)
+        }
+        producer = other
+        spatial = nil
+        replay = nil
+        sent.leaveStores()
+        if extensions.capture != 0 { other.tellsCapture = true }
     }
 
     /// Takes what a subscriber's description says of how it gets the track.

@@ -237,6 +237,9 @@ final class Downlink {
         return pacer.pop()
     }
 
+    /// The next packet that waits, whether its time has come or not.
+    func nextWaiting() -> Pacer.Waiting? { pacer.pop() }
+
     /// Forgets what waits of a track that ends.
     func forget(_ consumer: Consumer) { pacer.forget(consumer) }
 

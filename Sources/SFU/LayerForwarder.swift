@@ -62,6 +62,8 @@ struct LayerForwarder: Sendable {
     private var waitsSince: MonotonicTime?, refusals = 0
     /// Whether what was sent last is of another track than what comes.
     private var isOther = false
+    /// What the last sender report said of it, where both have the same clock.
+    private var formerReport: (nanoseconds: Int64, timestamp: UInt32)?
 
     /// - Parameters:
     ///   - clockRate: ticks per second.
@@ -97,12 +99,30 @@ struct LayerForwarder: Sendable {
     /// Whether nothing was ever sent.
     var hasNotBegun: Bool { reference == nil }
 
-    /// Goes on with the packets of another track, of which it is not known how its clock lies to this one's.
-    mutating func changeTrack() {
+    /// Goes on with the packets of another track.
+    ///
+    /// - Parameter table: what is known of the track of before where both have the same clock; nil where it is not known how their
+    ///   clocks lie to each other.
+    mutating func changeTrack(from table: LayerTable? = nil) {
         hold()
         before = nil
+        if !isOther {
+            formerReport = nil
+            if let table, let reference { formerReport = report(of: reference, table) }
+        }
         isOther = true
         newestSources = (-1, -1, -1)
+    }
+
+    /// Whether a packet of another track would begin what comes next; where its moment lies too far back, only the third time.
+    mutating func mayChangeTrack(
+        from former: LayerTable, with entry: PacketStore.Entry, of layer: Int, _ table: LayerTable, now: MonotonicTime
+    ) -> Bool {
+        var changed = self
+        changed.changeTrack(from: former)
+        if case .success = changed.forward(entry, of: layer, table, now: now) { return true }
+        refusals = changed.refusals
+        return false
     }
 
     /// The layer of which a key frame is needed now.
@@ -163,7 +183,7 @@ struct LayerForwarder: Sendable {
         if current == nil, waitsSince == nil { waitsSince = now }
         let isStart = !isVideo || entry.startsKeyframe
         guard isStart, mayBegin(entry, layer, table, now), let timestamp = timestamp(entry, layer, table, now) else {
-            if layer == before, entry.sequence < newestSource(layer) { return .failure(.init(.late)) }
+            if !isVideo || layer == before && entry.sequence < newestSource(layer) { return .failure(.init(.late)) }
             return .failure(.init(current == nil ? .awaitingKeyframe : .otherLayer))
         }
         // A picture that was broken off leaves a hole, so that nobody takes it for a whole one.
@@ -221,6 +241,8 @@ struct LayerForwarder: Sendable {
         // So far from what the time says, the reports are wrong, or the publisher has begun anew.
         guard ahead < clockRate / 2, ahead > -2 * clockRate else { return (expected, expected) }
         if elapsed + ahead > 0 { return (told, told) }
+        // The same sound from another connection: it goes on with the packet behind what was sent.
+        if !isVideo, isOther, elapsed + ahead > -clockRate / 5 { return nil }
         // The same picture in another layer, or one that was under way a little longer.
         if elapsed + ahead > -clockRate / 20 || refusals >= Self.maximumRefusals || !isVideo {
             return (newestTimestamp &+ 1, told)
@@ -231,16 +253,19 @@ struct LayerForwarder: Sendable {
 
     /// The packet's timestamp on the outgoing clock, by the sender reports of both layers.
     private func told(_ entry: PacketStore.Entry, _ layer: Int, _ reference: Int, _ table: LayerTable) -> UInt32? {
-        guard !isOther else { return nil }
-        guard layer != reference else { return entry.header.timestamp &+ reportedDelta }
-        guard layer < table.facts.count, reference < table.facts.count,
-            let here = table.facts[layer].reportNanoseconds, let there = table.facts[reference].reportNanoseconds
+        if !isOther, layer == reference { return entry.header.timestamp &+ reportedDelta }
+        guard layer < table.facts.count, let here = table.facts[layer].reportNanoseconds,
+            let there = isOther ? formerReport : report(of: reference, table)
         else { return nil }
-        let (distance, isTooFar) = here.subtractingReportingOverflow(there)
+        let (distance, isTooFar) = here.subtractingReportingOverflow(there.nanoseconds)
         guard !isTooFar, distance.magnitude < 3_600_000_000_000 else { return nil }
         let ticks = UInt32(truncatingIfNeeded: distance * clockRate / 1_000_000_000)
-        return entry.header.timestamp &- table.facts[layer].reportTimestamp &+ table.facts[reference].reportTimestamp
-            &+ ticks &+ reportedDelta
+        return entry.header.timestamp &- table.facts[layer].reportTimestamp &+ there.timestamp &+ ticks &+ reportedDelta
+    }
+
+    private func report(of layer: Int, _ table: LayerTable) -> (nanoseconds: Int64, timestamp: UInt32)? {
+        guard layer < table.facts.count, let nanoseconds = table.facts[layer].reportNanoseconds else { return nil }
+        return (nanoseconds, table.facts[layer].reportTimestamp)
     }
 
     // MARK: - The newest of each layer

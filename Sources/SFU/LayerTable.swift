@@ -81,6 +81,9 @@ struct LayerTable: Sendable {
         return facts.count == 1 || newest.milliseconds(since: last) < Self.silenceMs
     }
 
+    /// How many layers come.
+    var activeCount: Int { facts.indices.count { isActive($0) } }
+
     /// Whether both layers' timestamps can be laid on one clock.
     func areComparable(_ one: Int, _ other: Int) -> Bool {
         one < facts.count && other < facts.count && facts[one].reportNanoseconds != nil

@@ -29,7 +29,9 @@ final class Producer {
     var spatial: SpatialLayers?
     unowned let session: Session
     /// What it says, where it is a microphone.
-    let voice: Voice?
+    var voice: Voice?
+    /// The track whose place it takes, until its session has taken over.
+    var replaces: Producer?
     /// Whether somebody has agreed to be told when things were captured.
     var tellsCapture = false
     var isAnnounced = false

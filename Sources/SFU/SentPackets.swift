@@ -20,6 +20,8 @@ struct SentPackets: ~Copyable {
     private static let capacity = 1024
     private static let waits: UInt8 = 0x20, marks: UInt8 = 0x40, fills: UInt8 = 0x80
     private static let layers = ~(waits | marks | fills)
+    /// A layer that no track has.
+    private static let gone: UInt8 = 0x1F
     /// More repeats than this don't help: where a fifth is lost, one packet in ten thousand needs more.
     private static let maximumResends: UInt8 = 6
     static var bytesPerPacket: Int { MemoryLayout<Sent>.stride }
@@ -52,6 +54,11 @@ struct SentPackets: ~Copyable {
     /// Takes note that a packet waits no longer.
     mutating func left(_ number: Int64) {
         if ring[number].number == UInt32(truncatingIfNeeded: number) { ring[number].layer &= ~Self.waits }
+    }
+
+    /// Takes note that what was sent can't be found any more: its numbers stay given away, and nothing is sent again under them.
+    mutating func leaveStores() {
+        for slot in 0..<Int64(Self.capacity) where ring[slot].layer != 0 { ring[slot].layer = Self.gone }
     }
 
     /// Finds a packet as it was noted.

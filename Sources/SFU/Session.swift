@@ -32,6 +32,8 @@ final class Session {
     var formerUfrags: [(ufrag: String, until: MonotonicTime)] = []
     var pathVersion: UInt32 = 0
     var producers: [Producer] = [], consumers: [Consumer] = []
+    /// The session of the same participant whose tracks this one takes over, until it has; and since when it stands.
+    var replaces: String?, takesOverSince: MonotonicTime?
     var sources: [Source] = []
     /// What SSRCs carried whose track has ended: browsers name a layer in its packets only until its first report, and go on
     /// with the same SSRC when the track is sent again.

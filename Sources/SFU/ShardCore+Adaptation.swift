@@ -69,19 +69,7 @@ extension ShardCore {
     func sendPaced(now: MonotonicTime) -> MonotonicTime? {
         guard !pacing.isEmpty else { return nil }
         for session in pacing {
-            while let waiting = session.downlink.nextPaced(now) {
-                guard let packet = waiting.consumer.takeWaiting(waiting.number) else {
-                    drops.count(.notStored)
-                    continue
-                }
-                let store = waiting.consumer.producer.layers[packet.layer].store
-                guard write(packet, of: store, to: waiting.consumer, .first, now: now) else {
-                    drops.count(.sendBufferFull)
-                    continue
-                }
-                waiting.consumer.count(packet)
-                counters.packetsForwarded &+= 1
-            }
+            while let waiting = session.downlink.nextPaced(now) { send(waiting, now: now) }
             probe(session, now: now)
         }
         pacing.removeAll { session in
@@ -89,6 +77,23 @@ extension ShardCore {
             return !session.isPacing
         }
         return pacing.isEmpty ? nil : now.advanced(byMilliseconds: Self.paceMs)
+    }
+
+    /// Sends all that waits for its turn.
+    func sendWaiting(_ session: Session, now: MonotonicTime) {
+        while let waiting = session.downlink.nextWaiting() { send(waiting, now: now) }
+    }
+
+    private func send(_ waiting: Pacer.Waiting, now: MonotonicTime) {
+        guard let packet = waiting.consumer.takeWaiting(waiting.number) else {
+            return drops.count(.notStored)
+        }
+        let store = waiting.consumer.producer.layers[packet.layer].store
+        guard write(packet, of: store, to: waiting.consumer, .first, now: now) else {
+            return drops.count(.sendBufferFull)
+        }
+        waiting.consumer.count(packet)
+        counters.packetsForwarded &+= 1
     }
 
     /// Fills a probe with padding behind what is sent anyway.

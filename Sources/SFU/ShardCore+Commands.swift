@@ -38,11 +38,12 @@ extension ShardCore {
             }
             rooms.removeAll()
             return .done
-        case .publish(let room, let participant, let session, let offer, let sources, let audiences, let allowed):
+        case .publish(
+            let room, let participant, let session, let offer, let sources, let audiences, let allowed, let replaced):
             return .answer(
                 try publish(
                     self.room(room), participant: participant, id: session, offer: offer, sources: sources,
-                    audiences: audiences, allowed: allowed, now: now))
+                    audiences: audiences, allowed: allowed, replacing: replaced, now: now))
         case .subscribe(let room, let participant, let id, let hearsEverybody):
             let session = try makeSession(
                 self.room(room), participant: participant, id: id, isPublisher: false)
@@ -61,24 +62,11 @@ extension ShardCore {
             remove(try session(id), reason: "left", now: now)
             return .done
         case .setMuted(let id, let muted):
-            let producer = try producer(id)
-            guard producer.track.isMuted != muted else { return .done }
-            producer.track.isMuted = muted
-            if let voice = producer.voice {
-                producer.session.room.voices.yield(voice)
-                voice.reset()
-            }
-            // Nobody is shown later what was sent while it was held back.
-            for layer in producer.layers { layer.group.forget() }
-            for consumer in producer.consumers {
-                consumer.forwarder.hold()
-                consumer.replay = nil
-            }
-            if !muted { requestKeyframe(producer, now: now) }
-            onEvent(.muted(room: producer.session.room.id, track: producer.track))
+            setMuted(muted, try producer(id), now: now)
             return .done
         case .requestKeyframe(let id):
-            requestKeyframe(try producer(id), now: now)
+            let producer = try producer(id)
+            for one in [producer, successor(of: producer)].compactMap(\.self) { requestKeyframe(one, now: now) }
             return .done
         case .setSizes(let id, let sizes):
             try setSizes(sizes, of: try session(id), now: now)
@@ -131,7 +119,9 @@ extension ShardCore {
 
     private func producer(_ id: String) throws(SFUError) -> Producer {
         for session in sessions.values {
-            for producer in session.producers where producer.track.id == id { return producer }
+            for producer in session.producers where producer.track.id == id && producer.replaces == nil {
+                return producer
+            }
         }
         throw SFUError(.notFound, "There is no track \(id.prefix(128)) here.")
     }
@@ -182,7 +172,7 @@ extension ShardCore {
 
     private func publish(
         _ room: Room, participant: String, id: String, offer text: String, sources: [String: TrackSource],
-        audiences: [String: TrackAudience], allowed: Set<TrackSource>?, now: MonotonicTime
+        audiences: [String: TrackAudience], allowed: Set<TrackSource>?, replacing replaced: String?, now: MonotonicTime
     ) throws(SFUError) -> String {
         let (offer, remote) = try Self.read(offer: text)
         let sending = offer.media.filter { !$0.isRejected && $0.direction.sends && !$0.acceptedCodecs().isEmpty }
@@ -197,6 +187,16 @@ extension ShardCore {
         }
         if let known = sessions[id], !known.isPublisher || known.participant != participant || known.room !== room {
             throw SFUError(.conflict, "The session \(id) is somebody else's.")
+        }
+        // One that has ended meanwhile needs nobody in its place.
+        let old = sessions[id] == nil ? replaced.flatMap { sessions[$0] } : nil
+        if let old {
+            guard old.isPublisher, old.participant == participant, old.room === room else {
+                throw SFUError(.conflict, "The session \(old.id) is somebody else's.")
+            }
+            guard old.replaces == nil, heir(of: old) == nil else {
+                throw SFUError(.conflict, "One session takes over from another already.")
+            }
         }
         let named = Self.sources(of: sending, sources, known: sessions[id]?.producers ?? [])
         if let allowed { try Self.check(named.values, allowed) }
@@ -233,6 +233,7 @@ extension ShardCore {
                 addProducer(section, source: named[section.mid] ?? .camera, audience: audience, to: session)
             }
         }
+        if let old { replace(old, by: session) }
         if !session.hasRemote {
             session.hasRemote = true
             session.transport.connect(remote, role: remote.setup == .passive ? .client : .server, now: now)
@@ -302,7 +303,7 @@ extension ShardCore {
 
     /// Tells everybody of tracks whose transport is up.
     func announce(_ session: Session, now: MonotonicTime) {
-        let fresh = session.producers.filter { !$0.isAnnounced }
+        let fresh = session.producers.filter { !$0.isAnnounced && $0.replaces == nil }
         guard !fresh.isEmpty else { return }
         for producer in fresh {
             producer.isAnnounced = true
@@ -320,6 +321,7 @@ extension ShardCore {
     }
 
     private func end(_ producer: Producer, now: MonotonicTime) {
+        guard !endsTakingOver(producer, now: now) else { return }
         let session = producer.session
         session.forget(producer)
         if let voice = producer.voice { session.room.voices.remove(voice) }
@@ -459,6 +461,26 @@ extension ShardCore {
         if session.offerIsStale { renew(session) }
     }
 
+    /// Holds a track back, or lets it go on, with the one that is to take over from it.
+    private func setMuted(_ isMuted: Bool, _ producer: Producer, now: MonotonicTime) {
+        guard producer.track.isMuted != isMuted else { return }
+        if let voice = producer.voice {
+            producer.session.room.voices.yield(voice)
+            voice.reset()
+        }
+        for one in [producer, successor(of: producer)].compactMap(\.self) {
+            one.track.isMuted = isMuted
+            // Nobody is shown later what was sent while it was held back.
+            for layer in one.layers { layer.group.forget() }
+            for consumer in one.consumers {
+                consumer.forwarder.hold()
+                consumer.replay = nil
+            }
+            if !isMuted { requestKeyframe(one, now: now) }
+        }
+        onEvent(.muted(room: producer.session.room.id, track: producer.track))
+    }
+
     /// Takes what a subscriber shows now.
     private func setSizes(_ sizes: [String: LayerSize], of session: Session, now: MonotonicTime) throws(SFUError) {
         guard !session.isPublisher else {
@@ -487,6 +509,7 @@ extension ShardCore {
         guard sessions.removeValue(forKey: session.id) != nil else { return }
         session.transport.close(reason)
         send(session)
+        let heir = heir(of: session)
         for producer in session.producers { end(producer, now: now) }
         for consumer in session.consumers { consumer.producer.consumers.removeAll { $0 === consumer } }
         session.letGo()
@@ -496,6 +519,12 @@ extension ShardCore {
         endStreams(of: session, but: [])
         session.room.sessions.removeAll { $0 === session }
         pacing.removeAll { $0 === session }
+        if let heir {
+            heir.replaces = nil
+            heir.note = session.note
+            counters.sessionsReplaced &+= 1
+            onEvent(.replaced(session: session.id, by: heir.id))
+        }
         onEvent(.left(room: session.room.id, participant: session.participant, session: session.id, reason: reason))
     }
 }

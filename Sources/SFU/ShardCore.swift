@@ -196,6 +196,7 @@ final class ShardCore: PacketHandler {
         layer.rate.note(packet.count + 40, at: now.nanoseconds)
         if entry.place.isLayered { producer.spatial?.carry(packet.count + 40, of: entry.place.spatial, now: now) }
         if entry.startsKeyframe { layer.wantsKeyframe = false }
+        if producer.replaces != nil { takeOver(producer, entry, layer, now: now) }
         guard !producer.track.isMuted else { return drops.count(.muted) }
         if producer.consumers.isEmpty {
             drops.count(.noSubscriber)
@@ -483,7 +484,10 @@ final class ShardCore: PacketHandler {
             settle(session, now: now)
             guard session.isConnected, sessions[session.id] != nil else { continue }
             if reports { measure(session, now: now) }
-            if session.isPublisher { tickPublisher(session, reports: reports, now: now) }
+            if session.isPublisher {
+                tickPublisher(session, reports: reports, now: now)
+                followTakeOver(session, now: now)
+            }
             if !session.isPublisher {
                 adapt(session, now: now)
                 replayGroups(to: session, now: now)

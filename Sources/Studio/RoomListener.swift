@@ -28,6 +28,10 @@ protocol RoomListener: AnyObject, Sendable {
     func offered(_ offer: String)
     /// The own sessions are gone: join again.
     func mustRejoin(_ reason: String)
+    /// An own session has taken over from another, which has ended; says who hears of it from now on.
+    func tookOver(_ session: String) -> (any RoomListener)?
+    /// What comes from now on is of a subscribing session that has taken over from another.
+    func subscribedAnew()
 }
 
 extension RoomListener {
@@ -39,6 +43,8 @@ extension RoomListener {
     func roomChanged() {}
     func speakerChanged(_ participant: String?) {}
     func lineChanged(_ limits: [String: LineLimit]) {}
+    func tookOver(_ session: String) -> (any RoomListener)? { nil }
+    func subscribedAnew() {}
 }
 
 /// A listener whose sessions another of the same person may take over.

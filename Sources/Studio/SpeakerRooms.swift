@@ -96,34 +96,40 @@ actor SpeakerRooms {
     /// - Parameters:
     ///   - session: an own session that goes on; nil for a new one.
     ///   - sources: what the sections carry, by mid.
+    ///   - replaced: an own session whose tracks a new one takes over; it ends by itself then.
     /// - Returns: the session and the SDP answer.
     func publish(
         _ event: EventScope, _ caller: Principal, session known: String?, offer: String,
-        sources: [String: TrackSource], listener: (any RoomListener)? = nil
+        sources: [String: TrackSource], replacing replaced: String? = nil, listener: (any RoomListener)? = nil
     ) async throws -> (session: String, answer: String) {
         guard !Self.isHidden(caller) else { throw Problem.forbidden("Who is hidden sends nothing.") }
         guard sources.values.allSatisfy(\.isOfPeople) else {
             throw Problem.invalid("A participant sends a camera, a screen, a microphone or a screen's sound.")
         }
+        if let replaced { _ = try own(replaced, caller) }
         let session = try await open(event, caller, known, listener)
         let reply = try await send(
             .publish(
                 room: event.id, participant: caller.id, session: session, offer: offer, sources: sources,
-                allowed: Self.allowed(caller)),
+                allowed: Self.allowed(caller), replacing: replaced),
             event.id,
             opening: known == nil ? session : nil)
         guard case .answer(let answer) = reply else { throw Self.unexpected }
-        if known == nil { writeDown(session) }
+        if known == nil, replaced == nil { writeDown(session) }
         return (session, answer)
     }
 
     /// Opens a session that gets everybody else's tracks; offers go to the listener.
-    func subscribe(_ event: EventScope, _ caller: Principal, listener: any RoomListener) async throws -> String {
+    ///
+    /// - Parameter asNext: whether it is to take over from another, and ends with this Studio until it has.
+    func subscribe(
+        _ event: EventScope, _ caller: Principal, asNext: Bool = false, listener: any RoomListener
+    ) async throws -> String {
         let session = try await open(event, caller, nil, listener)
         let reply = try await send(
             .subscribe(room: event.id, participant: caller.id, session: session), event.id, opening: session)
         sessions[session]?.receives = true
-        writeDown(session)
+        if !asNext { writeDown(session) }
         // The program comes back to those who receive, also while they are alone.
         changed(event.id)
         if case .offer(let offer?) = reply { offered(offer, to: session) }
@@ -299,6 +305,7 @@ actor SpeakerRooms {
             sessions[session]?.limits = tracks
             sessions[session]?.listener?.lineChanged(tracks)
         case .offer(let session, let offer): offered(offer, to: session)
+        case .replaced(let session, let heir): replaced(session, by: heir)
         case .left(_, _, let session, let reason):
             // One that left by itself is forgotten already.
             let listener = sessions[session]?.listener

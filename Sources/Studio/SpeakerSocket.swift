@@ -12,6 +12,11 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
         struct Publish: Decodable {
             let offer: String, sources: [String: TrackSource]?
         }
+        /// Second connections of a page that changes its keys.
+        struct Rotate: Decodable {
+            let publish: Publish?
+            let subscribe: Bool?, layers: [String: LayerSize]?, answer: String?, done: Bool?
+        }
         struct Mute: Decodable {
             let source: TrackSource, muted: Bool
         }
@@ -19,7 +24,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
         let publish: Publish?, subscribe: Bool?, answer: String?, mute: Mute?, leave: Bool?
         /// In which size the page shows each track, by its id.
         let layers: [String: LayerSize]?
-        let restart: Bool?, resume: String?
+        let restart: Bool?, resume: String?, rotate: Rotate?
     }
 
     /// What is read of a request that can't be read otherwise, so that its answer finds it.
@@ -34,6 +39,16 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
             let resume: String, resumeMs: Int64
             /// How this browser has to go about sending.
             let quirks: BrowserQuirks
+            /// How often a page makes its connections anew, with other keys; missing for never.
+            let rotateMs: Int64?
+        }
+        struct Rotation: Encodable {
+            /// An offer of the second subscribing session.
+            var offer: String?
+            /// The second session has taken over: what comes now is of that one.
+            var published: Bool?, subscribed: Bool?
+            /// Why a second session has ended; the first one goes on.
+            var ended: String?
         }
         struct Speaker: Encodable {
             let participant: String?
@@ -51,6 +66,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
         var speaker: Speaker?
         var limits: [String: LineLimit]?
         var offer: String?
+        var rotation: Rotation?
         var rejoin: Rejoin?
         var answer: String?
         var ok: Bool?
@@ -60,6 +76,8 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     private struct State {
         var peer: WebSocketPeer?
         var held = ResumeTable.Sessions()
+        /// The sessions that are to take the places of those that are held, and who hears of them meanwhile.
+        var nextPublished: NextSession?, nextSubscribed: NextSession?
         /// Whether another socket has the sessions now, and whether we closed this one because nobody is let in by it any more.
         var isSurrendered = false, isDismissed = false
         /// Whether the room's news come here.
@@ -69,6 +87,16 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
             defer { held = .init() }
             return held
         }
+
+        mutating func takeNextPublished() -> NextSession? {
+            defer { nextPublished = nil }
+            return nextPublished
+        }
+
+        mutating func takeNextSubscribed() -> NextSession? {
+            defer { nextSubscribed = nil }
+            return nextSubscribed
+        }
     }
 
     private let speakers: SpeakerRooms
@@ -77,6 +105,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     private let browser: Browser
     private let connections: OpenConnections
     private let lifetimeSeconds: Int64
+    private let rotateMs: Int64?
     private let refuseRevoked: @Sendable () async throws -> Void
     private let secret = RandomToken.secret()
     private let state = Mutex(State())
@@ -85,9 +114,10 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
 
     init(
         speakers: SpeakerRooms, event: EventScope, caller: Principal, browser: Browser, connections: OpenConnections,
-        lifetimeSeconds: Int64, refuseRevoked: @escaping @Sendable () async throws -> Void
+        lifetimeSeconds: Int64, rotateMs: Int64?, refuseRevoked: @escaping @Sendable () async throws -> Void
     ) {
         self.lifetimeSeconds = lifetimeSeconds
+        self.rotateMs = rotateMs
         self.refuseRevoked = refuseRevoked
         self.speakers = speakers
         self.event = event
@@ -124,10 +154,11 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
                 Message(
                     hello: .init(
                         participant: caller.id, name: caller.name, role: caller.role, resume: secret,
-                        resumeMs: ResumeTable.windowMs, quirks: browser.quirks)))
+                        resumeMs: ResumeTable.windowMs, quirks: browser.quirks, rotateMs: rotateMs)))
             await listen()
             for await text in requests { await answer(text) }
             connections.remove(jti: caller.claims.jti, id: registration)
+            await dropNext()
             let left = state.withLock { $0.take() }
             let code = peer.receivedCloseCode, isOver = Self.isGoodbye(code) || state.withLock { $0.isDismissed }
             if left.all.isEmpty || isOver || code == WebSocketCloseCode.comesBack {
@@ -181,7 +212,10 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
         let sessions = state.withLock { $0.take().all }
         // One word is enough for both sessions.
         guard !sessions.isEmpty else { return }
-        Task { for session in sessions { try? await speakers.leave(session, caller) } }
+        Task {
+            await dropNext()
+            for session in sessions { try? await speakers.leave(session, caller) }
+        }
         send(Message(rejoin: .init(reason: reason)))
     }
 
@@ -225,6 +259,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
             await listen()
             return Message(answer: answer)
         }
+        if let publish = request.rotate?.publish { return Message(answer: try await replacePublished(publish)) }
         if request.subscribe == true {
             guard state.withLock({ $0.held.subscribed == nil }) else {
                 throw Problem.conflict("subscribed", "This connection subscribes already.")
@@ -244,17 +279,108 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
             state.withLock { $0.held = sessions }
             await listen()
             if let subscribed = sessions.subscribed { await speakers.offerAgain(subscribed) }
+        } else if let rotate = request.rotate {
+            try await carryOut(rotate)
         } else if let mute = request.mute {
             try await speakers.setMuted(event, caller, mute.source, mute.muted)
         } else if let layers = request.layers {
             try await speakers.setSizes(try subscribed(), caller, layers)
         } else if request.leave == true {
+            await dropNext()
             let sessions = state.withLock { $0.take().all }
             for session in sessions { try await speakers.leave(session, caller) }
         } else {
-            throw Problem.invalid("Say publish, subscribe, answer, mute, layers, restart, resume or leave.")
+            throw Problem.invalid("Say publish, subscribe, answer, mute, layers, restart, resume, rotate or leave.")
         }
         return Message(ok: true)
+    }
+
+    // MARK: - Changing keys
+
+    private func carryOut(_ rotate: Request.Rotate) async throws {
+        if rotate.subscribe == true {
+            _ = try subscribed()
+            await drop { $0.takeNextSubscribed() }
+            let next = NextSession(self)
+            let session = try await speakers.subscribe(event, caller, asNext: true, listener: next)
+            next.name(session)
+            state.withLock { $0.nextSubscribed = next }
+            if let layers = rotate.layers { try await speakers.setSizes(session, caller, layers) }
+        } else if let answer = rotate.answer {
+            // An offer that was under way when it took over is answered all the same.
+            let session = try state.withLock { $0.nextSubscribed?.session } ?? subscribed()
+            try await speakers.answer(session, caller, answer)
+        } else if rotate.done == true {
+            let former = try subscribed()
+            guard let session = state.withLock({ $0.nextSubscribed?.session }) else {
+                throw Problem.conflict("not-rotating", "There is no second connection.")
+            }
+            try await speakers.succeed(session, from: former, caller, listener: self)
+        } else {
+            await dropNext()
+        }
+    }
+
+    /// Takes the offer of a connection that is to send what the first one sends.
+    private func replacePublished(_ publish: Request.Publish) async throws -> String {
+        guard let held = state.withLock({ $0.held.published }) else {
+            throw Problem.conflict("not-published", "Publish first.")
+        }
+        await drop { $0.takeNextPublished() }
+        let next = NextSession(self)
+        state.withLock { $0.nextPublished = next }
+        do {
+            let (session, answer) = try await speakers.publish(
+                event, caller, session: nil, offer: publish.offer, sources: publish.sources ?? [:], replacing: held,
+                listener: next)
+            next.name(session)
+            return answer
+        } catch {
+            state.withLock { $0.nextPublished = nil }
+            throw error
+        }
+    }
+
+    /// Gives up the sessions that were to take over.
+    private func dropNext() async {
+        await drop { $0.takeNextPublished() }
+        await drop { $0.takeNextSubscribed() }
+    }
+
+    private func drop(_ take: (inout State) -> NextSession?) async {
+        if let session = state.withLock({ take(&$0) })?.session { try? await speakers.leave(session, caller) }
+    }
+
+    /// Offers of a subscribing session that is to take over go out by another name.
+    func offeredNext(_ offer: String) { send(Message(rotation: .init(offer: offer))) }
+
+    /// A publishing session has taken over.
+    func tookOver(_ session: String, _ next: NextSession) -> (any RoomListener)? {
+        let isOurs = state.withLock { state in
+            guard state.nextPublished === next, !state.isSurrendered else { return false }
+            state.nextPublished = nil
+            state.held.published = session
+            return true
+        }
+        guard isOurs else { return nil }
+        send(Message(rotation: .init(published: true)))
+        return self
+    }
+
+    /// A session that was to take over has ended; those that are held go on.
+    func lost(_ next: NextSession, _ reason: String) {
+        let isOurs = state.withLock { state in
+            if state.nextPublished === next { return state.takeNextPublished() != nil }
+            return state.nextSubscribed === next && state.takeNextSubscribed() != nil
+        }
+        if isOurs { send(Message(rotation: .init(ended: reason))) }
+    }
+
+    func subscribedAnew() {
+        state.withLock { state in
+            if let session = state.takeNextSubscribed()?.session { state.held.subscribed = session }
+        }
+        send(Message(rotation: .init(subscribed: true)))
     }
 
     private func subscribed() throws -> String {

@@ -181,7 +181,9 @@ public struct StudioApplication {
         webSockets = [
             SpeakerRoutes.socket(
                 speakers: speakers, connections: connections, tickets: tickets, authenticator: authenticator,
-                events: events, nowSeconds: nowSeconds),
+                events: events,
+                rotateMs: configuration.keyRotationSeconds > 0 ? Int64(configuration.keyRotationSeconds) * 1000 : nil,
+                nowSeconds: nowSeconds),
             interactivity.liveSocket { request in
                 guard let ticket = request.query["ticket"] else { throw Problem.unauthorized("A ticket is needed.") }
                 let caller = try tickets.redeem(ticket, nowSeconds: nowSeconds())

@@ -42,6 +42,9 @@ struct Setting: Sendable {
             name: "loudest-speakers", standard: "6",
             reason: "how many voices of a room its speakers get, the loudest, from 1 to 64; 0 for all"),
         .init(
+            name: "key-rotation-seconds", standard: "0",
+            reason: "how often pages replace their connections by new ones with other keys; 0 for never"),
+        .init(
             name: "turn-server", standard: "turnserver",
             reason: "the program of coturn, by name or path; where there is none, or it is empty, none is started"),
         .init(name: "turn-port", standard: "3478", reason: "TURN by UDP and TCP"),
@@ -136,6 +139,10 @@ struct Settings: Sendable {
         guard let loudest = Int(text("loudest-speakers")), (0...64).contains(loudest) else {
             throw ValidationError("loudest-speakers is a number from 0 to 64.")
         }
+        guard let rotation = Int(text("key-rotation-seconds")), rotation == 0 || (10...604_800).contains(rotation)
+        else {
+            throw ValidationError("key-rotation-seconds is 0, or a number from 10 to 604800.")
+        }
         for name in ["preset", "program-preset"]
         where !["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"].contains(text(name)) {
             throw ValidationError("\(name) is ultrafast, superfast, veryfast, faster, fast or medium.")
@@ -198,6 +205,8 @@ struct SettingFlags: ParsableArguments {
     @Option(help: "IP addresses that speakers are told, separated by commas.") var mediaAddress: String?
     @Option(help: "IP address that the media port is bound to.") var mediaBindAddress: String?
     @Option(help: "How many voices of a room its speakers get; 0 for all.") var loudestSpeakers: String?
+    @Option(help: "How often pages change their connections' keys, in seconds; 0 for never.")
+    var keyRotationSeconds: String?
     @Option(help: "Program of coturn.") var turnServer: String?
     @Option(help: "Port of TURN by UDP and TCP.") var turnPort: String?
     @Option(help: "Port of TURN by TLS.") var turnsPort: String?
@@ -227,7 +236,8 @@ struct SettingFlags: ParsableArguments {
             "https-port": httpsPort, "hls-port": hlsPort, "rtmps-port": rtmpsPort, "internal-port": internalPort,
             "media-port": mediaPort, "media-address": mediaAddress,
             "media-bind-address": mediaBindAddress,
-            "loudest-speakers": loudestSpeakers, "turn-server": turnServer,
+            "loudest-speakers": loudestSpeakers, "key-rotation-seconds": keyRotationSeconds,
+            "turn-server": turnServer,
             "turn-port": turnPort, "turns-port": turnsPort, "turn-urls": turnUrls, "turn-secret-file": turnSecretFile,
             "certificate-file": certificateFile, "key-file": keyFile, "preset": preset, "program-preset": programPreset,
             "place": place,

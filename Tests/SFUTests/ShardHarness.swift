@@ -33,6 +33,8 @@ final class Harness: Sendable {
 
     let shard: Shard
     let events: BoundedQueue<SFUEvent>
+    /// Events that a test keeps to look at later.
+    let kept = Mutex<[SFUEvent]>([])
     private let subscribers: Mutex<[String: (client: RTCClient, without: String?)]>
 
     private final class Box: Sendable {

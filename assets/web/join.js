@@ -36,6 +36,7 @@ window.proscenium = {
     get joins() { return room?.joins ?? 0; },
     get resumes() { return room?.resumes ?? 0; },
     get restarts() { return room?.restarts ?? 0; },
+    get rotations() { return room?.rotations ?? 0; },
     get hearsProgram() { return sound.isHeard; },
     get publishConnection() { return room?.publishConnection ?? null; },
     get subscribeConnection() { return room?.subscribeConnection ?? null; },

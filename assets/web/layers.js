@@ -40,6 +40,9 @@ export class ShownSizes {
         this.#timer ??= setTimeout(() => this.#tell(), TELL_MS);
     }
 
+    /** What was told last; null before. */
+    get told() { return this.#told && JSON.parse(this.#told); }
+
     /** Who hears it from now on knows nothing yet. */
     reset() {
         this.#told = null;

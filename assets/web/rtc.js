@@ -12,6 +12,8 @@ const RESTART_MS = 6000;
 const RESUME_MS = 25_000;
 /** Relays let nobody in by a name that has ended: another is asked for in time, however soon or far off that end is. */
 const RELAYS_LEAST_MS = 5000, RELAYS_MOST_MS = 24 * 3_600_000;
+/** How long a second connection has to carry what the first one does, and how soon a change of keys that failed is tried again. */
+const TAKE_OVER_MS = 30_000, FLOW_MS = 8000, ROTATE_AGAIN_MS = 30_000;
 /** The socket is closed because the page leaves, not because something broke. */
 const GOODBYE = 1000;
 /** Something broke, and the page comes back with other connections. */
@@ -66,10 +68,11 @@ export class Room {
         // Before that there is nobody to tell; joining tells them.
         if (this.state === "joined" && this.#signalling) await this.#signalling.request({ layers });
     });
-    state = "joining"; joins = 0; resumes = 0; restarts = 0;
+    state = "joining"; joins = 0; resumes = 0; restarts = 0; rotations = 0;
     me = null; participants = []; received = []; speaker = null; limits = {};
     publishConnection = null; subscribeConnection = null;
     #relays = []; #relaysTimer;
+    #moving = null; #next = null; #rotation;
 
     /**
      * `codec` is how pictures are sent where the browser can: `vp8` (what everybody can show), `vp9` or `h264`; with
@@ -159,6 +162,7 @@ export class Room {
             this.joins++;
             this.#setState("joined");
             this.#sizes.reset();
+            this.#planRotation(round);
             // What was unmuted meanwhile.
             for (const source of muted) if (!this.#muted.has(source)) this.mute(source, false).catch(() => {});
         } catch (problem) {
@@ -243,6 +247,7 @@ export class Room {
     /** The socket is gone. Media may well go on, so nothing is made anew before the studio has said that it must. */
     #lost() {
         if (this.#resuming === this.#round) return; // who tries already will see it
+        for (const one of [this.#moving, this.#next]) one?.giveUp("the studio is away");
         const word = this.#word;
         this.#word = null;
         if (this.state !== "joined" || !word || !this.subscribeConnection && !this.publishConnection) this.#again();
@@ -328,46 +333,56 @@ export class Room {
         const round = this.#round;
         // An offer of the connection before has nobody any more who could answer it.
         if (message.offer && this.#subscribedIn === round) {
+            const connection = this.subscribeConnection;
             this.#answering = this.#answering.then(() => this.#answer(round, message.offer)).catch(() => {
                 // Without a socket nothing was wrong with it: it comes again with the next one.
-                if (round === this.#round && this.#signalling) this.#again({ keepsSocket: true });
+                const isReplaced = connection && connection !== this.subscribeConnection;
+                if (round === this.#round && this.#signalling && !isReplaced) this.#again({ keepsSocket: true });
             });
         }
+        if (message.rotation) this.#hearRotation(round, message.rotation);
         if (message.rejoin) this.#again({ keepsSocket: true });
     }
 
     /** Offers what is to be sent now; one negotiation after the other. */
     #publish(round, options) {
+        // What people do comes first: other keys can wait.
+        this.#moving?.giveUp("there is something else to send");
         const turn = this.#publishing.then(async () => {
             if (round !== this.#round) return;
             const connection = this.publishConnection ??= this.#makeConnection(round);
-            await this.#place(connection);
-            await connection.setLocalDescription(await connection.createOffer(options));
-            const sources = {};
-            for (const [source, transceiver] of this.#transceivers) if (this.#sent.has(source)) sources[transceiver.mid] = source;
-            if (!this.#signalling) throw new Problem(0, { title: "The studio can't be reached." });
-            const { answer } = await this.#signalling.request({ publish: { offer: connection.localDescription.sdp, sources } });
-            if (round !== this.#round) return;
-            await connection.setRemoteDescription({ type: "answer", sdp: answer });
+            await this.#place(connection, this.#transceivers);
+            await this.#negotiate(round, connection, this.#transceivers, (publish) => ({ publish }), options);
         });
         this.#publishing = turn.catch(() => {});
         return turn;
     }
 
+    /** Offers what a connection sends, in the words of a request, and takes the answer. */
+    async #negotiate(round, connection, transceivers, words, options) {
+        await connection.setLocalDescription(await connection.createOffer(options));
+        const sources = {};
+        for (const [source, transceiver] of transceivers) if (this.#sent.has(source)) sources[transceiver.mid] = source;
+        if (!this.#signalling) throw new Problem(0, { title: "The studio can't be reached." });
+        const { answer } = await this.#signalling.request(words({ offer: connection.localDescription.sdp, sources }));
+        if (round !== this.#round) return;
+        await connection.setRemoteDescription({ type: "answer", sdp: answer });
+    }
+
     /** Gives every source a transceiver of its own; one that is not sent rests until it is again. */
-    async #place(connection) {
-        for (const [source, transceiver] of this.#transceivers) {
+    async #place(connection, transceivers) {
+        for (const [source, transceiver] of transceivers) {
             if (this.#sent.has(source)) continue;
             if (!this.#quirks.reusesSections) {
                 transceiver.stop();
-                this.#transceivers.delete(source);
+                transceivers.delete(source);
                 continue;
             }
             transceiver.direction = "inactive";
             await transceiver.sender.replaceTrack(null);
         }
         for (const [source, track] of this.#sent) {
-            const known = this.#transceivers.get(source);
+            const known = transceivers.get(source);
             if (known) {
                 known.direction = "sendonly";
                 await known.sender.replaceTrack(track);
@@ -381,13 +396,14 @@ export class Room {
                 sendEncodings: isVideo ? encodingsOf(source, track, codec, this.#quirks.layers, this.#scalability) : undefined,
             });
             if (isVideo) prefer(transceiver, codec);
-            this.#transceivers.set(source, transceiver);
+            transceivers.set(source, transceiver);
         }
     }
 
-    async #answer(round, sdp) {
+    /** Answers an offer; `next` is the connection that is to take over, where the offer is for that one. */
+    async #answer(round, sdp, next = null) {
         if (round !== this.#round) return;
-        const connection = this.subscribeConnection ??= this.#makeConnection(round);
+        const connection = next?.connection ?? (this.subscribeConnection ??= this.#makeConnection(round));
         await connection.setRemoteDescription({ type: "offer", sdp });
         await connection.setLocalDescription(await connection.createAnswer());
         if (round !== this.#round) return;
@@ -397,10 +413,126 @@ export class Room {
             const codec = offered.get(mid)?.[0];
             return codec && !taken.get(mid)?.includes(codec) ? codec : null;
         };
-        this.received = connection.getTransceivers().filter(({ mid }) => tracks.has(mid))
+        const received = connection.getTransceivers().filter(({ mid }) => tracks.has(mid))
             .map(({ mid, receiver }) => ({ ...tracks.get(mid), receiver, track: receiver.track, lacks: lacks(mid) }));
-        this.#handlers.onChange?.();
-        await this.#signalling?.request({ answer: connection.localDescription.sdp });
+        if (next) next.received = received;
+        // While the next one's are shown already, the one before has nothing to show and nothing to say.
+        else if (this.#next?.isShown) return;
+        if (!next || next.isShown) {
+            this.received = received;
+            this.#handlers.onChange?.();
+        }
+        const answer = connection.localDescription.sdp;
+        await this.#signalling?.request(next ? { rotate: { answer } } : { answer });
+    }
+
+    // Other keys: second connections are made, and take over while the first ones still stand.
+
+    #planRotation(round, afterMs = this.me?.rotateMs) {
+        clearTimeout(this.#rotation);
+        const wait = Math.min(afterMs, this.me?.rotateMs);
+        // Pages that came together don't all do it together.
+        if (wait) this.#rotation = setTimeout(() => this.#rotate(round), wait * 0.9 + jitter(wait * 0.1));
+    }
+
+    async #rotate(round) {
+        const isQuiet = this.state === "joined" && this.#signalling && !this.#healing.size && this.#resuming !== round;
+        if (round !== this.#round) return;
+        if (!isQuiet) return this.#planRotation(round, ROTATE_AGAIN_MS);
+        try {
+            await this.#replacePublishing(round);
+            if (round === this.#round) await this.#replaceSubscribing(round);
+            if (round !== this.#round) return;
+            this.rotations++;
+            this.#planRotation(round);
+        } catch (problem) {
+            if (round !== this.#round) return;
+            // What stands goes on with its keys.
+            console.warn("The connections could not be replaced.", problem);
+            this.#planRotation(round, ROTATE_AGAIN_MS);
+        }
+    }
+
+    /** A second connection sends the same tracks; the media server moves everybody over, and ends the session of before. */
+    #replacePublishing(round) {
+        const turn = this.#publishing.then(async () => {
+            if (round !== this.#round || !this.publishConnection || !this.#sent.size) return;
+            const transceivers = new Map(), moving = this.#moving = new Succession(this.publishConnection, this.#makeConnection(round));
+            try {
+                await this.#place(moving.connection, transceivers);
+                await this.#negotiate(round, moving.connection, transceivers, (publish) => ({ rotate: { publish } }));
+                await moving.finish();
+            } catch (problem) {
+                // It may have taken over while that was said: the studio's word comes before the reply.
+                if (round === this.#round) await this.#signalling?.request({ rotate: { done: false } }).catch(() => {});
+                if (!moving.isDone) {
+                    if (this.#moving === moving) this.#moving = null;
+                    moving.connection.close();
+                    // What has happened to it meanwhile was not looked at.
+                    moving.before.onconnectionstatechange?.();
+                    throw problem;
+                }
+            }
+            if (this.#moving === moving) this.#moving = null;
+            if (round !== this.#round) return moving.connection.close();
+            this.publishConnection = moving.connection;
+            this.#transceivers = transceivers;
+            moving.before.close();
+            moving.connection.onconnectionstatechange?.();
+        });
+        this.#publishing = turn.catch(() => {});
+        return turn;
+    }
+
+    /** A second connection gets the same tracks; when all that came on the first comes there too, it is shown instead. */
+    async #replaceSubscribing(round) {
+        const before = this.subscribeConnection;
+        if (!before || !this.received.length) return;
+        const next = this.#next = Object.assign(new Succession(before, this.#makeConnection(round)), { received: [], isShown: false, answering: Promise.resolve() });
+        try {
+            const flowing = await moving(before);
+            if (!this.#signalling) throw new Problem(0, { title: "The studio can't be reached." });
+            await this.#signalling.request({ rotate: { subscribe: true, layers: this.#sizes.told ?? {} } });
+            await next.until(connected(next.connection));
+            await next.until(flow(next.connection, flowing));
+            if (round !== this.#round || !this.#signalling) throw new Problem(0, { title: "The studio can't be reached." });
+            next.isShown = true;
+            this.received = next.received;
+            this.#handlers.onChange?.();
+            await this.#signalling.request({ rotate: { done: true } });
+        } catch (problem) {
+            if (next.isDone) return;
+            if (this.#next === next) this.#next = null;
+            next.connection.close();
+            if (round !== this.#round) throw problem;
+            if (next.isShown) this.#again({ keepsSocket: this.#signalling !== null });
+            else {
+                before.onconnectionstatechange?.();
+                await this.#signalling?.request({ rotate: { done: false } }).catch(() => {});
+            }
+            throw problem;
+        }
+    }
+
+    /** The studio's word on a second connection. */
+    #hearRotation(round, { offer, published, subscribed, ended }) {
+        const next = this.#next;
+        if (offer && next) {
+            // When it fails the connection never stands, or what is missing comes with the next offer.
+            next.answering = next.answering.then(() => this.#answer(round, offer, next)).catch((problem) => next.giveUp(problem));
+        }
+        if (published) this.#moving?.take();
+        if (subscribed && next) {
+            next.take();
+            this.#next = null;
+            this.subscribeConnection = next.connection;
+            // An offer that is under way is one of this session, whose names and answers have not changed.
+            this.#answering = next.answering;
+            next.before.close();
+            this.#sizes.reset();
+            next.connection.onconnectionstatechange?.();
+        }
+        if (ended) (this.#moving ?? next)?.giveUp(ended);
     }
 
     #makeConnection(round) {
@@ -408,7 +540,9 @@ export class Room {
         let timer;
         connection.onconnectionstatechange = () => {
             clearTimeout(timer);
-            if (round !== this.#round) return;
+            // A connection whose place is being taken, and the one that takes it, are looked after by whoever changes them.
+            if (round !== this.#round || ![this.publishConnection, this.subscribeConnection].includes(connection)) return;
+            if ([this.#moving?.before, this.#next?.before].includes(connection)) return;
             const { connectionState: state } = connection;
             if (state === "closed") this.#again({ keepsSocket: true });
             if (state === "failed") this.#heal(round, connection);
@@ -437,6 +571,12 @@ export class Room {
     }
 
     #closeConnections() {
+        clearTimeout(this.#rotation);
+        for (const one of [this.#moving, this.#next]) {
+            one?.giveUp("the connections are made anew");
+            one?.connection.close();
+        }
+        this.#moving = this.#next = null;
         this.publishConnection?.close();
         this.subscribeConnection?.close();
         this.publishConnection = this.subscribeConnection = null;
@@ -451,6 +591,71 @@ export class Room {
         this.#signalling = this.#word = null;
         signalling?.close(code);
     }
+}
+
+/** One connection on the way into the place of another. */
+class Succession {
+    #resolve; #reject; #end;
+    isDone = false;
+
+    constructor(before, connection) {
+        this.before = before;
+        this.connection = connection;
+        this.#end = new Promise((resolve, reject) => [this.#resolve, this.#reject] = [resolve, reject]);
+        this.#end.catch(() => {});
+    }
+
+    /** The studio counts on the new one. */
+    take() {
+        this.isDone = true;
+        this.#resolve();
+    }
+
+    giveUp(reason) { this.#reject(reason instanceof Error ? reason : new Problem(0, { title: `Given up: ${reason}` })); }
+
+    /** Waits for something, unless it is given up meanwhile. */
+    until(promise) { return Promise.race([promise, this.#end.then(() => promise)]); }
+
+    /** Resolves when it is done. */
+    async finish() {
+        const timer = setTimeout(() => this.giveUp("it takes too long"), TAKE_OVER_MS);
+        try {
+            await this.until(connected(this.connection));
+            await this.#end;
+        } finally {
+            clearTimeout(timer);
+        }
+    }
+}
+
+/** How much of each received track has come, by mid: frames of pictures, packets of sound. */
+async function progress(connection) {
+    const reports = [...(await connection.getStats()).values()].filter(({ type }) => type === "inbound-rtp");
+    return new Map(reports.map(({ mid, kind, framesDecoded = 0, packetsReceived = 0 }) => [mid, { kind, count: kind === "video" ? framesDecoded : packetsReceived }]));
+}
+
+const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** How many received tracks of a connection move, by kind. */
+async function moving(connection) {
+    const first = await progress(connection);
+    await sleep(500);
+    const moved = { audio: 0, video: 0 };
+    for (const [mid, { kind, count }] of await progress(connection)) if (count > (first.get(mid)?.count ?? 0)) moved[kind]++;
+    return moved;
+}
+
+/** Resolves when as much has come, or after a while with a part of it: a thin line has no room for both connections. */
+async function flow(connection, { audio, video }) {
+    const end = performance.now() + FLOW_MS;
+    const has = (tracks, kind) => tracks.filter((track) => track.kind === kind && track.count > 0).length;
+    while (performance.now() < end) {
+        const tracks = [...(await progress(connection)).values()];
+        if (has(tracks, "audio") >= audio && has(tracks, "video") >= video) return;
+        await sleep(100);
+    }
+    const tracks = [...(await progress(connection)).values()];
+    if (!tracks.some(({ count }) => count > 0)) throw new Problem(503, { title: "Nothing comes on the second connection." });
 }
 
 /** Resolves when a connection whose ICE was started again stands. */

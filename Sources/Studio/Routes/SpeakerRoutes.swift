@@ -72,7 +72,7 @@ struct SpeakerRoutes: Sendable {
     /// The entrance of the pages' signalling.
     static func socket(
         speakers: SpeakerRooms, connections: OpenConnections, tickets: TicketOffice, authenticator: Authenticator,
-        events: EventStore, nowSeconds: @escaping @Sendable () -> Int64
+        events: EventStore, rotateMs: Int64?, nowSeconds: @escaping @Sendable () -> Int64
     ) -> WebSocketRoute {
         WebSocketRoute("/v1/events/{event}/rtc") { request in
             guard let ticket = request.query["ticket"] else { throw Problem.unauthorized("A ticket is needed.") }
@@ -85,7 +85,7 @@ struct SpeakerRoutes: Sendable {
             return SpeakerSocket(
                 speakers: speakers, event: event, caller: caller,
                 browser: Browser(userAgent: request.headers[.userAgent] ?? ""), connections: connections,
-                lifetimeSeconds: max(0, caller.claims.exp - nowSeconds())
+                lifetimeSeconds: max(0, caller.claims.exp - nowSeconds()), rotateMs: rotateMs
             ) { try await authenticator.refuseRevoked(caller.claims) }
         }
     }

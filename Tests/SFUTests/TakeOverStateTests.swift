@@ -1,0 +1,231 @@
+// Who sends what to whom while one session takes over from another: the shard's state, in the times that it is told.
+
+import Control
+import Media
+import PacketIO
+import RTC
+import RTCClient
+import Synchronization
+import Testing
+
+@testable import SFU
+
+@Suite("The state of a takeover", .serialized)
+struct TakeOverStateTests {
+    private final class Log: Sendable {
+        private let events = Mutex<[SFUEvent]>([])
+        func note(_ event: SFUEvent) { events.withLock { $0.append(event) } }
+        var all: [SFUEvent] { events.withLock { $0 } }
+        var replaced: [[String]] {
+            all.compactMap { if case .replaced(let session, let heir) = $0 { [session, heir] } else { nil } }
+        }
+        var left: [String] { all.compactMap { if case .left(_, _, let session, _) = $0 { session } else { nil } } }
+    }
+
+    private final class Remains {
+        weak var session: Session?
+        weak var producer: Producer?
+
+        init(_ session: Session?) { (self.session, producer) = (session, session?.producers.last) }
+        var isNothing: Bool { session == nil && producer == nil }
+    }
+
+    /// Anna sends sound and picture by one session, and Ben gets both.
+    private struct Stage {
+        let core: ShardCore, log = Log()
+        let begin = SystemClock.monotonic()
+
+        init(editing: (inout ShardConfiguration) -> Void = { _ in }) async throws {
+            guard let identity = DTLSIdentity() else { throw RTCTestError() }
+            var configuration = ShardConfiguration(bind: Harness.loopback, announced: [Harness.loopback])
+            editing(&configuration)
+            core = ShardCore(
+                socket: try UDPSocket(Harness.loopback), identity: identity, configuration: configuration
+            ) { [log] in log.note($0) }
+            try run(.createRoom(room: "room"))
+            try await publish("anna-up")
+            for producer in try session("anna-up").producers { producer.isAnnounced = true }
+            try run(.subscribe(room: "room", participant: "ben", session: "ben-down"))
+            try #require(try session("ben-down").consumers.count == 2)
+        }
+
+        func at(_ milliseconds: Int64) -> MonotonicTime { begin.advanced(byMilliseconds: milliseconds) }
+
+        func run(_ command: SFUCommand, at milliseconds: Int64 = 0) throws {
+            let refusal = Mutex<SFUError?>(nil)
+            core.receive(
+                ShardMessage(command: command) { result in
+                    if case .failure(let error) = result { refusal.withLock { $0 = error } }
+                }, now: at(milliseconds))
+            if let error = refusal.withLock({ $0 }) { throw error }
+        }
+
+        func publish(_ session: String, replacing: String? = nil) async throws {
+            let client = try RTCClient(name: session, bind: Harness.loopback) { _ in }
+            defer { client.stop() }
+            let tracks = [LocalTrack(name: "microphone", codec: .opus), LocalTrack(name: "camera", codec: .vp8)]
+            let offer = try await client.offer(tracks, stream: "anna")
+            try run(
+                .publish(
+                    room: "room", participant: "anna", session: session, offer: offer, sources: [:],
+                    replacing: replacing))
+        }
+
+        func session(_ id: String) throws -> Session { try #require(core.sessions[id]) }
+
+        /// By which session Ben gets Anna's tracks.
+        func ways() throws -> [String] { try session("ben-down").consumers.map(\.producer.session.id) }
+
+        /// A packet of each track that is shown to be there.
+        func flow(_ id: String, at milliseconds: Int64) throws {
+            for layer in try session(id).producers.flatMap(\.layers) { layer.lastPacket = at(milliseconds) }
+        }
+
+        /// Takes note of a packet of one kind as the media path does, and lets it take over what it can.
+        func arrive(_ id: String, isVideo: Bool, isKey: Bool = false, at milliseconds: Int64) throws {
+            let now = at(milliseconds)
+            let producer = try #require(try session(id).producers.first { $0.isVideo == isVideo })
+            let layer = producer.layers[0]
+            var entry = PacketStore.Entry()
+            (entry.sequence, entry.payloadLength, entry.startsKeyframe) = (milliseconds, 1000, isKey)
+            layer.lastPacket = now
+            layer.rate.note(1000, at: now.nanoseconds)
+            producer.table.note(0, sequence: entry.sequence)
+            producer.table.note(0, now: now)
+            core.takeOver(producer, entry, layer, now: now)
+        }
+
+        /// Says what time it is to a session that takes over.
+        func follow(_ id: String, at milliseconds: Int64) throws {
+            core.followTakeOver(try session(id), now: at(milliseconds))
+        }
+    }
+
+    @Test("sound moves at once, a picture with a key frame, and then the session of before is gone, with its keys")
+    func takesOver() async throws {
+        let stage = try await Stage(), remains = Remains(stage.core.sessions["anna-up"])
+        let voice = try #require(try stage.session("anna-up").producers.compactMap(\.voice).first)
+        let names = try stage.session("ben-down").consumers.map(\.ssrc)
+        let tracks = try stage.session("anna-up").producers.map(\.track.id)
+        try await stage.publish("anna-new", replacing: "anna-up")
+        #expect(try stage.ways() == ["anna-up", "anna-up"])
+        try stage.run(.note(session: "anna-up", text: "whose it is"))
+        for time in stride(from: Int64(0), through: 1200, by: 20) {
+            try stage.flow("anna-up", at: time)
+            try stage.follow("anna-new", at: time)
+            try stage.arrive("anna-new", isVideo: false, at: time)
+            try stage.arrive("anna-new", isVideo: true, at: time)
+        }
+        #expect(try stage.ways() == ["anna-new", "anna-up"])
+        #expect(try stage.session("anna-up").room.voices.all.count == 1)
+        // The second takeover under way is refused, from either side.
+        for session in ["anna-up", "anna-new"] {
+            await #expect(throws: SFUError.self) { try await stage.publish("anna-third", replacing: session) }
+        }
+        try stage.arrive("anna-new", isVideo: true, isKey: true, at: 1220)
+        #expect(try stage.ways() == ["anna-new", "anna-new"] && stage.log.replaced.isEmpty)
+        try stage.follow("anna-new", at: 1240)
+        #expect(remains.isNothing && stage.log.replaced == [["anna-up", "anna-new"]] && stage.log.left == ["anna-up"])
+        let session = try stage.session("anna-new")
+        #expect(try stage.session("ben-down").consumers.map(\.ssrc) == names)
+        #expect(session.producers.map(\.track.id) == tracks && session.producers.allSatisfy(\.isAnnounced))
+        #expect(session.producers.compactMap(\.voice).first === voice && session.room.voices.all.count == 1)
+        #expect(session.note == "whose it is" && session.replaces == nil)
+        #expect(stage.core.counters.sessionsReplaced == 1)
+        try stage.run(.leave(session: "anna-new"))
+        #expect(session.room.voices.all.isEmpty && session.consumers.isEmpty)
+        #expect(try stage.session("ben-down").consumers.isEmpty)
+    }
+
+    @Test("who takes over a part and goes gives it back")
+    func givesBack() async throws {
+        let stage = try await Stage()
+        try await stage.publish("anna-new", replacing: "anna-up")
+        let remains = Remains(stage.core.sessions["anna-new"])
+        try stage.flow("anna-up", at: 0)
+        try stage.follow("anna-new", at: 0)
+        try stage.arrive("anna-new", isVideo: false, at: 20)
+        #expect(try stage.ways() == ["anna-new", "anna-up"])
+        try stage.run(.leave(session: "anna-new"))
+        #expect(try stage.ways() == ["anna-up", "anna-up"] && remains.isNothing)
+        let session = try stage.session("anna-up")
+        #expect(session.room.voices.all.count == 1 && session.producers.compactMap(\.voice).count == 1)
+        #expect(stage.log.replaced.isEmpty && stage.log.left == ["anna-new"])
+        // And may be tried again.
+        try await stage.publish("anna-next", replacing: "anna-up")
+        #expect(try stage.session("anna-next").replaces == "anna-up")
+    }
+
+    @Test("a session of which nothing comes is given up after a while, and the one of before goes on")
+    func abandoned() async throws {
+        let stage = try await Stage()
+        try await stage.publish("anna-new", replacing: "anna-up")
+        let remains = Remains(stage.core.sessions["anna-new"])
+        for time in stride(from: Int64(0), to: TakeOver.abandonMs, by: 500) {
+            try stage.flow("anna-up", at: time)
+            try stage.follow("anna-new", at: time)
+        }
+        #expect(try stage.ways() == ["anna-up", "anna-up"] && !remains.isNothing)
+        try stage.follow("anna-new", at: TakeOver.abandonMs)
+        #expect(try stage.ways() == ["anna-up", "anna-up"] && remains.isNothing && stage.log.replaced.isEmpty)
+    }
+
+    @Test("where both have fallen silent, the new one has it after a while")
+    func silent() async throws {
+        let stage = try await Stage()
+        try await stage.publish("anna-new", replacing: "anna-up")
+        try stage.follow("anna-new", at: 0)
+        try stage.follow("anna-new", at: TakeOver.patienceMs - 1)
+        #expect(stage.log.replaced.isEmpty)
+        try stage.follow("anna-new", at: TakeOver.patienceMs)
+        #expect(try stage.ways() == ["anna-new", "anna-new"] && stage.log.left == ["anna-up"])
+    }
+
+    @Test("a picture without a key frame is waited for, and then moved without")
+    func withoutKeyFrame() async throws {
+        let stage = try await Stage()
+        try await stage.publish("anna-new", replacing: "anna-up")
+        for time in stride(from: Int64(0), to: TakeOver.longestMs, by: 100) {
+            try stage.flow("anna-up", at: time)
+            try stage.follow("anna-new", at: time)
+            try stage.arrive("anna-new", isVideo: false, at: time)
+            try stage.arrive("anna-new", isVideo: true, at: time)
+        }
+        #expect(try stage.ways() == ["anna-new", "anna-up"])
+        try stage.follow("anna-new", at: TakeOver.longestMs)
+        #expect(try stage.ways() == ["anna-new", "anna-new"] && stage.log.left == ["anna-up"])
+    }
+
+    @Test("the session of before may end early: what it sent is the other's then")
+    func endsEarly() async throws {
+        let stage = try await Stage(), remains = Remains(stage.core.sessions["anna-up"])
+        try await stage.publish("anna-new", replacing: "anna-up")
+        try stage.run(.leave(session: "anna-up"))
+        #expect(try stage.ways() == ["anna-new", "anna-new"] && remains.isNothing)
+        #expect(stage.log.replaced == [["anna-up", "anna-new"]])
+        try stage.run(.closeRooms)
+        #expect(stage.core.sessions.isEmpty)
+    }
+
+    @Test("a mute in the middle of it holds for both, and is told of the track that everybody knows")
+    func muted() async throws {
+        let stage = try await Stage()
+        try await stage.publish("anna-new", replacing: "anna-up")
+        let id = try #require(try stage.session("anna-up").producers.first { $0.isVideo }?.track.id)
+        try stage.run(.setMuted(track: id, muted: true))
+        func isMuted(_ session: String) throws -> [Bool] { try stage.session(session).producers.map(\.track.isMuted) }
+        #expect(try isMuted("anna-up") == [false, true] && isMuted("anna-new") == [false, true])
+        let told = stage.log.all.compactMap { if case .muted(_, let track) = $0 { track.session } else { nil } }
+        #expect(told == ["anna-up"])
+        try stage.run(.requestKeyframe(track: id))
+        try stage.run(.setMuted(track: id, muted: false))
+        #expect(try isMuted("anna-up") == [false, false] && isMuted("anna-new") == [false, false])
+    }
+
+    @Test("limits count the second session, and a refusal leaves the first as it was")
+    func limited() async throws {
+        let stage = try await Stage { $0.maximumSessions = 2 }
+        await #expect(throws: SFUError.self) { try await stage.publish("anna-new", replacing: "anna-up") }
+        #expect(try stage.ways() == ["anna-up", "anna-up"] && stage.core.sessions.count == 2)
+    }
+}
