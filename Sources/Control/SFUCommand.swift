@@ -130,10 +130,11 @@ public enum SFUCommand: Sendable, Codable, Hashable {
     /// mid; where it does not, the track part of `a=msid` or the order decides. `audiences` says by mid who gets what, where
     /// that is not everybody; another one than before ends and begins subscriptions. `allowed` is what this participant may
     /// send, nil for everything; an offer of anything else is refused whole. `replacing` names a session of theirs whose tracks
-    /// the new one takes over as soon as it can; that one is ended then.
+    /// the new one takes over as soon as it can; that one is ended then. With `goesOn` the session is not made where there is none.
     case publish(
         room: String, participant: String, session: String, offer: String, sources: [String: TrackSource],
-        audiences: [String: TrackAudience] = [:], allowed: Set<TrackSource>? = nil, replacing: String? = nil)
+        audiences: [String: TrackAudience] = [:], allowed: Set<TrackSource>? = nil, replacing: String? = nil,
+        goesOn: Bool = false)
     /// Opens a session that gets the tracks of all other participants that are for it; → `.offer`, nil while there are none.
     /// Of the voices it gets the loudest, unless it hears everybody.
     case subscribe(room: String, participant: String, session: String, hearsEverybody: Bool = false)
@@ -212,7 +213,7 @@ public enum SFUEvent: Sendable, Codable, Hashable {
     /// A subscriber's line has room for other layers than before: all tracks that it gets smaller or not at all, by their ids.
     case limited(session: String, tracks: [String: LineLimit])
     /// A session has taken over from another one of the same participant, which ends now.
-    case replaced(session: String, by: String)
+    case replaced(room: String, session: String, by: String)
     /// A subscriber must answer a new offer.
     case offer(session: String, offer: String)
     /// A session has ended.

@@ -106,10 +106,8 @@ struct LayerForwarder: Sendable {
     mutating func changeTrack(from table: LayerTable? = nil) {
         hold()
         before = nil
-        if !isOther {
-            formerReport = nil
-            if let table, let reference { formerReport = report(of: reference, table) }
-        }
+        if table == nil || !isOther { formerReport = nil }
+        if !isOther, let table, let reference { formerReport = report(of: reference, table) }
         isOther = true
         newestSources = (-1, -1, -1)
     }

@@ -39,7 +39,9 @@ extension ShardCore {
             rooms.removeAll()
             return .done
         case .publish(
-            let room, let participant, let session, let offer, let sources, let audiences, let allowed, let replaced):
+            let room, let participant, let session, let offer, let sources, let audiences, let allowed, let replaced,
+            let goesOn):
+            if goesOn { _ = try self.session(session) }
             return .answer(
                 try publish(
                     self.room(room), participant: participant, id: session, offer: offer, sources: sources,
@@ -187,6 +189,10 @@ extension ShardCore {
         }
         if let known = sessions[id], !known.isPublisher || known.participant != participant || known.room !== room {
             throw SFUError(.conflict, "The session \(id) is somebody else's.")
+        }
+        // What another session is to take over are the tracks of now.
+        if let known = sessions[id], let heir = heir(of: known) {
+            remove(heir, reason: "something else is published", now: now)
         }
         // One that has ended meanwhile needs nobody in its place.
         let old = sessions[id] == nil ? replaced.flatMap { sessions[$0] } : nil
@@ -523,7 +529,7 @@ extension ShardCore {
             heir.replaces = nil
             heir.note = session.note
             counters.sessionsReplaced &+= 1
-            onEvent(.replaced(session: session.id, by: heir.id))
+            onEvent(.replaced(room: session.room.id, session: session.id, by: heir.id))
         }
         onEvent(.left(room: session.room.id, participant: session.participant, session: session.id, reason: reason))
     }

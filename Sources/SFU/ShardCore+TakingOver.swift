@@ -53,7 +53,13 @@ extension ShardCore {
                     && known.media.parameters == producer.media.parameters && known.isAnnounced
                     && !session.producers.contains { $0.replaces === known }
             }
-            guard let known else { continue }
+            guard let known else {
+                // Another codec is another track, and as mute as what stands for it now.
+                producer.track.isMuted = old.producers.contains {
+                    $0.track.source == producer.track.source && $0.track.isMuted
+                }
+                continue
+            }
             producer.replaces = known
             if let voice = producer.voice { session.room.voices.remove(voice) }
             producer.voice = nil

@@ -5,10 +5,15 @@ internal import Web
 
 extension SpeakerRooms {
     /// The SFU has moved a publishing session's tracks to another session of the same participant.
-    func replaced(_ session: String, by heir: String) {
-        // That it ends is as it should be, and no reason to join again.
+    func replaced(_ session: String, by heir: String, in event: String) {
+        guard let next = sessions[heir] else {
+            // It was given up here, or never heard of, while the SFU let it go on.
+            Task { _ = try? await send(.leave(session: heir), event) }
+            return
+        }
+        guard let listener = next.listener?.tookOver(heir) else { return }
+        // That the first one ends is as it should be, and no reason to join again.
         sessions[session]?.listener = nil
-        guard let listener = sessions[heir]?.listener?.tookOver(heir) else { return }
         sessions[heir]?.listener = listener
         writeDown(heir)
     }
@@ -16,11 +21,15 @@ extension SpeakerRooms {
     /// Lets a subscribing session take over from another of the same person, which is ended.
     ///
     /// - Parameter listener: hears of it from now on, first of all that it does.
-    /// - Throws: `Problem` 404 for a session that is not there any more or not the caller's.
+    /// - Throws: `Problem` 404 for a session that is not there any more or not the caller's, 409 where the one before is by now
+    ///   somebody else's to end.
     func succeed(
         _ session: String, from former: String, _ caller: Principal, listener: any RoomListener
     ) async throws {
         _ = try own(session, caller)
+        guard sessions[former]?.listener === listener else {
+            throw Problem.conflict("taken-over", "Another connection has taken over.")
+        }
         // What is still said of the one before must not be taken for a word of this one.
         sessions[former]?.listener = nil
         listener.subscribedAnew()

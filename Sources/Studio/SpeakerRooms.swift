@@ -111,7 +111,7 @@ actor SpeakerRooms {
         let reply = try await send(
             .publish(
                 room: event.id, participant: caller.id, session: session, offer: offer, sources: sources,
-                allowed: Self.allowed(caller), replacing: replaced),
+                allowed: Self.allowed(caller), replacing: replaced, goesOn: known != nil),
             event.id,
             opening: known == nil ? session : nil)
         guard case .answer(let answer) = reply else { throw Self.unexpected }
@@ -305,7 +305,7 @@ actor SpeakerRooms {
             sessions[session]?.limits = tracks
             sessions[session]?.listener?.lineChanged(tracks)
         case .offer(let session, let offer): offered(offer, to: session)
-        case .replaced(let session, let heir): replaced(session, by: heir)
+        case .replaced(let room, let session, let heir): replaced(session, by: heir, in: room)
         case .left(_, _, let session, let reason):
             // One that left by itself is forgotten already.
             let listener = sessions[session]?.listener

@@ -302,9 +302,15 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
             _ = try subscribed()
             await drop { $0.takeNextSubscribed() }
             let next = NextSession(self)
-            let session = try await speakers.subscribe(event, caller, asNext: true, listener: next)
-            next.name(session)
             state.withLock { $0.nextSubscribed = next }
+            let session: String
+            do {
+                session = try await speakers.subscribe(event, caller, asNext: true, listener: next)
+            } catch {
+                state.withLock { if $0.nextSubscribed === next { $0.nextSubscribed = nil } }
+                throw error
+            }
+            try await keep(next, session) { $0.nextSubscribed }
             if let layers = rotate.layers { try await speakers.setSizes(session, caller, layers) }
         } else if let answer = rotate.answer {
             // An offer that was under way when it took over is answered all the same.
@@ -333,12 +339,20 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
             let (session, answer) = try await speakers.publish(
                 event, caller, session: nil, offer: publish.offer, sources: publish.sources ?? [:], replacing: held,
                 listener: next)
-            next.name(session)
+            try await keep(next, session) { $0.nextPublished }
             return answer
         } catch {
-            state.withLock { $0.nextPublished = nil }
+            state.withLock { if $0.nextPublished === next { $0.nextPublished = nil } }
             throw error
         }
+    }
+
+    /// Names the session that was opened to take over; one that was given up meanwhile is ended.
+    private func keep(_ next: NextSession, _ session: String, _ kept: (State) -> NextSession?) async throws {
+        next.name(session)
+        guard state.withLock({ kept($0) !== next && $0.held.published != session }) else { return }
+        try? await speakers.leave(session, caller)
+        throw Problem.conflict("not-rotating", "The second connection has been given up.")
     }
 
     /// Gives up the sessions that were to take over.

@@ -135,9 +135,9 @@ struct ChangedTrackTests {
                     number: number, entry: stored, layer: 0, timestampDelta: 0, shift: VP8Shift(), transportNumber: 0,
                     marks: true))
         }
-        #expect((Int64(5)..<9).allSatisfy { consumer.waiting($0) != nil && !consumer.isFresh($0) })
+        #expect((Int64(5)..<9).allSatisfy { consumer.takeWaiting($0) != nil && !consumer.isFresh($0) })
         consumer.move(to: run.producer)
-        #expect((Int64(5)..<9).allSatisfy { consumer.waiting($0) == nil && !consumer.isFresh($0) })
+        #expect((Int64(5)..<9).allSatisfy { consumer.takeWaiting($0) == nil && !consumer.isFresh($0) })
         #expect(consumer.isFresh(9))
     }
 }

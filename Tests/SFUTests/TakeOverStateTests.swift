@@ -17,7 +17,7 @@ struct TakeOverStateTests {
         func note(_ event: SFUEvent) { events.withLock { $0.append(event) } }
         var all: [SFUEvent] { events.withLock { $0 } }
         var replaced: [[String]] {
-            all.compactMap { if case .replaced(let session, let heir) = $0 { [session, heir] } else { nil } }
+            all.compactMap { if case .replaced(_, let session, let heir) = $0 { [session, heir] } else { nil } }
         }
         var left: [String] { all.compactMap { if case .left(_, _, let session, _) = $0 { session } else { nil } } }
     }
@@ -60,7 +60,7 @@ struct TakeOverStateTests {
             if let error = refusal.withLock({ $0 }) { throw error }
         }
 
-        func publish(_ session: String, replacing: String? = nil) async throws {
+        func publish(_ session: String, replacing: String? = nil, goesOn: Bool = false) async throws {
             let client = try RTCClient(name: session, bind: Harness.loopback) { _ in }
             defer { client.stop() }
             let tracks = [LocalTrack(name: "microphone", codec: .opus), LocalTrack(name: "camera", codec: .vp8)]
@@ -68,7 +68,7 @@ struct TakeOverStateTests {
             try run(
                 .publish(
                     room: "room", participant: "anna", session: session, offer: offer, sources: [:],
-                    replacing: replacing))
+                    replacing: replacing, goesOn: goesOn))
         }
 
         func session(_ id: String) throws -> Session { try #require(core.sessions[id]) }
@@ -227,5 +227,28 @@ struct TakeOverStateTests {
         let stage = try await Stage { $0.maximumSessions = 2 }
         await #expect(throws: SFUError.self) { try await stage.publish("anna-new", replacing: "anna-up") }
         #expect(try stage.ways() == ["anna-up", "anna-up"] && stage.core.sessions.count == 2)
+    }
+
+    @Test("who goes on with a session that has been replaced meanwhile does not bring it back")
+    func notBroughtBack() async throws {
+        let stage = try await Stage()
+        try await stage.publish("anna-new", replacing: "anna-up")
+        try stage.arrive("anna-new", isVideo: false, at: 5000)
+        try stage.arrive("anna-new", isVideo: true, isKey: true, at: 5000)
+        try stage.follow("anna-new", at: 5020)
+        #expect(stage.log.replaced == [["anna-up", "anna-new"]])
+        await #expect(throws: SFUError.self) { try await stage.publish("anna-up", goesOn: true) }
+        #expect(stage.core.sessions["anna-up"] == nil)
+    }
+
+    @Test("another offer of the session of before gives up the one that was to take over")
+    func offersAgain() async throws {
+        let stage = try await Stage()
+        try await stage.publish("anna-new", replacing: "anna-up")
+        try await stage.publish("anna-up", goesOn: true)
+        #expect(stage.core.sessions["anna-new"] == nil && stage.log.left == ["anna-new"])
+        #expect(try Set(stage.ways()) == ["anna-up"])
+        let ids = try stage.session("anna-up").producers.map(\.track.id)
+        #expect(Set(ids).count == ids.count)
     }
 }

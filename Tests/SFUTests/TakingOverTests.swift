@@ -103,7 +103,7 @@ struct TakingOverTests {
         let after = harness.seen
         let changed = after.compactMap { if case .changed(_, let track) = $0 { track } else { nil } }
         #expect(Set(changed.map(\.id)) == Set(named) && changed.allSatisfy { $0.session == "anna-new" })
-        #expect(after.contains { if case .replaced("anna-up", "anna-new") = $0 { true } else { false } })
+        #expect(after.contains { if case .replaced(_, "anna-up", "anna-new") = $0 { true } else { false } })
         #expect(!after.contains { if case .unpublished = $0 { true } else { false } })
         #expect(!after.contains { if case .offer = $0 { true } else { false } }, "nobody negotiates")
         #expect(try await harness.statistics().sessionsReplaced == 1)

@@ -25,7 +25,8 @@ struct ReturnFeedTests {
     /// What the SFU was told of the program, oldest first: the session and who gets which mix.
     private func published(_ sfu: FakeWorker) -> [(session: String, audiences: [String: TrackAudience])] {
         sfu.room.compactMap {
-            guard case .publish("e", SpeakerRooms.compositorID, let session, _, _, let audiences, nil, nil) = $0 else {
+            guard case .publish("e", SpeakerRooms.compositorID, let session, _, _, let audiences, nil, nil, _) = $0
+            else {
                 return nil
             }
             return (session, audiences)

@@ -137,7 +137,7 @@ struct RoomUpdateTests {
         let others = try await fixture.started(), sfu = try await fixture.sfu(offers: false)
         for caller in [person("ada"), person("ben", can: ["microphone"])] { _ = try await join(fixture, caller) }
         let told = sfu.room.compactMap { command -> (String, Set<TrackSource>?)? in
-            guard case .publish(_, let participant, _, _, _, _, let allowed, _) = command else { return nil }
+            guard case .publish(_, let participant, _, _, _, _, let allowed, _, _) = command else { return nil }
             return (participant, allowed)
         }
         #expect(told.map(\.0) == ["ada", "ben"] && told.map(\.1) == [nil, [.microphone]])

@@ -60,19 +60,35 @@ struct SpeakerRotationTests {
         }
         let first = try await publish(nil, page), second = try await publish(first, next)
         let asked = sfu.room.compactMap { command -> String? in
-            guard case .publish(_, _, second, _, _, _, _, let replaced) = command else { return nil }
+            guard case .publish(_, _, second, _, _, _, _, let replaced, _) = command else { return nil }
             return replaced
         }
         #expect(asked == [first])
         #expect(notes(sfu) == [first], "it ends with this Studio until it has taken over")
         #expect(await fixture.speakers.participants("e").count == 1)
-        sfu.report(.sfu(.replaced(session: first, by: second)))
+        sfu.report(.sfu(.replaced(room: "e", session: first, by: second)))
         sfu.report(left(first))
         try await eventually("it has taken over") { notes(sfu) == [first, second] }
         try await eventually("the first is gone") { (try? await fixture.speakers.checkOwn(first, ada)) == nil }
         #expect(next.told == ["took over"] && page.told.isEmpty)
         sfu.report(left(second))
         try await eventually("from now on it is the page's") { page.told == ["rejoin"] }
+        for worker in others + [sfu] { worker.leave() }
+        try fixture.end()
+    }
+
+    @Test("a session that took over when it was given up already is ended, and the page joins again")
+    func tookOverTooLate() async throws {
+        let fixture = try await ConductorFixture()
+        let others = try await fixture.started(), sfu = try await fixture.sfu(offers: false)
+        let ada = ConductorFixture.principal("ada"), page = Page(word: "word")
+        let first = try await fixture.speakers.publish(
+            Self.scope, ada, session: nil, offer: "v=0", sources: [:], listener: page
+        ).session
+        sfu.report(.sfu(.replaced(room: "e", session: first, by: "unknown")))
+        sfu.report(left(first))
+        try await eventually("nobody holds it") { leaves(sfu) == ["unknown"] }
+        try await eventually("the page has nothing any more") { page.told == ["rejoin"] }
         for worker in others + [sfu] { worker.leave() }
         try fixture.end()
     }

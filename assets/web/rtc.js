@@ -294,8 +294,10 @@ export class Room {
 
     /** A path to the media server is lost: another may be found with the same keys and tracks. */
     async #heal(round, connection) {
-        if (round !== this.#round || this.#healing.has(connection)) return;
-        const again = () => { if (round === this.#round) this.#again({ keepsSocket: true }); };
+        // One that another has taken the place of needs nothing more.
+        const isHeld = () => [this.publishConnection, this.subscribeConnection].includes(connection);
+        if (round !== this.#round || this.#healing.has(connection) || !isHeld()) return;
+        const again = () => { if (round === this.#round && isHeld()) this.#again({ keepsSocket: true }); };
         if (this.state !== "joined" || !this.#signalling) return again();
         this.#healing.add(connection);
         try {

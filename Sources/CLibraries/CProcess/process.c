@@ -1,9 +1,12 @@
+#include <elf.h>
+#include <link.h>
 #include <malloc.h>
 #include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -96,37 +99,34 @@ void proscenium_keep_memory_small(int mapped_from, int pools) {
     mallopt(M_ARENA_MAX, pools);
 }
 
-// What a mapping of /proc/self/smaps is, as its first line says; 0 if it is not code or constants of a file.
-static int is_of_a_file(const char *line, unsigned long *start, unsigned long *end) {
-    char rights[5];
-    int path = 0;
-    if (sscanf(line, "%lx-%lx %4s %*s %*s %*s %n", start, end, rights, &path) != 3 || path == 0) return 0;
-    return rights[0] == 'r' && rights[1] == '-' && rights[3] == 'p' && line[path] == '/';
+// Lets go of the pages of one object's code and constants. What the linker writes to, and locks then, lies in writable segments.
+static int let_go_of_object(struct dl_phdr_info *object, size_t size, void *sum) {
+    (void)size;
+    // The program itself has no name, and what the kernel gives has no path.
+    if (object->dlpi_name[0] != '\0' && object->dlpi_name[0] != '/') return 0;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int at = 0; at < object->dlpi_phnum; at++)
+        if (object->dlpi_phdr[at].p_type == PT_DYNAMIC) {
+            const ElfW(Dyn) *entry = (const ElfW(Dyn) *)(object->dlpi_addr + object->dlpi_phdr[at].p_vaddr);
+            // Code that was written to is not what the file has.
+            for (; entry->d_tag != DT_NULL; entry++)
+                if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL))) return 0;
+        }
+    for (int at = 0; at < object->dlpi_phnum; at++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[at];
+        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
+        uintptr_t start = object->dlpi_addr + segment->p_vaddr, end = start + segment->p_filesz;
+        // Whole pages: its neighbours may have the first and the last.
+        start = (start + page - 1) / page * page;
+        end = end / page * page;
+        if (start < end && madvise((void *)start, end - start, MADV_DONTNEED) == 0) *(long *)sum += (long)(end - start);
+    }
+    return 0;
 }
 
 long proscenium_let_go_of_files(void) {
-    FILE *maps = fopen("/proc/self/smaps", "re");
-    if (!maps) return -errno;
-    char *line = NULL;
-    size_t room = 0;
-    unsigned long start = 0, end = 0;
-    int is_candidate = 0;
-    long resident = 0, gone = 0, kilobytes;
-    while (getline(&line, &room, maps) > 0) {
-        unsigned long first, last;
-        char rights;
-        if (sscanf(line, "%lx-%lx %c", &first, &last, &rights) == 3) {
-            is_candidate = is_of_a_file(line, &start, &end);
-        } else if (sscanf(line, "Rss: %ld", &kilobytes) == 1) {
-            resident = kilobytes;
-        } else if (is_candidate && sscanf(line, "Anonymous: %ld", &kilobytes) == 1) {
-            // What has pages of its own was written to (the linker's tables): those are in no file.
-            if (kilobytes == 0 && resident > 0 && madvise((void *)start, end - start, MADV_DONTNEED) == 0)
-                gone += resident << 10;
-            is_candidate = 0;
-        }
-    }
-    free(line);
-    fclose(maps);
-    return gone;
+    long sum = 0;
+    // Nothing is loaded or unloaded meanwhile.
+    dl_iterate_phdr(let_go_of_object, &sum);
+    return sum;
 }

@@ -25,6 +25,6 @@ int proscenium_nameless_file(const char *folder);
 // Tells the C library's allocator to map blocks of `mapped_from` bytes on one by one, and to share `pools` pools among threads.
 void proscenium_keep_memory_small(int mapped_from, int pools);
 
-// Unmaps the pages of code and constants that are as the file has them; what is used comes back from the file's cache.
-// Returns how many bytes were mapped, or -errno where /proc can't be read.
+// Unmaps the pages of code and constants, the program's and its libraries'; what is used comes back from the files' cache.
+// Returns how many bytes of them there are.
 long proscenium_let_go_of_files(void);
