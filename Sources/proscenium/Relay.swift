@@ -41,13 +41,14 @@ extension Settings {
         }
         guard let program = try relayProgram() else { return nil }
         let host = text("public-host") == "localhost" ? bindAddress : text("public-host")
-        let name = host.contains(":") ? "[\(host)]" : host
+        func written(_ host: String) -> String { host.contains(":") ? "[\(host)]" : host }
         return RelaySetup(
             program: program,
             urls: [
-                "turn:\(name):\(number("turn-port"))?transport=udp",
-                "turn:\(name):\(number("turn-port"))?transport=tcp",
-                "turns:\(name):\(number("turns-port"))?transport=tcp",
+                "turn:\(written(host)):\(number("turn-port"))?transport=udp",
+                "turn:\(written(host)):\(number("turn-port"))?transport=tcp",
+                // By the name in the certificate: Firefox opens no TLS to a relay that is told as an address.
+                "turns:\(written(text("public-host"))):\(number("turns-port"))?transport=tcp",
             ],
             secret: try InstallationFile.secret(
                 "turn.secret", in: path("data-directory").appending(path: "keys"), make: { RandomToken.secret() }))

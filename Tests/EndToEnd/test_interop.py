@@ -18,7 +18,6 @@ from harness.waiting import wait_until
 EVENT = "interop"
 # `scripts/prove network` runs every browser over every way.
 WHOLE_MATRIX = bool(os.environ.get("PROSCENIUM_WHOLE_MATRIX"))
-FIREFOX_WAYS = ["udp", "tcp", "turn"]
 
 # What is sent of the camera: the codec, and the layers that have gone out.
 SENT = """
@@ -82,7 +81,7 @@ def assert_both_ways(one, other):
         page.wait_sound(sender.participant, 15)
 
 
-@pytest.mark.parametrize("way", FIREFOX_WAYS if WHOLE_MATRIX else ["udp", "tcp"])
+@pytest.mark.parametrize("way", WAYS if WHOLE_MATRIX else ["udp", "tcp", "turns"])
 def test_firefox_speaks_and_hears_over(way, rooms, fox, artefacts):
     room = rooms(way)
     page = join(fox, room.admin, f"Fox {way}", way=way)

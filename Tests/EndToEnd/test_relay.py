@@ -140,7 +140,7 @@ def test_the_relay_leads_to_the_media_server_and_nowhere_else(studio, server):
     ports = studio.ports
     assert server["urls"] == [
         f"turn:127.0.0.1:{ports['turn']}?transport=udp", f"turn:127.0.0.1:{ports['turn']}?transport=tcp",
-        f"turns:127.0.0.1:{ports['turns']}?transport=tcp",
+        f"turns:localhost:{ports['turns']}?transport=tcp",
     ]  # fmt: skip
     client = Client(ports["turn"], server["username"], server["credential"])
     assert client.bind(("127.0.0.1", ports["media"])) is None
@@ -216,7 +216,7 @@ def test_a_publisher_by_whip_is_told_of_the_relay(studio, admin):
     with WhipSpeaker(guests.bearer(studio, guests.invite(admin, EVENT, name="Wanda")), EVENT) as speaker:
         link = speaker.publish().answer.headers["Link"]
     assert link.count('rel="ice-server"') == 3 and link.count('credential-type="password"') == 3, link
-    assert f"<turns:127.0.0.1:{studio.ports['turns']}?transport=tcp>" in link
+    assert f"<turns:localhost:{studio.ports['turns']}?transport=tcp>" in link
 
 
 def test_a_relay_that_dies_is_started_again(studio, server):
