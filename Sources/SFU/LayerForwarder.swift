@@ -32,6 +32,8 @@ struct LayerForwarder: Sendable {
     static let maximumLead: Int64 = 512
     /// A key frame that lies too far back in time is refused this often, before the clocks are taken to be wrong.
     static let maximumRefusals = 2
+    /// No packet of sound is longer, in ticks: 120 ms (RFC 6716 section 3.2.5).
+    static let maximumStep: UInt32 = 5760
 
     private(set) var wish = LayerWish.top
     /// A bit for each layer that the subscriber's line has room for.
@@ -57,6 +59,8 @@ struct LayerForwarder: Sendable {
     /// The newest packet that was sent.
     private var hasMarker = true, newestTimestamp: UInt32 = 0, newestAt: MonotonicTime?
     private var newestIndices = VP8Indices()
+    /// The length of a packet of sound, in ticks: nothing that follows one lies within it.
+    private var step: UInt32 = 1
     /// The newest number of each layer that was sent.
     private var newestSources: (Int64, Int64, Int64) = (-1, -1, -1)
     private var waitsSince: MonotonicTime?, refusals = 0
@@ -162,7 +166,9 @@ struct LayerForwarder: Sendable {
         if number >= next {
             next = number &+ 1
             hasMarker = entry.header.marker
-            newestTimestamp = entry.header.timestamp &+ timestampDelta &+ movedBy
+            let timestamp = entry.header.timestamp &+ timestampDelta &+ movedBy
+            if !isVideo, timestamp &- newestTimestamp <= Self.maximumStep { step = timestamp &- newestTimestamp }
+            newestTimestamp = timestamp
             newestAt = now
             newestIndices = entry.indices.moved(by: shift)
         }
@@ -233,7 +239,7 @@ struct LayerForwarder: Sendable {
             return (first, first)
         }
         let elapsed = max(0, now.nanoseconds(since: newestAt)) / 1000 * clockRate / 1_000_000
-        let expected = newestTimestamp &+ UInt32(truncatingIfNeeded: max(1, elapsed))
+        let expected = newestTimestamp &+ UInt32(truncatingIfNeeded: max(Int64(step), elapsed))
         guard let told = told(entry, layer, reference, table) else { return (expected, expected) }
         let ahead = Int64(Int32(bitPattern: told &- expected))
         // So far from what the time says, the reports are wrong, or the publisher has begun anew.
@@ -243,7 +249,7 @@ struct LayerForwarder: Sendable {
         if !isVideo, isOther, elapsed + ahead > -clockRate / 5 { return nil }
         // The same picture in another layer, or one that was under way a little longer.
         if elapsed + ahead > -clockRate / 20 || refusals >= Self.maximumRefusals || !isVideo {
-            return (newestTimestamp &+ 1, told)
+            return (newestTimestamp &+ step, told)
         }
         refusals += 1
         return nil

@@ -6,8 +6,8 @@ import RTC
 
 /// How long one session waits to take over from another.
 enum TakeOver {
-    /// Clocks and layers that have not come by then are not waited for.
-    static let patienceMs: Int64 = 4000
+    /// Layers that have not come by then are not waited for, nor a clock of pictures; sound is reported on every five seconds.
+    static let patienceMs: Int64 = 4000, soundPatienceMs: Int64 = 8000
     /// Who still waits for a key frame then goes on without.
     static let longestMs: Int64 = 10_000
     /// A session that has not taken over by then never does: the one of before goes on alone.
@@ -34,7 +34,8 @@ extension Producer {
     /// - Parameter since: when its session stood, in milliseconds before now.
     func hasCaughtUp(with old: Producer, since: Int64, now: MonotonicTime) -> Bool {
         guard coming > 0 else { return false }
-        guard since < TakeOver.patienceMs, old.session.hasConsent else { return true }
+        let patienceMs = isVideo ? TakeOver.patienceMs : TakeOver.soundPatienceMs
+        guard since < patienceMs, old.session.hasConsent else { return true }
         guard coming >= old.coming, layers.count == old.layers.count else { return false }
         for (layer, before) in zip(layers, old.layers) where table.isActive(layer.index) {
             guard layer.reportNTP != nil || before.reportNTP == nil else { return false }

@@ -72,8 +72,12 @@ struct ChangedTrackTests {
         var forwarder = try sound(former)
         forwarder.changeTrack(from: former)
         let packet = entry(700, 123_456)
-        let out = try #require(sent(forwarder.forward(packet, of: 0, next, now: at(200))))
-        #expect(out.number == 17 && packet.header.timestamp &+ out.timestampDelta == 960 * 10)
+        // In the same moment as the last one, whose 20 ms are its own; and later.
+        for (time, timestamp) in [(Int64(180), UInt32(960 * 10)), (200, 960 * 10), (240, 960 * 12)] {
+            var changed = forwarder
+            let out = try #require(sent(changed.forward(packet, of: 0, next, now: at(time))))
+            #expect(out.number == 17 && packet.header.timestamp &+ out.timestampDelta == timestamp)
+        }
     }
 
     @Test("what goes back before anything was sent goes on as if nothing had been")
