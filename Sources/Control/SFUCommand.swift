@@ -247,6 +247,8 @@ public struct SFUStatistics: Sendable, Codable, Hashable {
     public var sessionsAway = 0
     /// Sessions whose tracks another one of the same participant has taken over.
     public var sessionsReplaced: UInt64 = 0
+    /// Dependency descriptors that could not be read, and were not passed on.
+    public var descriptorsRefused: UInt64 = 0
     /// Sessions of those who watch and take part in nothing.
     public var viewers = 0
     /// How often media has gone over to another path of the sessions that there are.

@@ -40,6 +40,8 @@ final class Consumer {
     var roundTripMs: Int64 = 100, measuredRoundTripMs: Int64?
     var measured = Measured()
     var forwarder: LayerForwarder
+    /// The numbers of its frames.
+    var frames = FrameNumbers()
     /// What of a stream with layers of its own goes out; nil while none has come.
     var spatial: SpatialForwarder?
     /// The pictures since the last key frame on their way; nil when there are none that it has to catch up with.
@@ -53,6 +55,7 @@ final class Consumer {
     struct Trail {
         let ssrc = SecureRandom.u32(), rtxSSRC = SecureRandom.u32()
         fileprivate var forwarder: LayerForwarder
+        fileprivate var frames = FrameNumbers()
         // Sequence numbers begin below 2^15, so that the rollover counter is 0 for both sides (RFC 3711 section 3.3.1).
         fileprivate var nextRTX = Int64(SecureRandom.u32() & 0x7FFF)
         fileprivate var packets: UInt32 = 0, bytes: UInt32 = 0
@@ -69,7 +72,7 @@ final class Consumer {
     var trail: Trail {
         var trail = began
         (trail.nextRTX, trail.packets, trail.bytes) = (nextRTX, packets, bytes)
-        trail.forwarder = forwarder
+        (trail.forwarder, trail.frames) = (forwarder, frames)
         trail.forwarder.changeTrack()
         return trail
     }
@@ -84,6 +87,7 @@ final class Consumer {
         began = trail
         (ssrc, rtxSSRC, nextRTX) = (trail.ssrc, trail.rtxSSRC, trail.nextRTX)
         (packets, bytes, forwarder) = (trail.packets, trail.bytes, trail.forwarder)
+        frames = trail.frames
         if producer.isVideo { forwarder.setWish(producer.wish(wish)) }
     }
 
@@ -115,6 +119,8 @@ final class Consumer {
         }
         midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
         extensions = ExtensionIDs(section)
+        // A repeat under the same number must have the same bytes, which only a short while is known how to make.
+        if !usesRTX { extensions.dependency = 0 }
         if extensions.capture != 0 { producer.tellsCapture = true }
         self.mid = ShortName(mid)
         isAccepted = true

@@ -11,6 +11,8 @@ struct ExtensionIDs {
     var transportNumber: UInt8 = 0
     /// When a packet leaves, which each transport says for itself too.
     var sendTime: UInt8 = 0
+    /// Which frame it is part of; only to who takes the two-byte form.
+    var dependency: UInt8 = 0
 
     /// No extension.
     init() {}
@@ -21,6 +23,9 @@ struct ExtensionIDs {
         orientation = section.extensionID(RTPExtensionURI.videoOrientation) ?? 0
         color = section.extensionID(RTPExtensionURI.colorSpace) ?? 0
         capture = section.extensionID(RTPExtensionURI.captureTime) ?? 0
+        if section.allowsMixedExtensions {
+            dependency = section.extensionID(RTPExtensionURI.dependencyDescriptor) ?? 0
+        }
         sendTime = section.extensionID(RTPExtensionURI.sendTime) ?? 0
         if section.hasTransportFeedback {
             transportNumber = section.extensionID(RTPExtensionURI.transportNumber) ?? 0
@@ -31,6 +36,7 @@ struct ExtensionIDs {
 /// Where the extensions of a stored packet lie that its subscriber wants: a plain value, made for each packet sent.
 struct ForwardedExtensions {
     private var level: Range<Int>?, orientation: Range<Int>?, color: Range<Int>?
+    private var dependency: Range<Int>?, frameShift: UInt16 = 0
     /// On our clock, as it was when the packet came: the same each time that it is sent.
     private var capture: Int64 = 0
 
@@ -50,7 +56,17 @@ struct ForwardedExtensions {
     }
 
     @inline(__always)
-    var isEmpty: Bool { level == nil && orientation == nil && color == nil && capture == 0 }
+    var isEmpty: Bool {
+        level == nil && orientation == nil && color == nil && capture == 0 && dependency == nil
+    }
+
+    /// Whether an element needs the two-byte form.
+    @inline(__always)
+    var isLong: Bool { dependency.map { $0.count > RTPExtensionWriter.maximumShortLength } ?? false }
+
+    /// Takes the dependency descriptor along, its frame number moved.
+    @inline(__always)
+    mutating func take(dependency range: Range<Int>?, shift: UInt16) { (dependency, frameShift) = (range, shift) }
 
     @inline(__always)
     func append(to writer: inout RTPExtensionWriter, of stored: UnsafeRawBufferPointer, as ids: ExtensionIDs) {
@@ -62,6 +78,10 @@ struct ForwardedExtensions {
                 guard CaptureTime.write(unixNanoseconds: capture, to: bytes) else { return }
                 writer.append(id: ids.capture, UnsafeRawBufferPointer(bytes))
             }
+        }
+        if let dependency {
+            writer.append(
+                id: ids.dependency, descriptor: UnsafeRawBufferPointer(rebasing: stored[dependency]), shift: frameShift)
         }
         if let color { writer.append(id: ids.color, UnsafeRawBufferPointer(rebasing: stored[color])) }
     }

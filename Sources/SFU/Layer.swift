@@ -25,6 +25,8 @@ final class Layer {
     var wantsKeyframe = false
     var measured = Measured()
     var group = GroupOfPictures()
+    /// The last two structures of its frames: what comes late belongs to the one before.
+    private var structure: DependencyStructure?, formerStructure: DependencyStructure?
 
     init(name: String, index: Int, isVideo: Bool, clockRate: Int) {
         self.name = Array(name.utf8)
@@ -75,5 +77,26 @@ extension Layer {
         // A report from so long ago tells nothing.
         guard ticks.magnitude < UInt64(60 * rate) else { return 0 }
         return reportNTP &+ ticks &* 1_000_000_000 / rate &+ offset
+    }
+}
+
+extension Layer {
+    /// Takes note of the frame that a packet says it is part of.
+    ///
+    /// - Returns: false for a descriptor that can't be read.
+    @inline(__always)
+    func noteFrame(_ element: UnsafeRawBufferPointer, _ entry: inout PacketStore.Entry) -> Bool {
+        guard
+            let read = DependencyDescriptor(element, known: structure)
+                ?? formerStructure.flatMap({ DependencyDescriptor(element, known: $0) })
+        else { return false }
+        if let brought = read.structure {
+            // Each of a key frame's packets may bring it, and a repeat does.
+            if brought != structure { (structure, formerStructure) = (brought, structure) }
+            entry.bringsStructure = true
+        }
+        entry.hasFrame = true
+        entry.frame = read.frameNumber
+        return true
     }
 }

@@ -171,6 +171,12 @@ final class ShardCore: PacketHandler {
                 of: header, in: packet, id: producer.extensions.capture, session.captureClock,
                 at: unixNanoseconds(now))
         }
+        let dependency = producer.extensions.dependency
+        if dependency != 0, let range = header.range(ofExtension: dependency, in: packet),
+            !layer.noteFrame(UnsafeRawBufferPointer(rebasing: packet[range]), &entry)
+        {
+            counters.descriptorsRefused &+= 1
+        }
         producer.table.note(layer.index, sequence: entry.sequence)
         if !source.isRTX {
             layer.statistics.note(sequence: entry.sequence, timestamp: header.timestamp, now: now)
@@ -252,6 +258,7 @@ final class ShardCore: PacketHandler {
         let packet = Consumer.Packet(
             number: out.number, entry: entry, layer: layer.index, timestampDelta: out.timestampDelta, shift: out.shift,
             transportNumber: consumer.session.downlink.nextNumber, marks: out.marks, isFiller: out.isFiller)
+        if consumer.tellsFrames { consumer.noteFrame(entry, as: out) }
         guard !consumer.producer.isVideo || consumer.session.downlink.mayLeave(consumer, now: now) else {
             return queue(packet, to: consumer)
         }
@@ -307,12 +314,17 @@ final class ShardCore: PacketHandler {
         let hasMid = consumer.midExtension != 0, hasNumber = consumer.extensions.transportNumber != 0
         let hasTime = consumer.extensions.sendTime != 0
         let stored = store.header(entry)
-        let forwarded = ForwardedExtensions(
+        var forwarded = ForwardedExtensions(
             entry, in: stored, from: consumer.producer.extensions, to: consumer.extensions)
+        if consumer.tellsFrames, entry.hasFrame, !packet.isFiller, let shift = consumer.frames.shift(at: packet.number)
+        {
+            let range = entry.header.range(ofExtension: consumer.producer.extensions.dependency, in: stored)
+            forwarded.take(dependency: range, shift: shift)
+        }
         let hasExtension = hasMid || hasNumber || hasTime || !forwarded.isEmpty
         guard var length = header.write(to: room, hasExtension: hasExtension) else { return false }
         if hasExtension {
-            var writer = RTPExtensionWriter(room, at: length)
+            var writer = RTPExtensionWriter(room, at: length, isLong: forwarded.isLong)
             if hasMid { consumer.mid.withBytes { writer.append(id: consumer.midExtension, $0) } }
             if hasNumber {
                 var number = (turn == .again ? packet.transportNumber : downlink.nextNumber).bigEndian

@@ -2,6 +2,7 @@
 and what their line carries."""
 
 import json
+import re
 import time
 from contextlib import ExitStack
 
@@ -36,6 +37,26 @@ return [video.clientWidth * devicePixelRatio, video.clientHeight * devicePixelRa
 """
 
 
+# Browsers know dependency descriptors, and agree to them when a page says so.
+DESCRIBE = """
+const URI = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+const agree = (transceiver) => transceiver.setHeaderExtensionsToNegotiate(transceiver.getHeaderExtensionsToNegotiate()
+    .map((extension) => extension.uri === URI ? {...extension, direction: "sendrecv"} : extension));
+const add = RTCPeerConnection.prototype.addTransceiver, take = RTCPeerConnection.prototype.setRemoteDescription;
+RTCPeerConnection.prototype.addTransceiver = function (track, options) {
+    const transceiver = add.call(this, track, options);
+    if (track.kind === "video") agree(transceiver);
+    return transceiver;
+};
+RTCPeerConnection.prototype.setRemoteDescription = async function (description) {
+    await take.call(this, description);
+    if (description.type === "offer") for (const one of this.getTransceivers()) if (one.receiver.track.kind === "video") agree(one);
+};
+window.describes = (connection) => connection.getTransceivers().filter((one) => one.receiver.track.kind === "video" && one.getNegotiatedHeaderExtensions()
+    .some(({uri, direction}) => uri === URI && direction !== "stopped")).length;
+"""
+
+
 @pytest.fixture(scope="module")
 def admin(make_studio):
     studio = make_studio("svc", "--preset", "ultrafast", "--program-preset", "ultrafast")
@@ -48,14 +69,15 @@ def admin(make_studio):
 class Room:
     """Who sends, and Willi, who watches in a window of any size, over a line that can be made thin."""
 
-    def __init__(self, admin, artefacts, folders, mode):
-        self.admin, self.mode = admin, mode
-        self.event = mode.lower().replace("_", "-")
+    def __init__(self, admin, artefacts, folders, mode, script=None):
+        self.admin, self.mode, self.script = admin, mode, script
+        self.event = f"{mode.lower().replace('_', '-')}{'-described' if script else ''}"
         admin.post("/v1/events", {"id": self.event, "title": "Layers within a stream"}, expect=201)
         self._stack = ExitStack()
         try:
             self.relay = self._stack.enter_context(impaired(free_ports(1)[0], admin.studio.ports["media"]))
-            self.sender = self._page(artefacts, folders, f"Clara {mode}", (700, 600), f"?codec=vp9&scalability={mode}")
+            query = f"?codec=vp9&scalability={mode}" if mode.startswith("L") else ""
+            self.sender = self._page(artefacts, folders, f"Clara {mode}", (700, 600), query)
             self.willi = self._page(artefacts, folders, f"Willi {mode}", (660, 560), "?media=canvas", self.relay.way())
         except BaseException:
             self.close()
@@ -66,6 +88,8 @@ class Room:
         driver = self._stack.enter_context(chromium(folders.mktemp(name), log, size=size))
         driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
         invitation = self.admin.post(f"/v1/events/{self.event}/invitations", {"role": "speaker", "name": name}, expect=201).json()
+        if self.script:
+            driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": self.script})
         driver.get(f"{invitation['url']}{query}")
         wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
         driver.find_element(By.ID, "join").click()
@@ -208,3 +232,27 @@ def test_the_compositor_shows_the_picture_in_the_size_of_its_place(room, admin):
             print(f"{layout}: {seen[-1]}")
     finally:
         admin.request("DELETE", f"{path}/stage/{participant}", expect=(200, 204))
+
+
+@pytest.mark.parametrize("mode", ["Simulcast", "L3T3"])
+def test_pictures_go_on_through_changes_where_descriptors_tell_their_frames(admin, artefacts, tmp_path_factory, mode):
+    room = Room(admin, artefacts, tmp_path_factory, mode, DESCRIBE)
+    try:
+        room.willi.wait_frames(room.sender.participant, 20)
+        assert room.sender.value("window.describes(window.proscenium.publishConnection)") == 1
+        assert room.willi.value("window.describes(window.proscenium.subscribeConnection)") == 1
+        wait_until(
+            lambda: len([layer for layer in room.layers() if layer["active"] and layer.get("height")]) == 3, 60,
+            lambda: f"{room.layers()}, of {room.sent()}", 0.5,
+        )  # fmt: skip
+        heights = []
+        for size in ((660, 560), (2400, 1500), (1100, 800), (2400, 1500), (660, 560)):
+            room.willi.driver.set_window_size(*size)
+            heights.append(room.wait_fitting())
+            room.willi.wait_frames(room.sender.participant, 15)
+        print(f"{heights}; {room.received()}")
+        refused = re.search(r"^proscenium_sfu_descriptors_refused_total(?:{[^}]*})? (\S+)$", admin.studio.metrics(), re.M)
+        assert refused and float(refused[1]) == 0, refused
+        assert heights[0] < heights[2] < heights[1] == heights[3] and heights[4] == heights[0], heights
+    finally:
+        room.close()

@@ -20,6 +20,8 @@ public final class PacketStore {
         public var indices = VP8Indices()
         /// Where it lies among the layers of VP9.
         public var place = VP9Place()
+        /// Whether its dependency descriptor is whole, which frame it names, and whether it brings the structure of a key frame.
+        public var hasFrame = false, bringsStructure = false, frame: UInt16 = 0
         /// When it arrived, in nanoseconds.
         public var arrival: Int64 = 0
         /// When what it carries was captured, in nanoseconds since the Unix epoch on our clock; 0 where that is not told.

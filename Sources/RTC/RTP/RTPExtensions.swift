@@ -16,6 +16,9 @@ public enum RTPExtensionURI {
     public static let colorSpace = "http://www.webrtc.org/experiments/rtp-hdrext/color-space"
     /// When it was captured (libwebrtc, `docs/native-code/rtp-hdrext/abs-capture-time`).
     public static let captureTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
+    /// Which frame a packet is part of, and to which it refers (RTP Payload Format For AV1, appendix A).
+    public static let dependencyDescriptor =
+        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
     /// When a packet was sent (libwebrtc, `docs/native-code/rtp-hdrext/abs-send-time`).
     public static let sendTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
     /// The transport-wide number of a packet (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 2).
@@ -61,29 +64,57 @@ extension RTPHeader {
     }
 }
 
-/// Writes a block of one-byte-form extensions behind a fixed header.
+/// Writes a block of extensions behind a fixed header, in the one-byte form or in the two-byte form.
 public struct RTPExtensionWriter {
+    /// The longest element of the one-byte form.
+    public static let maximumShortLength = 16
+
     private let bytes: UnsafeMutableRawBufferPointer
     private let start: Int
+    private let isLong: Bool
     private var offset: Int
 
     /// Starts a block at `offset`, normally 12.
+    ///
+    /// - Parameter isLong: whether it has the two-byte form, for elements of up to 255 bytes; only to who allows both.
     @inline(__always)
-    public init(_ bytes: UnsafeMutableRawBufferPointer, at offset: Int) {
+    public init(_ bytes: UnsafeMutableRawBufferPointer, at offset: Int, isLong: Bool = false) {
         self.bytes = bytes
+        self.isLong = isLong
         start = offset
         self.offset = offset + 4
     }
 
-    /// Appends an element; left out when the id (1…14), the length (1…16) or the room does not allow it.
+    /// Appends an element; left out when the id (1…14), the length (1…16, or 255) or the room does not allow it.
     @inline(__always)
-    public mutating func append(id: UInt8, _ value: UnsafeRawBufferPointer) {
-        guard (1...14).contains(id), (1...16).contains(value.count), offset + 1 + value.count + 3 <= bytes.count,
-            let base = bytes.baseAddress, let source = value.baseAddress
-        else { return }
-        bytes[offset] = id << 4 | UInt8(value.count - 1)
-        (base + offset + 1).copyMemory(from: source, byteCount: value.count)
-        offset += 1 + value.count
+    public mutating func append(id: UInt8, _ value: UnsafeRawBufferPointer) { _ = place(id: id, value) }
+
+    @inline(__always)
+    private mutating func place(id: UInt8, _ value: UnsafeRawBufferPointer) -> Range<Int>? {
+        let head = isLong ? 2 : 1
+        guard (1...14).contains(id), (1...(isLong ? 255 : Self.maximumShortLength)).contains(value.count),
+            offset + head + value.count + 3 <= bytes.count, let base = bytes.baseAddress, let source = value.baseAddress
+        else { return nil }
+        if isLong {
+            bytes[offset] = id
+            bytes[offset + 1] = UInt8(value.count)
+        } else {
+            bytes[offset] = id << 4 | UInt8(value.count - 1)
+        }
+        (base + offset + head).copyMemory(from: source, byteCount: value.count)
+        defer { offset += head + value.count }
+        return offset + head..<offset + head + value.count
+    }
+
+    /// Appends a dependency descriptor with another frame number.
+    @inline(__always)
+    public mutating func append(id: UInt8, descriptor: UnsafeRawBufferPointer, shift: UInt16) {
+        guard descriptor.count >= DependencyDescriptor.mandatoryLength, let range = place(id: id, descriptor) else {
+            return
+        }
+        let number = (UInt16(bytes[range.lowerBound + 1]) << 8 | UInt16(bytes[range.lowerBound + 2])) &+ shift
+        bytes[range.lowerBound + 1] = UInt8(truncatingIfNeeded: number >> 8)
+        bytes[range.lowerBound + 2] = UInt8(truncatingIfNeeded: number)
     }
 
     /// Pads the block and writes its length; returns where the payload begins, or nil when there is no room.
@@ -95,8 +126,8 @@ public struct RTPExtensionWriter {
             bytes[offset] = 0
             offset += 1
         }
-        bytes[start] = 0xBE
-        bytes[start + 1] = 0xDE
+        bytes[start] = isLong ? 0x10 : 0xBE
+        bytes[start + 1] = isLong ? 0x00 : 0xDE
         let words = (offset - start - 4) / 4
         bytes[start + 2] = UInt8(truncatingIfNeeded: words >> 8)
         bytes[start + 3] = UInt8(truncatingIfNeeded: words)

@@ -115,6 +115,8 @@ public struct MediaSection: Sendable, Hashable {
     public var codecs: [Codec] = []
     /// Header extensions.
     public var extensions: [HeaderExtension] = []
+    /// Whether packets may have them in the two-byte form too (RFC 8285 section 6).
+    public var allowsMixedExtensions = false
     /// Where this side can be reached.
     public var candidates: [ICECandidate] = []
     /// The sources that this side sends.

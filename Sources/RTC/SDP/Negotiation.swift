@@ -77,6 +77,8 @@ extension SessionDescription {
         answer.media = media.map { section in
             var answer = section.answer(local, receives: true, takesAll: true)
             if !feedsBack { answer.dropTransportFeedback() }
+            // Our own client reads the payloads.
+            answer.extensions.removeAll { $0.uri == RTPExtensionURI.dependencyDescriptor }
             if !answer.isRejected { answer.setup = remote.setup == .active ? .passive : .active }
             return answer
         }
@@ -93,7 +95,7 @@ extension MediaSection {
     static let spokenExtensions = [
         RTPExtensionURI.mid, RTPExtensionURI.rid, RTPExtensionURI.repairedRid, RTPExtensionURI.audioLevel,
         RTPExtensionURI.videoOrientation, RTPExtensionURI.colorSpace, RTPExtensionURI.captureTime,
-        RTPExtensionURI.transportNumber, RTPExtensionURI.sendTime,
+        RTPExtensionURI.transportNumber, RTPExtensionURI.sendTime, RTPExtensionURI.dependencyDescriptor,
     ]
 
     /// Fills in a transport.
@@ -125,6 +127,9 @@ extension MediaSection {
         answer.use(transport, setup: setup == .passive ? .active : .passive)
         answer.direction = receives && direction.sends ? .recvonly : .inactive
         answer.extensions = extensions.filter { (1...14).contains($0.id) && Self.spokenExtensions.contains($0.uri) }
+        answer.allowsMixedExtensions = allowsMixedExtensions
+        // With its structure a descriptor is longer than the one-byte form allows.
+        if !allowsMixedExtensions { answer.extensions.removeAll { $0.uri == RTPExtensionURI.dependencyDescriptor } }
         // Nobody here reads when a packet was sent.
         if receives { answer.extensions.removeAll { $0.uri == RTPExtensionURI.sendTime } }
         if receives, direction.sends { answer.simulcast.receives = acceptedLayers }
@@ -161,6 +166,7 @@ extension MediaSection {
         (section.stream, section.track) = (stream, track)
         section.sources = [source]
         section.codecs = codecs
+        section.allowsMixedExtensions = true
         section.extensions = [
             .init(id: OfferedIDs.mid, uri: RTPExtensionURI.mid),
             .init(id: OfferedIDs.transportNumber, uri: RTPExtensionURI.transportNumber),
@@ -172,6 +178,7 @@ extension MediaSection {
             section.extensions += [
                 .init(id: OfferedIDs.videoOrientation, uri: RTPExtensionURI.videoOrientation),
                 .init(id: OfferedIDs.colorSpace, uri: RTPExtensionURI.colorSpace),
+                .init(id: OfferedIDs.dependencyDescriptor, uri: RTPExtensionURI.dependencyDescriptor),
             ]
         }
         section.extensions.append(.init(id: OfferedIDs.captureTime, uri: RTPExtensionURI.captureTime))
@@ -217,4 +224,6 @@ public enum OfferedIDs {
     public static let transportNumber: UInt8 = 10
     /// When a packet was sent.
     public static let sendTime: UInt8 = 11
+    /// Which frame it is part of.
+    public static let dependencyDescriptor: UInt8 = 12
 }

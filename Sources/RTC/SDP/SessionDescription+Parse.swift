@@ -159,6 +159,7 @@ private struct SDPLineParser {
                 throw .badLine(line: number, expected: "at most \(SessionDescription.maximumExtensions) extensions")
             }
             section.extensions.append(.init(id: id, uri: String(parts[1].prefix(SessionDescription.maximumTextBytes))))
+        case "extmap-allow-mixed": section.allowsMixedExtensions = true
         case "rid": try simulcast.takeName(value, number)
         case "simulcast": try simulcast.takeList(value, number)
         case "ssrc": try source(value, number)

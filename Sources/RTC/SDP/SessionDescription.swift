@@ -41,6 +41,7 @@ extension MediaSection {
         lines.append("a=ice-pwd:\(password)")
         if let fingerprint { lines.append("a=fingerprint:\(fingerprint.text)") }
         lines.append("a=setup:\(setup.rawValue)")
+        if allowsMixedExtensions { lines.append("a=extmap-allow-mixed") }
         for element in extensions { lines.append("a=extmap:\(element.id) \(element.uri)") }
         lines.append("a=\(direction.rawValue)")
         if direction.sends, !track.isEmpty { lines.append("a=msid:\(stream.isEmpty ? "-" : stream) \(track)") }

@@ -128,6 +128,7 @@ private final class ShardCounters: Sendable {
                 "proscenium_sfu_send_dropped_total": Double(counted.sendDropped),
                 "proscenium_sfu_sessions_away": Double(counted.sessionsAway),
                 "proscenium_sfu_sessions_replaced_total": Double(counted.sessionsReplaced),
+                "proscenium_sfu_descriptors_refused_total": Double(counted.descriptorsRefused),
                 "proscenium_sfu_viewers": Double(counted.viewers),
                 "proscenium_sfu_path_moves": Double(counted.pathMoves),
                 "proscenium_sfu_tcp_connections": Double(counted.streams),

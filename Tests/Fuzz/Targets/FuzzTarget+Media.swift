@@ -118,6 +118,58 @@ extension FuzzTarget {
         }
     }
 
+    static let dependency = FuzzTarget("dependency") {
+        [
+            // A key frame of two spatial layers with two temporal ones and their sizes, and a frame behind it.
+            [
+                23, 0x8A, 0x12, 0x34, 0x81, 0x42, 0x67, 0xAA, 0xAA, 0xAA, 0x45, 0x09, 0xA1, 0x12, 0x66, 0x67, 0x01,
+                0x3F,
+                0x00, 0xB3, 0x02, 0x7F, 0x01, 0x67, 0xCD, 0x12, 0x37,
+            ],
+            // The same, and a frame with targets, differences and a chain of its own.
+            [
+                23, 0x8A, 0x12, 0x34, 0x81, 0x42, 0x67, 0xAA, 0xAA, 0xAA, 0x45, 0x09, 0xA1, 0x12, 0x66, 0x67, 0x01,
+                0x3F,
+                0x00, 0xB3, 0x02, 0x7F, 0x01, 0x67, 0xCB, 0x00, 0x09, 0x7D, 0x54, 0x9A, 0x55, 0x00,
+            ],
+            [0, 0x80, 0, 7, 0x7C, 0x55, 0xAA],
+        ]
+    } run: { bytes in
+        // The first may bring a structure, the second may follow it.
+        var input = FuzzInput(bytes)
+        let first = input.take(Int(input.byte())), second = input.rest()
+        let key = first.withUnsafeBytes { DependencyDescriptor($0, known: nil) }
+        if let structure = key?.structure {
+            never(!(1...64).contains(structure.templates), "more templates than have numbers")
+            never(!(1...32).contains(structure.decodeTargets), "more targets than there can be")
+            never(structure.chains > structure.decodeTargets || structure.spatialLayers > 4, "more than there can be")
+        } else {
+            never(key != nil, "a frame of which nothing is known")
+        }
+        guard (3...255).contains(second.count),
+            let frame = second.withUnsafeBytes({ DependencyDescriptor($0, known: key?.structure) })
+        else { return }
+        // Written with another number it is the same frame otherwise.
+        var out = [UInt8](repeating: 0, count: 300)
+        let end = out.withUnsafeMutableBytes { room -> Int? in
+            let header = RTPHeader(payloadType: 96, sequenceNumber: 1, timestamp: 2, ssrc: 3)
+            guard let start = header.write(to: room, hasExtension: true) else { return nil }
+            var writer = RTPExtensionWriter(
+                room, at: start, isLong: second.count > RTPExtensionWriter.maximumShortLength)
+            second.withUnsafeBytes { writer.append(id: 12, descriptor: $0, shift: 1000) }
+            return writer.finish()
+        }
+        let again = out.withUnsafeBytes { bytes -> DependencyDescriptor? in
+            guard let header = RTPHeader(bytes), header.payloadOffset == end,
+                let range = header.range(ofExtension: 12, in: bytes)
+            else { return nil }
+            return DependencyDescriptor(UnsafeRawBufferPointer(rebasing: bytes[range]), known: key?.structure)
+        }
+        var expected = frame
+        expected.frameNumber &+= 1000
+        never(again != expected, "what was written is read otherwise")
+    }
+
     static let h264 = FuzzTarget("h264") {
         [
             [0x65, 0x88, 1, 2], [0x67, 0x42, 0xE0, 0x1F, 1], [0x78, 0, 3, 0x67, 0x42, 1, 0, 2, 0x65, 1],

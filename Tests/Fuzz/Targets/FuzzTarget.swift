@@ -20,7 +20,8 @@ public struct FuzzTarget: Sendable {
 
     /// All of them.
     public static let all = [
-        stun, rtp, rtcp, sdp, fragment, feedback, vp8, vp9, h264, assembler, srtp, framing, sequences, peer, control,
+        stun, rtp, rtcp, sdp, fragment, feedback, vp8, vp9, dependency, h264, assembler, srtp, framing, sequences, peer,
+        control,
     ]
 
     /// Runs it on bytes in memory of their own, so that a read behind their end is one behind an allocation's.
