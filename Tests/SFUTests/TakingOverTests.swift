@@ -67,6 +67,17 @@ struct TakingOverTests {
         }
     }
 
+    /// Anna sends by her first session, and Ben gets it.
+    private func room() async throws -> (Harness, (RTCClient, ClientLog), RTCClient, ClientLog) {
+        let harness = try Harness()
+        _ = try await harness.shard.send(.createRoom(room: "room"))
+        let first = try await harness.publisher("anna", tracks: tracks)
+        #expect(first.1.waitConnected())
+        let (ben, log) = try await harness.subscriber("ben")
+        #expect(log.waitConnected())
+        return (harness, first, ben, log)
+    }
+
     /// The events of the room until one that is waited for.
     private func events(_ harness: Harness, until matches: (SFUEvent) -> Bool) -> [SFUEvent] {
         var all: [SFUEvent] = []
@@ -83,12 +94,7 @@ struct TakingOverTests {
 
     @Test("picture and sound go on without a gap, as the same tracks, and the session of before ends")
     func takesOver() async throws {
-        let harness = try Harness()
-        _ = try await harness.shard.send(.createRoom(room: "room"))
-        let first = try await harness.publisher("anna", tracks: tracks)
-        #expect(first.1.waitConnected())
-        let (ben, log) = try await harness.subscriber("ben")
-        #expect(log.waitConnected())
+        let (harness, first, ben, log) = try await room()
         var got = Got(), index = 0
         run([first], log, &got, from: &index) { $0.pictures.count > 20 && $0.sounds.count > 20 }
         let before = events(harness) { if case .connected(_, "ben", _) = $0 { true } else { false } }
@@ -117,12 +123,7 @@ struct TakingOverTests {
 
     @Test("a session that goes before it has taken over leaves the other as it was")
     func givesUp() async throws {
-        let harness = try Harness()
-        _ = try await harness.shard.send(.createRoom(room: "room"))
-        let first = try await harness.publisher("anna", tracks: tracks)
-        #expect(first.1.waitConnected())
-        let (ben, log) = try await harness.subscriber("ben")
-        #expect(log.waitConnected())
+        let (harness, first, ben, log) = try await room()
         var got = Got(), index = 0
         run([first], log, &got, from: &index) { $0.pictures.count > 10 }
         let second = try await successor(harness, "anna-new", replacing: "anna-up")
@@ -138,12 +139,7 @@ struct TakingOverTests {
 
     @Test("where the session of before goes early its tracks go on with the next key frame")
     func beforeItsTime() async throws {
-        let harness = try Harness()
-        _ = try await harness.shard.send(.createRoom(room: "room"))
-        let first = try await harness.publisher("anna", tracks: tracks)
-        #expect(first.1.waitConnected())
-        let (ben, log) = try await harness.subscriber("ben")
-        #expect(log.waitConnected())
+        let (harness, first, ben, log) = try await room()
         var got = Got(), index = 0
         run([first], log, &got, from: &index) { $0.pictures.count > 10 }
         let second = try await successor(harness, "anna-new", replacing: "anna-up")
