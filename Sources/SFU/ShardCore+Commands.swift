@@ -419,8 +419,7 @@ extension ShardCore {
                 source: .init(
                     ssrc: consumer?.ssrc ?? 0, rtx: element.kind == .video ? consumer?.rtxSSRC : nil,
                     cname: consumer?.producer.track.participant ?? ""),
-                codecs: consumer?.producer.offeredCodecs
-                    ?? MediaSection.offered(carrying: element.kind == .video ? .vp8 : .opus))
+                codecs: consumer?.producer.offeredCodecs ?? MediaSection.offered(free: element.kind))
             if consumer == nil {
                 section.direction = .inactive
                 section.sources = []
@@ -435,10 +434,11 @@ extension ShardCore {
         guard !session.isPublisher, session.offerIsOpen else {
             throw SFUError(.conflict, "There is no offer to answer.")
         }
-        let answer: SessionDescription, remote: RemoteTransport
+        let answer: SessionDescription, remote: RemoteTransport?
         do throws(SDPError) {
             answer = try SessionDescription(parsing: text)
-            remote = try answer.remoteTransport()
+            // Who can take nothing of what there is says of no transport, and may take what comes next.
+            remote = answer.refusesEverything ? nil : try answer.remoteTransport()
         } catch {
             throw SFUError(error)
         }
@@ -446,7 +446,9 @@ extension ShardCore {
             throw SFUError(
                 .badRequest, "The answer has \(answer.media.count) sections, the offer had \(session.sections.count).")
         }
-        guard remote.setup != .actpass else { throw SFUError(.badRequest, "An answer says a=setup:active or passive.") }
+        guard remote?.setup != .actpass else {
+            throw SFUError(.badRequest, "An answer says a=setup:active or passive.")
+        }
         session.offerIsOpen = false
         for (index, section) in answer.media.enumerated() {
             guard let consumer = session.sections[index].consumer, !consumer.isAccepted else { continue }
@@ -458,7 +460,7 @@ extension ShardCore {
             if consumer.extensions.transportNumber != 0, session.followsLine { session.downlink.agree() }
             if session.isConnected { begin(consumer, now: now) }
         }
-        if !session.hasRemote {
+        if !session.hasRemote, let remote {
             session.hasRemote = true
             session.transport.connect(remote, role: remote.setup == .active ? .server : .client, now: now)
         }

@@ -92,7 +92,7 @@ struct ProgramPictureTests {
     /// Sends key frames in both codecs until one comes out in a codec; returns its number.
     private func play(_ feed: RTCClient, to log: ClientLog, _ codec: Codec) throws -> Int {
         var got: Int?
-        for index in 1..<400 where got == nil {
+        for index in 1..<1500 where got == nil {
             feed.send(TestFrames.numbered(.vp8, index, isKeyframe: true, size: 900), on: "vp8")
             feed.send(TestFrames.numbered(.h264, index, isKeyframe: true, size: 900), on: "h264")
             if let (_, frame) = log.frame(codec, milliseconds: 20) { got = TestFrames.lastNumber(frame) }
@@ -140,11 +140,34 @@ struct ProgramPictureTests {
             #expect(try play(feed, to: annaLog, .vp8) > 0)
             let statistics = try await harness.statistics()
             #expect(statistics.consumers == 2 && statistics.consumersWithoutCodec == 0)
-            // Who has VP8 and who has not keep one section each; the last to go takes the picture with them.
+            // Who has VP8 and who has not keep one section each, through the time that nothing is in it.
             _ = try await harness.shard.send(.leave(session: session))
+            for log in [annaLog, benLog] {
+                #expect(log.wait { if case .trackEnded = $0 { true } else { false } } != nil)
+            }
             feed.stop()
         }
         for client in [anna, ben] { client.stop() }
+        harness.shard.stop()
+    }
+
+    @Test("who can take nothing of what there is gets what comes later")
+    func nothing() async throws {
+        let harness = try Harness()
+        _ = try await harness.shard.send(.createRoom(room: "room"))
+        let (ben, benLog) = try await harness.subscriber("ben", without: "VP8")
+        let (first, firstLog) = try await harness.publisher("first", tracks: [LocalTrack(name: "v", codec: .vp8)])
+        #expect(firstLog.waitConnected())
+        while try await harness.statistics().consumersWithoutCodec == 0 {}
+        let (second, secondLog) = try await harness.publisher("second", tracks: [LocalTrack(name: "v", codec: .h264)])
+        #expect(secondLog.waitConnected())
+        var got: Int?
+        for index in 1..<1500 where got == nil {
+            second.send(TestFrames.numbered(.h264, index, isKeyframe: true, size: 900), on: "v")
+            if let (_, frame) = benLog.frame(.h264, milliseconds: 20) { got = TestFrames.lastNumber(frame) }
+        }
+        #expect(got != nil)
+        for client in [ben, first, second] { client.stop() }
         harness.shard.stop()
     }
 

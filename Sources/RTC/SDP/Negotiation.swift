@@ -35,6 +35,9 @@ public struct RemoteTransport: Sendable {
 }
 
 extension SessionDescription {
+    /// Whether an answer rejects every section of its offer (RFC 3264 section 6): it has no transport then, and needs none.
+    public var refusesEverything: Bool { !media.isEmpty && media.allSatisfy(\.isRejected) }
+
     /// The transport that all accepted sections share.
     ///
     /// - Throws: `SDPError` when something is missing, or sections are not bundled.

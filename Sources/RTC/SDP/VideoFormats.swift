@@ -120,4 +120,11 @@ extension MediaSection {
     public static func offered(carrying codec: Media.Codec) -> [Codec] {
         codec.isVideo && codec != .vp8 ? offered(codec) + offered(.vp8) : offered(codec)
     }
+
+    /// What we offer of a section that nothing is sent in: enough that whoever took what was in it does not reject it.
+    ///
+    /// - Parameter kind: what the section carries when it is used again.
+    public static func offered(free kind: Kind) -> [Codec] {
+        kind == .video ? offered(.vp8) + offered(.h264) : offered(.opus)
+    }
 }
