@@ -60,7 +60,7 @@ public final class PacketLoop<Message: Sendable>: Sendable {
     ///   - makeHandler: makes the handler on the loop's thread; the socket is for it alone.
     /// - Throws: `SocketError`.
     public init<Handler: PacketHandler>(
-        name: String, address: NetworkAddress, segmentRun: Int = 4, streams: StreamOptions? = nil,
+        name: String, address: NetworkAddress, segmentRun: Int = UDPSocket.segmentRun, streams: StreamOptions? = nil,
         makeHandler: @escaping @Sendable (UDPSocket) -> Handler
     ) throws(SocketError) where Handler.Message == Message {
         let socket = try UDPSocket(address, segmentRun: segmentRun, streams: streams)

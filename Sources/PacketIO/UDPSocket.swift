@@ -53,6 +53,8 @@ public final class UDPSocket {
     /// When the kernel took the datagram that is being read, where it says; on a machine that is short of time that is long before.
     public private(set) var arrivedAt: MonotonicTime?
     private var queued = 0
+    /// From how many equal neighbours on a run goes as one message where nothing else is said: two are cheaper so already.
+    public static let segmentRun = 2
     private var segmentRun: Int32
 
     /// Opens and binds a socket.
@@ -64,7 +66,8 @@ public final class UDPSocket {
     ///   - streams: how packets go over TCP, on the same port where that is listened on; nil for not at all.
     /// - Throws: `SocketError`.
     public init(
-        _ address: NetworkAddress, bufferBytes: Int = 16 << 20, segmentRun: Int = 4, streams: StreamOptions? = nil
+        _ address: NetworkAddress, bufferBytes: Int = 16 << 20, segmentRun: Int = UDPSocket.segmentRun,
+        streams: StreamOptions? = nil
     ) throws(SocketError) {
         let opened = try Self.open(address, bufferBytes: bufferBytes, streams: streams)
         descriptor = opened.descriptor

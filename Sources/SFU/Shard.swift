@@ -28,7 +28,7 @@ public struct ShardConfiguration: Sendable {
     /// The TCP connections on the same port (RFC 6544).
     public var streams = StreamOptions(listens: true)
     /// From how many equal datagrams to one peer on a run goes as one message; 0 for never.
-    public var segmentRun = 4
+    public var segmentRun = UDPSocket.segmentRun
 
     /// Creates a configuration with its defaults.
     public init(bind: NetworkAddress, announced: [NetworkAddress]) {

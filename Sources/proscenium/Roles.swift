@@ -56,17 +56,17 @@ extension Proscenium {
         @Option(help: "The internal listener of Studio; by default this machine's.") var studio: String?
         @Option(
             help: .init("How many equal datagrams go as one message, 0 for never; for measuring.", visibility: .hidden))
-        var segmentRun = 4
+        var segmentRun: Int?
 
         func run() async throws {
-            guard (0...48).contains(segmentRun) else { throw ValidationError("segment-run is 0 to 48.") }
+            guard (0...48).contains(segmentRun ?? 0) else { throw ValidationError("segment-run is 0 to 48.") }
             let settings = try flags.resolve()
             settings.startLogging()
             let token = try handedOverToken()
             var configuration = SFUConfiguration(
                 studio: try settings.studio(studio), token: token, place: settings.text("place"),
                 addresses: try settings.mediaAddresses())
-            configuration.segmentRun = segmentRun
+            if let segmentRun { configuration.segmentRun = segmentRun }
             configuration.loudestSpeakers = settings.number("loudest-speakers")
             try await SFUServer.run(configuration, logger: Logger(label: "sfu"))
         }

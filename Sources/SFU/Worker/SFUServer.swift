@@ -6,6 +6,7 @@ public import Logging
 import Media
 import NIOCore
 import NIOPosix
+import PacketIO
 import ServiceLifecycle
 import Synchronization
 import UnixSignals
@@ -21,7 +22,7 @@ public struct SFUConfiguration: Sendable {
     /// What is bound, and what peers are told.
     public var addresses: MediaAddresses
     /// From how many equal datagrams to one peer on a run goes as one message; 0 for never.
-    public var segmentRun = 4
+    public var segmentRun = UDPSocket.segmentRun
     /// How many voices of a room its speakers get: the loudest; 0 for all.
     public var loudestSpeakers = 6
 
