@@ -190,10 +190,6 @@ extension ShardCore {
         if let known = sessions[id], !known.isPublisher || known.participant != participant || known.room !== room {
             throw SFUError(.conflict, "The session \(id) is somebody else's.")
         }
-        // What another session is to take over are the tracks of now.
-        if let known = sessions[id], let heir = heir(of: known) {
-            remove(heir, reason: "something else is published", now: now)
-        }
         // One that has ended meanwhile needs nobody in its place.
         let old = sessions[id] == nil ? replaced.flatMap { sessions[$0] } : nil
         if let old {
@@ -213,6 +209,8 @@ extension ShardCore {
             session = try makeSession(room, participant: participant, id: id, isPublisher: true)
         }
         try takeName(of: remote, session, now: now)
+        // Nothing refuses the offer any more. What another session is to take over are the tracks of before.
+        if let heir = heir(of: session) { remove(heir, reason: "something else is published", now: now) }
         let local = session.transport.local(candidates: candidates)
         session.version += 1
         var answer = SessionDescription()

@@ -67,14 +67,15 @@ struct TakeOverStateTests {
         }
 
         func publish(
-            _ session: String, by client: RTCClient, replacing: String? = nil, goesOn: Bool = false
+            _ session: String, by client: RTCClient, replacing: String? = nil, allowed: Set<TrackSource>? = nil,
+            goesOn: Bool = false
         ) async throws {
             let tracks = [LocalTrack(name: "microphone", codec: .opus), LocalTrack(name: "camera", codec: .vp8)]
             let offer = try await client.offer(tracks, stream: "anna")
             try run(
                 .publish(
                     room: "room", participant: "anna", session: session, offer: offer, sources: [:],
-                    replacing: replacing, goesOn: goesOn))
+                    allowed: allowed, replacing: replacing, goesOn: goesOn))
         }
 
         func session(_ id: String) throws -> Session { try #require(core.sessions[id]) }
@@ -265,5 +266,24 @@ struct TakeOverStateTests {
         #expect(stage.core.sessions["anna-new"] == nil && stage.log.left == ["anna-new"])
         let producers = try stage.session("anna-two").producers
         #expect(producers.count == 2 && Set(producers.map(\.track.id)).count == 2)
+    }
+
+    @Test("an offer that is refused changes nothing of a takeover: who was to have the tracks still gets them")
+    func refusedOffer() async throws {
+        let stage = try await Stage()
+        let client = try RTCClient(name: "again", bind: Harness.loopback) { _ in }
+        let stranger = try RTCClient(name: "stranger", bind: Harness.loopback) { _ in }
+        defer { for one in [client, stranger] { one.stop() } }
+        try await stage.publish("anna-two", by: client)
+        try await stage.publish("anna-new", replacing: "anna-two")
+        let version = try stage.session("anna-two").version
+        // A picture, where only sound is allowed; and another certificate, which is another session.
+        await #expect(throws: SFUError.self) {
+            try await stage.publish("anna-two", by: client, allowed: [.microphone], goesOn: true)
+        }
+        await #expect(throws: SFUError.self) { try await stage.publish("anna-two", by: stranger, goesOn: true) }
+        let heir = try stage.session("anna-new"), session = try stage.session("anna-two")
+        #expect(heir.replaces == "anna-two" && heir.producers.allSatisfy { $0.replaces?.session === session })
+        #expect(stage.log.left.isEmpty && session.version == version)
     }
 }
