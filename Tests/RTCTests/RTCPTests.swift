@@ -90,6 +90,36 @@ struct RTCPTests {
             ])
     }
 
+    @Test("a full intra request has the bytes of RFC 5104, and what is reserved in it says nothing")
+    func fullIntraRequestBytes() {
+        let message = RTCPPacket.fullIntraRequest(
+            .init(sender: 0x1122_3344, entries: [.init(ssrc: 0x5566_7788, sequence: 7)]))
+        #expect(RTCPPacket.write([message]) == hex("84CE0004 11223344 00000000 55667788 07000000"))
+        #expect(
+            hex("84CE0004 11223344 99999999 55667788 07ABCDEF").withUnsafeBytes { RTCPPacket.parse($0) } == [message])
+    }
+
+    @Test("feedback of several sources is read up to 32 of them, half of one is none", arguments: ["83CD", "84CE"])
+    func severalSources(kind: String) {
+        func read(_ words: Int) -> [UInt32]? {
+            let body = (0..<words).map { $0 == 1 ? 0 : UInt32($0) << 16 }
+            let message = hex(kind) + [UInt8(words >> 8), UInt8(words & 0xFF)]
+            let bytes =
+                message + body.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) } }
+            return bytes.withUnsafeBytes { RTCPPacket.parse($0) }.first.map { packet in
+                switch packet {
+                case .bitrateLimit(let limit): limit.entries.map(\.ssrc)
+                case .fullIntraRequest(let request): request.entries.map(\.ssrc)
+                default: []
+                }
+            }
+        }
+        let sources = (0..<32).map { UInt32(2 + 2 * $0) << 16 }
+        #expect(read(1) == nil && read(2) == [] && read(3) == [])
+        #expect(read(2 + 2 * 2) == Array(sources.prefix(2)) && read(2 + 2 * 2 + 1) == Array(sources.prefix(2)))
+        #expect(read(2 + 2 * 32) == sources && read(2 + 2 * 40) == sources)
+    }
+
     @Test("unknown and damaged messages are stepped over, a wrong length ends the packet")
     func damaged() {
         let good = RTCPPacket.write([.pictureLoss(.init(sender: 1, media: 2))])
