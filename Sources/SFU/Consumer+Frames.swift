@@ -12,4 +12,28 @@ extension Consumer {
         if out.begins { frames.begin(at: out.number, frame: entry.bringsStructure ? entry.frame : nil) }
         if entry.hasFrame, !out.isFiller { frames.note(entry.frame, at: out.number) }
     }
+
+    /// A packet's descriptor as its subscriber gets it: where layers are taken out of the stream, with a word on the decode targets
+    /// that are left.
+    ///
+    /// It stands in every packet from the first change on, for any may be lost; a repeat says what held for its picture.
+    ///
+    /// - Parameters:
+    ///   - element: the publisher's.
+    ///   - room: where it is written anew.
+    /// - Returns: the element, or what was written.
+    func descriptor(
+        _ element: UnsafeRawBufferPointer, of entry: PacketStore.Entry, _ layer: Layer,
+        in room: UnsafeMutableRawBufferPointer
+    ) -> UnsafeRawBufferPointer {
+        guard let spatial, let (read, structure) = layer.descriptor(element) else { return element }
+        let told = read.activeTargets ?? (read.structure == nil ? layer.activeTargets : .max)
+        let sent = told & structure.allTargets, limits = spatial.limits(at: entry.header.timestamp)
+        let left = sent & structure.targets(upTo: limits.spatial, temporal: limits.temporal)
+        // A structure may name no target without the layers that were taken out; then nothing is said rather than that none is left.
+        guard left != 0, left != sent || spatial.hasChanged,
+            let count = read.write(element, activeTargets: left, of: structure, to: room)
+        else { return element }
+        return UnsafeRawBufferPointer(rebasing: room[..<count])
+    }
 }

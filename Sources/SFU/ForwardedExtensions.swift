@@ -36,7 +36,7 @@ struct ExtensionIDs {
 /// Where the extensions of a stored packet lie that its subscriber wants: a plain value, made for each packet sent.
 struct ForwardedExtensions {
     private var level: Range<Int>?, orientation: Range<Int>?, color: Range<Int>?
-    private var dependency: Range<Int>?, frameShift: UInt16 = 0
+    private var dependency: UnsafeRawBufferPointer?, frameShift: UInt16 = 0
     /// On our clock, as it was when the packet came: the same each time that it is sent.
     private var capture: Int64 = 0
 
@@ -66,7 +66,9 @@ struct ForwardedExtensions {
 
     /// Takes the dependency descriptor along, its frame number moved.
     @inline(__always)
-    mutating func take(dependency range: Range<Int>?, shift: UInt16) { (dependency, frameShift) = (range, shift) }
+    mutating func take(dependency element: UnsafeRawBufferPointer, shift: UInt16) {
+        (dependency, frameShift) = (element, shift)
+    }
 
     @inline(__always)
     func append(to writer: inout RTPExtensionWriter, of stored: UnsafeRawBufferPointer, as ids: ExtensionIDs) {
@@ -80,8 +82,7 @@ struct ForwardedExtensions {
             }
         }
         if let dependency {
-            writer.append(
-                id: ids.dependency, descriptor: UnsafeRawBufferPointer(rebasing: stored[dependency]), shift: frameShift)
+            writer.append(id: ids.dependency, descriptor: dependency, shift: frameShift)
         }
         if let color { writer.append(id: ids.color, UnsafeRawBufferPointer(rebasing: stored[color])) }
     }

@@ -27,6 +27,9 @@ final class Layer {
     var group = GroupOfPictures()
     /// The last two structures of its frames: what comes late belongs to the one before.
     private var structure: DependencyStructure?, formerStructure: DependencyStructure?
+    /// The decode targets that its publisher still sends, as the newest packet with a word on it says; and which that is.
+    private(set) var activeTargets: UInt32 = .max
+    private var activeTargetsFrom = Int64.min
 
     init(name: String, index: Int, isVideo: Bool, clockRate: Int) {
         self.name = Array(name.utf8)
@@ -86,10 +89,10 @@ extension Layer {
     /// - Returns: false for a descriptor that can't be read.
     @inline(__always)
     func noteFrame(_ element: UnsafeRawBufferPointer, _ entry: inout PacketStore.Entry) -> Bool {
-        guard
-            let read = DependencyDescriptor(element, known: structure)
-                ?? formerStructure.flatMap({ DependencyDescriptor(element, known: $0) })
-        else { return false }
+        guard let (read, _) = descriptor(element) else { return false }
+        if read.structure != nil || read.activeTargets != nil, entry.sequence >= activeTargetsFrom {
+            (activeTargets, activeTargetsFrom) = (read.activeTargets ?? .max, entry.sequence)
+        }
         if let brought = read.structure {
             // Each of a key frame's packets may bring it, and a repeat does.
             if brought != structure { (structure, formerStructure) = (brought, structure) }
@@ -98,5 +101,16 @@ extension Layer {
         entry.hasFrame = true
         entry.frame = read.frameNumber
         return true
+    }
+
+    /// Reads a descriptor, and says which structure it follows.
+    func descriptor(
+        _ element: UnsafeRawBufferPointer
+    ) -> (read: DependencyDescriptor, structure: DependencyStructure)? {
+        if let read = DependencyDescriptor(element, known: structure) {
+            return (read.structure ?? structure).map { (read, $0) }
+        }
+        guard let formerStructure, let read = DependencyDescriptor(element, known: formerStructure) else { return nil }
+        return (read, read.structure ?? formerStructure)
     }
 }

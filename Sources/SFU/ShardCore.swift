@@ -26,6 +26,8 @@ final class ShardCore: PacketHandler {
     /// Subscribers to whom something leaves by and by.
     var pacing: [Session] = []
     let padding = PaddingBytes()
+    /// Where a descriptor is written anew; as much as an extension may have.
+    private let descriptorRoom = UnsafeMutableRawBufferPointer.allocate(byteCount: 255, alignment: 8)
     var drops = DropCounters()
     var counters = SFUStatistics()
     /// How long packets are here; counted when their batch has left.
@@ -45,6 +47,8 @@ final class ShardCore: PacketHandler {
         wallNanoseconds = SystemClock.wallMilliseconds() * 1_000_000
         candidates = Self.candidates(configuration, port: socket.address.port)
     }
+
+    deinit { descriptorRoom.deallocate() }
 
     /// Nanoseconds since the Unix epoch, on the shard's one time base.
     func unixNanoseconds(_ now: MonotonicTime) -> Int64 { wallNanoseconds &+ now.nanoseconds(since: startedAt) }
@@ -316,10 +320,13 @@ final class ShardCore: PacketHandler {
         let stored = store.header(entry)
         var forwarded = ForwardedExtensions(
             entry, in: stored, from: consumer.producer.extensions, to: consumer.extensions)
-        if consumer.tellsFrames, entry.hasFrame, !packet.isFiller, let shift = consumer.frames.shift(at: packet.number)
-        {
+        if consumer.tellsFrames, entry.hasFrame, !packet.isFiller, let shift = consumer.frames.shift(at: packet.number),
             let range = entry.header.range(ofExtension: consumer.producer.extensions.dependency, in: stored)
-            forwarded.take(dependency: range, shift: shift)
+        {
+            let element = UnsafeRawBufferPointer(rebasing: stored[range])
+            let layer = consumer.producer.layers[packet.layer]
+            forwarded.take(
+                dependency: consumer.descriptor(element, of: entry, layer, in: descriptorRoom), shift: shift)
         }
         let hasExtension = hasMid || hasNumber || hasTime || !forwarded.isEmpty
         guard var length = header.write(to: room, hasExtension: hasExtension) else { return false }

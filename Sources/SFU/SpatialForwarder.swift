@@ -114,7 +114,11 @@ struct SpatialForwarder: Sendable {
         changes.append(Change(from: timestamp, limits: limits))
     }
 
-    private func limits(at timestamp: UInt32) -> LayerLimits {
+    /// Whether packets since it began have had other limits than those of now.
+    var hasChanged: Bool { changes.count > 1 }
+
+    /// The limits that hold for a picture.
+    func limits(at timestamp: UInt32) -> LayerLimits {
         var index = changes.count - 1
         while index > 0 {
             if Int32(bitPattern: timestamp &- changes[index].from) >= 0 { return changes[index].limits }

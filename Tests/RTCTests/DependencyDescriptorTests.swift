@@ -100,13 +100,75 @@ struct DependencyDescriptorTests {
         }
     }
 
+    /// A key frame's of two spatial layers with two temporal ones each, and a decode target for each of the four.
+    private let layered: [UInt8] = [
+        0x8A, 0x12, 0x34, 0x81, 0x43, 0x67, 0xAA, 0x22, 0x0A, 0x02, 0x45, 0x09, 0xA1, 0x10,
+    ]
+
+    private func write(
+        _ element: [UInt8], _ targets: UInt32, _ structure: DependencyStructure, room count: Int = 255
+    ) -> [UInt8]? {
+        guard let read = parse(element, structure) else { return nil }
+        var room = [UInt8](repeating: 0xFF, count: count)
+        let length = element.withUnsafeBytes { element in
+            room.withUnsafeMutableBytes { read.write(element, activeTargets: targets, of: structure, to: $0) }
+        }
+        return length.map { Array(room.prefix($0)) }
+    }
+
+    @Test("decode targets are left that need no layer above those that are sent")
+    func targets() throws {
+        let structure = try #require(parse(layered)?.structure)
+        #expect(structure.decodeTargets == 4 && structure.allTargets == 0b1111)
+        for (spatial, temporal, left) in [
+            (0, 0, 0b0001), (0, 1, 0b0011), (0, 7, 0b0011), (1, 0, 0b0101), (1, 1, 0b1111), (7, 7, 0b1111),
+        ] as [(UInt8, UInt8, UInt32)] {
+            #expect(structure.targets(upTo: spatial, temporal: temporal) == left, "S\(spatial)T\(temporal)")
+        }
+    }
+
+    @Test("a descriptor is written with another word on its targets, and everything else in it stays")
+    func narrowed() throws {
+        let structure = try #require(parse(layered)?.structure)
+        #expect(parse(layered)?.activeTargets == nil)
+        // Five flags and four targets.
+        let short = try #require(write([0xCD, 0x12, 0x37], 0b0011, structure))
+        #expect(short == [0xCD, 0x12, 0x37, 0x41, 0x80] && parse(short, structure)?.activeTargets == 0b0011)
+        #expect(write(short, 0b0101, structure) == [0xCD, 0x12, 0x37, 0x42, 0x80])
+        let key = try #require(write(layered, 0b0011, structure)), read = try #require(parse(key))
+        #expect(key == layered[..<3] + [0xC1] + layered[4...] + [0x30])
+        #expect(read.structure == structure && read.activeTargets == 0b0011 && read.frameNumber == 0x1234)
+        #expect(write(key, 0b0101, structure) == key.dropLast() + [0x50])
+        // Targets and differences of its own.
+        var custom = Bits(), expected = Bits()
+        for isNarrowed in [false, true] {
+            var bits = Bits()
+            for (value, width) in [(0b11, 2), (11, 6), (9, 16), (isNarrowed ? 0b01110 : 0b00110, 5)] {
+                bits.put(value, width)
+            }
+            if isNarrowed { bits.put(0b0101, 4) }
+            for (value, width) in [(0b00100111, 8), (3, 2), (299, 12), (0, 2)] { bits.put(value, width) }
+            if isNarrowed { expected = bits } else { custom = bits }
+        }
+        #expect(write(custom.bytes, 0b0101, structure) == expected.bytes)
+        for (element, length) in [([0xCD, 0x12, 0x37], 4), (layered, 14), (custom.bytes, expected.bytes.count - 1)] {
+            #expect(write(element, 1, structure, room: length) == nil, "there is no room for it")
+        }
+    }
+
     @Test("what is cut short is none, and nothing traps")
     func hostile() {
         let key = keyFrame()
         for count in 0..<key.count { #expect(parse(Array(key.prefix(count))) == nil, "\(count) bytes") }
         let structure = parse(key)?.structure
-        attack([key, [0xC0 | 13, 0, 1], [0x0A, 0, 1, 0x78, 0x55, 0xAA]]) { bytes in
-            guard let read = parse(bytes, structure)?.structure else { return }
+        attack([key, layered, [0xC0 | 13, 0, 1], [0x0A, 0, 1, 0x78, 0x55, 0xAA]]) { bytes in
+            guard let frame = parse(bytes, structure) else { return }
+            if let follows = frame.structure ?? structure, let written = write(bytes, 1, follows) {
+                let again = parse(written, structure)
+                #expect(again?.activeTargets == 1 && again?.structure == frame.structure)
+                #expect(write(written, 1, follows) == written)
+            }
+            guard let read = frame.structure else { return }
             #expect((1...64).contains(read.templates) && (1...32).contains(read.decodeTargets))
             #expect(read.chains <= read.decodeTargets && (1...4).contains(read.spatialLayers))
         }

@@ -77,6 +77,88 @@ struct DependencyForwardingTests {
         #expect(consumer.frames.shift(at: 17) == nil && consumer.frames.shift(at: 16) != nil)
     }
 
+    /// A key frame's of two spatial layers with two temporal ones each, and a decode target for each of the four.
+    private let layered: [UInt8] = [
+        0x8A, 0x12, 0x34, 0x81, 0x43, 0x67, 0xAA, 0x22, 0x0A, 0x02, 0x45, 0x09, 0xA1, 0x10,
+    ]
+
+    /// A subscriber of these layers, and what becomes of the descriptors that it gets.
+    private struct Narrowed {
+        let run: SpatialSimulation, room = UnsafeMutableRawBufferPointer.allocate(byteCount: 255, alignment: 8)
+        var consumer: Consumer { run.consumer }
+        var layer: Layer { run.producer.layers[0] }
+
+        func packet(_ sequence: Int64, at timestamp: UInt32, isKey: Bool = false) throws -> PacketStore.Entry {
+            var entry = PacketStore.Entry()
+            (entry.sequence, entry.header.timestamp, entry.payloadLength) = (sequence, timestamp, 100)
+            let payload = LayerBytes.payload(
+                spatial: 0, temporal: 0, isPredicted: !isKey, usesLower: false, first: true, last: true, sizes: [])
+            entry.place = try #require(payload.withUnsafeBytes { VideoPayload($0, codec: .vp9) }).place
+            return entry
+        }
+
+        /// The targets that an element names on its way to the subscriber; nil where it goes as it is.
+        func targets(_ element: [UInt8], at timestamp: UInt32) throws -> UInt32? {
+            let entry = try packet(0, at: timestamp)
+            return try element.withUnsafeBytes { element in
+                let written = consumer.descriptor(element, of: entry, layer, in: room)
+                guard written.baseAddress != element.baseAddress else { return nil }
+                return try #require(layer.descriptor(written)).read.activeTargets
+            }
+        }
+    }
+
+    @Test(
+        "who gets fewer layers is told in each packet which decode targets are left, and a repeat as for the first time"
+    )
+    func narrowed() throws {
+        let way = Narrowed(run: try SpatialSimulation(seed: 5)), consumer = way.consumer
+        defer { way.room.deallocate() }
+        let frame: [UInt8] = [0xCD, 0x12, 0x37]
+        #expect(note(layered, way.layer) != nil)
+        #expect(try way.targets(frame, at: 1000) == nil)
+        let lower = LayerLimits(spatial: 0, temporal: 7), slower = LayerLimits(spatial: 0, temporal: 0)
+        consumer.spatial = SpatialForwarder(from: try way.packet(1, at: 1000, isKey: true), .all)
+        #expect(try way.targets(frame, at: 1000) == nil, "who gets everything gets the publisher's own")
+        consumer.spatial = SpatialForwarder(from: try way.packet(1, at: 1000, isKey: true), lower)
+        #expect(try way.targets(layered, at: 1000) == 0b0011 && way.targets(frame, at: 1000) == 0b0011)
+        // Down to half the rate with a picture, and up with a key picture to everything.
+        _ = consumer.spatial?.take(try way.packet(2, at: 4000)) { slower }
+        #expect(try way.targets(frame, at: 4000) == 0b0001 && way.targets(frame, at: 1000) == 0b0011)
+        _ = consumer.spatial?.take(try way.packet(3, at: 7000, isKey: true)) { .all }
+        #expect(try way.targets(layered, at: 7000) == 0b1111 && way.targets(frame, at: 8000) == 0b1111)
+        #expect(try way.targets(frame, at: 4000) == 0b0001)
+        // Begun anew, it is as at first.
+        consumer.spatial?.restart(from: try way.packet(4, at: 9000, isKey: true), .all)
+        #expect(try way.targets(frame, at: 9000) == nil)
+    }
+
+    @Test("what the publisher does not send is not promised, whoever said so last")
+    func publishersTargets() throws {
+        let way = Narrowed(run: try SpatialSimulation(seed: 5)), consumer = way.consumer
+        defer { way.room.deallocate() }
+        func note(_ element: [UInt8], at sequence: Int64) {
+            var entry = PacketStore.Entry()
+            entry.sequence = sequence
+            #expect(element.withUnsafeBytes { way.layer.noteFrame($0, &entry) })
+        }
+        note(layered, at: 10)
+        consumer.spatial = SpatialForwarder(
+            from: try way.packet(1, at: 1000, isKey: true), LayerLimits(spatial: 7, temporal: 0))
+        let frame: [UInt8] = [0xCD, 0x12, 0x37]
+        #expect(try way.targets(frame, at: 1000) == 0b0101)
+        // It has left its upper layer out; an older word, come late, changes nothing of that.
+        note([0xCD, 0x12, 0x38, 0x41, 0x80], at: 20)
+        note([0xCD, 0x12, 0x37, 0x47, 0x80], at: 19)
+        #expect(try way.targets(frame, at: 1000) == 0b0001)
+        #expect(try way.targets([0xCD, 0x12, 0x36, 0x45, 0x80], at: 1000) == 0b0001, "its own word of that time")
+        note(layered, at: 30)
+        #expect(try way.targets(frame, at: 1000) == 0b0101 && way.targets(layered, at: 1000) == 0b0101)
+        // Where nothing would be left, the publisher's word stands.
+        note([0xCD, 0x12, 0x38, 0x44, 0x00], at: 40)
+        #expect(try way.targets(frame, at: 1000) == nil)
+    }
+
     @Test("the descriptor stands under the subscriber's id with its number moved, in the form that it needs")
     func writing() throws {
         for element in [key, [0xCD, 0x12, 0x37]] {
@@ -96,7 +178,8 @@ struct DependencyForwardingTests {
                 out.withUnsafeMutableBytes { room -> Int? in
                     var forwarded = ForwardedExtensions(entry, in: stored, from: ExtensionIDs(), to: ids)
                     #expect(forwarded.isEmpty)
-                    forwarded.take(dependency: entry.header.range(ofExtension: 5, in: stored), shift: 0x10)
+                    guard let range = entry.header.range(ofExtension: 5, in: stored) else { return nil }
+                    forwarded.take(dependency: UnsafeRawBufferPointer(rebasing: stored[range]), shift: 0x10)
                     #expect(!forwarded.isEmpty && forwarded.isLong == (element.count > 16))
                     guard let start = entry.header.write(to: room, hasExtension: true) else { return nil }
                     var writer = RTPExtensionWriter(room, at: start, isLong: forwarded.isLong)

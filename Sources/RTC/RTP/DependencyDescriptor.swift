@@ -2,7 +2,7 @@
 
 /// What a descriptor says, checked as far as it goes; a plain value, read without memory.
 ///
-/// Which layers and references a template stands for is the decoder's matter: a media server passes it on.
+/// What a frame refers to is the decoder's matter: a media server passes it on.
 public struct DependencyDescriptor: Sendable, Hashable {
     /// How many bytes every descriptor has; the frame's number stands in the last two of them.
     public static let mandatoryLength = 3
@@ -15,6 +15,10 @@ public struct DependencyDescriptor: Sendable, Hashable {
     public var frameNumber: UInt16
     /// What the structure has that a key frame brings.
     public var structure: DependencyStructure?
+    /// Which decode targets are still sent, a bit each, the lowest for the first; nil where it does not say.
+    public var activeTargets: UInt32?
+    /// Where that mask stands or would stand, and where the last field ends, in bits from the element's beginning.
+    private(set) var maskPosition = 8 * mandatoryLength + 5, end = 8 * mandatoryLength
 
     /// Parses an element.
     ///
@@ -32,17 +36,22 @@ public struct DependencyDescriptor: Sendable, Hashable {
             guard let known, known.has(templateID) else { return nil }
             return
         }
-        var reader = BitReader(UnsafeRawBufferPointer(rebasing: bytes[Self.mandatoryLength...]))
-        guard let flags = reader.read(5) else { return nil }
+        var reader = BitReader(bytes)
+        guard reader.skip(8 * Self.mandatoryLength), let flags = reader.read(5) else { return nil }
         if flags & 16 != 0 {
             guard let read = DependencyStructure(&reader) else { return nil }
             structure = read
         }
         guard let structure = structure ?? known, structure.has(templateID) else { return nil }
-        if flags & 8 != 0, reader.read(structure.decodeTargets) == nil { return nil }
+        maskPosition = reader.position
+        if flags & 8 != 0 {
+            guard let mask = reader.read(structure.decodeTargets) else { return nil }
+            activeTargets = mask
+        }
         if flags & 4 != 0, !reader.skip(2 * structure.decodeTargets) { return nil }
         if flags & 2 != 0, !Self.skipDifferences(&reader) { return nil }
         if flags & 1 != 0, !reader.skip(8 * structure.chains) { return nil }
+        end = reader.position
     }
 
     private static func skipDifferences(_ reader: inout BitReader) -> Bool {
@@ -65,6 +74,16 @@ public struct DependencyStructure: Sendable, Hashable {
     public private(set) var decodeTargets = 0, chains = 0
     /// How many spatial layers there are.
     public private(set) var spatialLayers = 1
+    /// Of each spatial and each temporal layer the decode targets that need one above it, a bit each.
+    private var aboveSpatial = SIMD4<UInt32>(), aboveTemporal = SIMD8<UInt32>()
+
+    /// All its decode targets, a bit each.
+    public var allTargets: UInt32 { UInt32(truncatingIfNeeded: (UInt64(1) << UInt64(decodeTargets)) &- 1) }
+
+    /// The decode targets that are left where all above these layers is taken out, a bit each.
+    public func targets(upTo spatial: UInt8, temporal: UInt8) -> UInt32 {
+        allTargets & ~aboveSpatial[Int(min(spatial, 3))] & ~aboveTemporal[Int(min(temporal, 7))]
+    }
 
     /// Whether there is a template of this id; they go on behind 63 with 0.
     @inline(__always)
@@ -74,7 +93,8 @@ public struct DependencyStructure: Sendable, Hashable {
         guard let offset = reader.read(6), let targets = reader.read(5) else { return nil }
         templateOffset = Int(offset)
         decodeTargets = Int(targets) + 1
-        guard readLayers(&reader), reader.skip(2 * templates * decodeTargets) else { return nil }
+        let layers = reader
+        guard readLayers(&reader), readTargets(&reader, layers) else { return nil }
         for _ in 0..<templates {
             while true {
                 guard let follows = reader.read(1) else { return nil }
@@ -106,47 +126,31 @@ public struct DependencyStructure: Sendable, Hashable {
         return false
     }
 
+    /// Reads what each template is to each decode target, once more along the layers.
+    private mutating func readTargets(_ reader: inout BitReader, _ layers: BitReader) -> Bool {
+        var layers = layers, spatial = 0, temporal = 0
+        for _ in 0..<templates {
+            var present: UInt32 = 0
+            for target in 0..<decodeTargets {
+                guard let indication = reader.read(2) else { return false }
+                if indication != 0 { present |= 1 << UInt32(target) }
+            }
+            for layer in 0..<spatial { aboveSpatial[layer] |= present }
+            for layer in 0..<temporal { aboveTemporal[layer] |= present }
+            switch layers.read(2) {
+            case 1: temporal += 1
+            case 2: (spatial, temporal) = (spatial + 1, 0)
+            default: break
+            }
+        }
+        return true
+    }
+
     private mutating func readChains(_ reader: inout BitReader) -> Bool {
         guard let count = reader.readUneven(decodeTargets + 1) else { return false }
         chains = count
         guard count > 0 else { return true }
         for _ in 0..<decodeTargets { guard reader.readUneven(count) != nil else { return false } }
         return reader.skip(4 * templates * count)
-    }
-}
-
-/// Bits of an element, most significant first; every read is checked.
-struct BitReader {
-    private let bytes: UnsafeRawBufferPointer
-    private var position = 0
-
-    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
-
-    /// Reads up to 32 bits; nil when there are fewer.
-    mutating func read(_ count: Int) -> UInt32? {
-        guard count >= 0, count <= 32, position + count <= bytes.count * 8 else { return nil }
-        var value: UInt32 = 0
-        for _ in 0..<count {
-            value = value << 1 | UInt32(bytes[position >> 3] >> UInt8(7 - position & 7) & 1)
-            position += 1
-        }
-        return value
-    }
-
-    /// Steps over bits; false when there are fewer.
-    mutating func skip(_ count: Int) -> Bool {
-        guard count >= 0, count <= bytes.count * 8 - position else { return false }
-        position += count
-        return true
-    }
-
-    /// Reads a number below `count` in as few bits as tell it (`ns(n)`).
-    mutating func readUneven(_ count: Int) -> Int? {
-        guard count > 0 else { return nil }
-        let width = Int.bitWidth - count.leadingZeroBitCount, short = (1 << width) - count
-        guard let value = read(width - 1) else { return nil }
-        if Int(value) < short { return Int(value) }
-        guard let last = read(1) else { return nil }
-        return (Int(value) << 1) - short + Int(last)
     }
 }

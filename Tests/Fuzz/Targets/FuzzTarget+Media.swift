@@ -133,6 +133,11 @@ extension FuzzTarget {
                 0x00, 0xB3, 0x02, 0x7F, 0x01, 0x67, 0xCB, 0x00, 0x09, 0x7D, 0x54, 0x9A, 0x55, 0x00,
             ],
             [0, 0x80, 0, 7, 0x7C, 0x55, 0xAA],
+            // Two layers of each kind with a target for each, and a frame that says which of them are left.
+            [
+                14, 0x8A, 0x12, 0x34, 0x81, 0x43, 0x67, 0xAA, 0x22, 0x0A, 0x02, 0x45, 0x09, 0xA1, 0x10, 0xCD, 0x12,
+                0x37, 0x41, 0x80,
+            ],
         ]
     } run: { bytes in
         // The first may bring a structure, the second may follow it.
@@ -168,6 +173,22 @@ extension FuzzTarget {
         var expected = frame
         expected.frameNumber &+= 1000
         never(again != expected, "what was written is read otherwise")
+        guard let structure = frame.structure ?? key?.structure else { return }
+        // Nor with another word on its targets, and that stays as it is when it is written once more.
+        func narrow(_ element: [UInt8], _ read: DependencyDescriptor?) -> [UInt8]? {
+            var out = [UInt8](repeating: 0, count: 300)
+            let count = element.withUnsafeBytes { element in
+                out.withUnsafeMutableBytes { read?.write(element, activeTargets: 1, of: structure, to: $0) }
+            }
+            return count.map { Array(out.prefix($0)) }
+        }
+        func read(_ element: [UInt8]) -> DependencyDescriptor? {
+            element.withUnsafeBytes { DependencyDescriptor($0, known: key?.structure) }
+        }
+        let narrowed = narrow(Array(second), frame), told = narrowed.flatMap(read)
+        never(told?.activeTargets != 1 || told?.structure != frame.structure, "other targets than were written")
+        never(told?.frameNumber != frame.frameNumber || told?.templateID != frame.templateID, "another frame")
+        never(narrowed.flatMap { narrow($0, told) } != narrowed, "written once more it is something else")
     }
 
     static let h264 = FuzzTarget("h264") {
