@@ -4,6 +4,27 @@ internal import Control
 internal import Web
 
 extension SpeakerRooms {
+    /// Looks whether a participant may have another session.
+    ///
+    /// Those that are to take over do not count beside the ones whose places they take, so that somebody who has all the
+    /// connections there may be can still change their keys. It is one heir for each, and none for an heir.
+    ///
+    /// - Returns: whose place the new one is to take, without counting itself; nil for one that counts.
+    /// - Throws: `Problem` 429 for one too many.
+    func place(for participant: String, succeeding former: String?, _ event: String) throws -> String? {
+        let own = rooms[event]?.members[participant]?.sessions ?? []
+        let inherited = own.reduce(into: [String: String]()) { heirs, session in
+            if let before = sessions[session]?.succeeds, own.contains(before) { heirs[session] = before }
+        }
+        if let former, own.contains(former), inherited[former] == nil, !inherited.values.contains(former) {
+            return former
+        }
+        guard own.count - inherited.count < Self.sessionLimit else {
+            throw Problem.tooMany("A participant has at most \(Self.sessionLimit) connections.", retryAfterMs: 5000)
+        }
+        return nil
+    }
+
     /// The SFU has moved a publishing session's tracks to another session of the same participant.
     func replaced(_ session: String, by heir: String, in event: String) {
         guard let next = sessions[heir] else {

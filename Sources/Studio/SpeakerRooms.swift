@@ -46,6 +46,8 @@ actor SpeakerRooms {
         var watched: WatchedSource?
         /// The offer that waits for its answer, for whoever comes back.
         var offer: String?
+        /// Whose place it is to take; it does not count beside that one.
+        var succeeds: String?
         /// What the line to it has no room for.
         var limits: [String: LineLimit] = [:]
         weak var listener: (any RoomListener)?
@@ -53,6 +55,7 @@ actor SpeakerRooms {
         static func makeTag() -> String { "\"\(RandomToken.id())\"" }
     }
 
+    /// How many connections a participant has, as in three tabs; each may have one more that is to take its place.
     static let sessionLimit = 6
     /// As whom a compositor sees the room; it stands in no list, and nobody else may come by this name.
     static let compositorID = "proscenium-compositor"
@@ -107,7 +110,7 @@ actor SpeakerRooms {
             throw Problem.invalid("A participant sends a camera, a screen, a microphone or a screen's sound.")
         }
         if let replaced { _ = try own(replaced, caller) }
-        let session = try await open(event, caller, known, listener)
+        let session = try await open(event, caller, known, succeeding: replaced, listener)
         let reply = try await send(
             .publish(
                 room: event.id, participant: caller.id, session: session, offer: offer, sources: sources,
@@ -121,15 +124,15 @@ actor SpeakerRooms {
 
     /// Opens a session that gets everybody else's tracks; offers go to the listener.
     ///
-    /// - Parameter asNext: whether it is to take over from another, and ends with this Studio until it has.
+    /// - Parameter former: an own session that it is to take over from; until it has, it ends with this Studio.
     func subscribe(
-        _ event: EventScope, _ caller: Principal, asNext: Bool = false, listener: any RoomListener
+        _ event: EventScope, _ caller: Principal, succeeding former: String? = nil, listener: any RoomListener
     ) async throws -> String {
-        let session = try await open(event, caller, nil, listener)
+        let session = try await open(event, caller, nil, succeeding: former, listener)
         let reply = try await send(
             .subscribe(room: event.id, participant: caller.id, session: session), event.id, opening: session)
         sessions[session]?.receives = true
-        if !asNext { writeDown(session) }
+        if former == nil { writeDown(session) }
         // The program comes back to those who receive, also while they are alone.
         changed(event.id)
         if case .offer(let offer?) = reply { offered(offer, to: session) }
@@ -353,7 +356,8 @@ actor SpeakerRooms {
     }
 
     private func open(
-        _ event: EventScope, _ caller: Principal, _ known: String?, _ listener: (any RoomListener)?
+        _ event: EventScope, _ caller: Principal, _ known: String?, succeeding former: String?,
+        _ listener: (any RoomListener)?
     ) async throws -> String {
         if let known {
             _ = try own(known, caller)
@@ -366,13 +370,11 @@ actor SpeakerRooms {
         try await makeRoom(event.id, org: event.org)
         // It may have been locked meanwhile.
         try checkLock(event.id, caller)
-        let count = rooms[event.id]?.members[caller.id]?.sessions.count ?? 0
-        guard count < Self.sessionLimit else {
-            throw Problem.tooMany("A participant has at most \(Self.sessionLimit) connections.", retryAfterMs: 5000)
-        }
+        let place = try self.place(for: caller.id, succeeding: former, event.id)
         let session = RandomToken.id()
         rooms[event.id]?.members[caller.id, default: Member(principal: caller)].sessions.insert(session)
-        sessions[session] = Session(event: event.id, participant: caller.id, listener: listener)
+        sessions[session] = Session(
+            event: event.id, participant: caller.id, succeeds: place, listener: listener)
         return session
     }
 

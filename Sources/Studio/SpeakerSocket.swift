@@ -299,13 +299,13 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
 
     private func carryOut(_ rotate: Request.Rotate) async throws {
         if rotate.subscribe == true {
-            _ = try subscribed()
+            let former = try subscribed()
             await drop { $0.takeNextSubscribed() }
             let next = NextSession(self)
             state.withLock { $0.nextSubscribed = next }
             let session: String
             do {
-                session = try await speakers.subscribe(event, caller, asNext: true, listener: next)
+                session = try await speakers.subscribe(event, caller, succeeding: former, listener: next)
             } catch {
                 state.withLock { if $0.nextSubscribed === next { $0.nextSubscribed = nil } }
                 throw error

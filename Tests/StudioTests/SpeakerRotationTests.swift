@@ -123,7 +123,7 @@ struct SpeakerRotationTests {
         let others = try await fixture.started(), sfu = try await fixture.sfu(offers: false)
         let ada = ConductorFixture.principal("ada"), page = Page(word: "word"), next = Page()
         let first = try await fixture.speakers.subscribe(Self.scope, ada, listener: page)
-        let second = try await fixture.speakers.subscribe(Self.scope, ada, asNext: true, listener: next)
+        let second = try await fixture.speakers.subscribe(Self.scope, ada, succeeding: first, listener: next)
         #expect(notes(sfu) == [first])
         sfu.report(.sfu(.offer(session: first, offer: "one")))
         sfu.report(.sfu(.offer(session: second, offer: "two")))
@@ -139,6 +139,37 @@ struct SpeakerRotationTests {
             try await fixture.speakers.succeed(first, from: second, ada, listener: page)
         }
         try await fixture.speakers.checkOwn(second, ada)
+        for worker in others + [sfu] { worker.leave() }
+        try fixture.end()
+    }
+
+    @Test("who has all the connections there may be changes the keys of each, one heir at a time")
+    func atTheLimit() async throws {
+        let fixture = try await ConductorFixture()
+        let others = try await fixture.started(), sfu = try await fixture.sfu(offers: false)
+        let rooms = fixture.speakers, ada = ConductorFixture.principal("ada"), page = Page(word: "word"), next = Page()
+        func open(_ former: String? = nil) async throws -> String {
+            try await rooms.subscribe(Self.scope, ada, succeeding: former, listener: former == nil ? page : next)
+        }
+        var held: [String] = []
+        for _ in 0..<SpeakerRooms.sessionLimit { held.append(try await open()) }
+        await #expect(throws: Problem.self, "one more than there may be") { try await open() }
+        var heirs: [String] = []
+        for session in held { heirs.append(try await open(session)) }
+        await #expect(throws: Problem.self, "it has an heir") { try await open(held[0]) }
+        await #expect(throws: Problem.self, "an heir has none") { try await open(heirs[0]) }
+        await #expect(throws: Problem.self, "nor has what is not there") { try await open("unknown") }
+        // One heir takes its place, and counts from now on; another is given up, and has been no place for anybody.
+        try await rooms.succeed(heirs[0], from: held[0], ada, listener: page)
+        try await rooms.leave(heirs[1], ada)
+        await #expect(throws: Problem.self, "they are as many as before") { try await open() }
+        _ = try await open(heirs[0])
+        _ = try await open(held[1])
+        // An heir whose place is given up has that place.
+        try await rooms.leave(held[2], ada)
+        await #expect(throws: Problem.self) { try await open() }
+        try await rooms.leave(heirs[2], ada)
+        _ = try await open()
         for worker in others + [sfu] { worker.leave() }
         try fixture.end()
     }
