@@ -1,56 +1,24 @@
 // A page's way into a room: signalling, a connection that publishes, one that subscribes, and the way back to both.
 
 import { Problem, jitter, request } from "/assets/client.js";
+import { connected, recovered } from "/assets/connections.js";
+import { codecsOf, prefer, tracksOf } from "/assets/descriptions.js";
 import { ShownSizes, encodingsOf } from "/assets/layers.js";
+import { Succession, flow, moving } from "/assets/rotation.js";
 import { REPLY_MS, Signalling } from "/assets/signalling.js";
 
-const CONNECT_MS = 15_000;
 /** A connection that says `disconnected` may still heal by itself; after this it is made anew. */
 const DISCONNECTED_MS = 4000;
-/** How long a new path for an old connection is waited for, and for how long it is tried to take old sessions over. */
-const RESTART_MS = 6000;
+/** For how long it is tried to take old sessions over. */
 const RESUME_MS = 25_000;
 /** Relays let nobody in by a name that has ended: another is asked for in time, however soon or far off that end is. */
 const RELAYS_LEAST_MS = 5000, RELAYS_MOST_MS = 24 * 3_600_000;
-/** How long a second connection has to carry what the first one does, and how soon a change of keys that failed is tried again. */
-const TAKE_OVER_MS = 30_000, FLOW_MS = 8000, ROTATE_AGAIN_MS = 30_000;
+/** How soon a change of keys that failed is tried again. */
+const ROTATE_AGAIN_MS = 30_000;
 /** The socket is closed because the page leaves, not because something broke. */
 const GOODBYE = 1000;
 /** Something broke, and the page comes back with other connections. */
 const COMES_BACK = 4000;
-
-/** What an offer's sections carry, by mid: `a=msid` names the participant and `SOURCE.SESSION.MID`. */
-export function tracksOf(sdp) {
-    const tracks = new Map();
-    for (const section of sdp.split(/^m=/m).slice(1)) {
-        const mid = section.match(/^a=mid:(\S+)/m)?.[1];
-        const msid = section.match(/^a=msid:(\S+) (\S+)/m);
-        const isSent = !/^\w+ 0 /.test(section) && !/^a=(inactive|recvonly)/m.test(section);
-        if (mid && msid && isSent) tracks.set(mid, { mid, participant: msid[1], id: msid[2], source: msid[2].split(".")[0] });
-    }
-    return tracks;
-}
-
-/** The names of the codecs that a description's sections list, in their order, by mid. */
-function codecsOf(sdp) {
-    const codecs = new Map();
-    for (const section of sdp.split(/^m=/m).slice(1)) {
-        const mid = section.match(/^a=mid:(\S+)/m)?.[1];
-        const names = new Map([...section.matchAll(/^a=rtpmap:(\d+) ([^/\s]+)/gm)].map(([, type, name]) => [type, name.toLowerCase()]));
-        const types = section.match(/^\w+ (\d+) \S+ ([\d ]+)/);
-        if (mid && types && types[1] !== "0") codecs.set(mid, types[2].split(" ").map((type) => names.get(type)));
-    }
-    return codecs;
-}
-
-/** Puts a codec before the others, and VP8, which everybody has, right behind it. */
-function prefer(transceiver, wanted) {
-    const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
-    const names = [`video/${wanted}`, "video/vp8"];
-    const rank = ({ mimeType }) => (names.indexOf(mimeType.toLowerCase()) + names.length + 1) % (names.length + 1);
-    const sorted = [...codecs].sort((one, other) => rank(one) - rank(other));
-    if (sorted.length) transceiver.setCodecPreferences?.(sorted);
-}
 
 /**
  * Being in a room. A socket that is lost is opened again for the same sessions, a connection whose path is lost looks for
@@ -593,104 +561,4 @@ export class Room {
         this.#signalling = this.#word = null;
         signalling?.close(code);
     }
-}
-
-/** One connection on the way into the place of another. */
-class Succession {
-    #resolve; #reject; #end;
-    isDone = false;
-
-    constructor(before, connection) {
-        this.before = before;
-        this.connection = connection;
-        this.#end = new Promise((resolve, reject) => [this.#resolve, this.#reject] = [resolve, reject]);
-        this.#end.catch(() => {});
-    }
-
-    /** The studio counts on the new one. */
-    take() {
-        this.isDone = true;
-        this.#resolve();
-    }
-
-    giveUp(reason) { this.#reject(reason instanceof Error ? reason : new Problem(0, { title: `Given up: ${reason}` })); }
-
-    /** Waits for something, unless it is given up meanwhile. */
-    until(promise) { return Promise.race([promise, this.#end.then(() => promise)]); }
-
-    /** Resolves when it is done. */
-    async finish() {
-        const timer = setTimeout(() => this.giveUp("it takes too long"), TAKE_OVER_MS);
-        try {
-            await this.until(connected(this.connection));
-            await this.#end;
-        } finally {
-            clearTimeout(timer);
-        }
-    }
-}
-
-/** How much of each received track has come, by mid: frames of pictures, packets of sound. */
-async function progress(connection) {
-    const reports = [...(await connection.getStats()).values()].filter(({ type }) => type === "inbound-rtp");
-    return new Map(reports.map(({ mid, kind, framesDecoded = 0, packetsReceived = 0 }) => [mid, { kind, count: kind === "video" ? framesDecoded : packetsReceived }]));
-}
-
-const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
-
-/** How many received tracks of a connection move, by kind. */
-async function moving(connection) {
-    const first = await progress(connection);
-    await sleep(500);
-    const moved = { audio: 0, video: 0 };
-    for (const [mid, { kind, count }] of await progress(connection)) if (count > (first.get(mid)?.count ?? 0)) moved[kind]++;
-    return moved;
-}
-
-/** Resolves when as much has come, or after a while with a part of it: a thin line has no room for both connections. */
-async function flow(connection, { audio, video }) {
-    const end = performance.now() + FLOW_MS;
-    const has = (tracks, kind) => tracks.filter((track) => track.kind === kind && track.count > 0).length;
-    while (performance.now() < end) {
-        const tracks = [...(await progress(connection)).values()];
-        if (has(tracks, "audio") >= audio && has(tracks, "video") >= video) return;
-        await sleep(100);
-    }
-    const tracks = [...(await progress(connection)).values()];
-    if (!tracks.some(({ count }) => count > 0)) throw new Problem(503, { title: "Nothing comes on the second connection." });
-}
-
-/** Resolves when a connection whose ICE was started again stands. */
-function recovered(connection) {
-    return new Promise((resolve, reject) => {
-        const look = () => {
-            if (connection.connectionState === "connected") end(resolve);
-            else if (connection.connectionState === "closed") end(reject);
-        };
-        const end = (done) => {
-            clearTimeout(timer);
-            connection.removeEventListener("connectionstatechange", look);
-            done();
-        };
-        const timer = setTimeout(() => end(reject), RESTART_MS);
-        connection.addEventListener("connectionstatechange", look);
-        look();
-    });
-}
-
-/** Resolves when a connection stands. */
-function connected(connection) {
-    return new Promise((resolve, reject) => {
-        const fail = () => reject(new Problem(503, { title: "No connection to the media server." }));
-        const timer = setTimeout(fail, CONNECT_MS);
-        const look = () => {
-            if (connection.connectionState === "connected") resolve();
-            else if (!["failed", "closed"].includes(connection.connectionState)) return;
-            else fail();
-            clearTimeout(timer);
-            connection.removeEventListener("connectionstatechange", look);
-        };
-        connection.addEventListener("connectionstatechange", look);
-        look();
-    });
 }
