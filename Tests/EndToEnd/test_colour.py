@@ -10,9 +10,11 @@ import subprocess
 import pytest
 from selenium.webdriver.common.by import By
 
+from harness import guests
 from harness.browser import chromium, screenshot, wait_script
 from harness.picture import AS_STAMPED, run_decoder
 from harness.probe import CLOCK, probe
+from harness.sdp_client import SDPPage
 from harness.show import JOINED, Show
 from harness.waiting import wait_until
 
@@ -220,6 +222,41 @@ def patch_mean(planes, width, area):
         sum(sum(plane[row * width + x : row * width + x + columns]) for row in range(y, y + rows)) / (columns * rows)
         for plane in planes
     )
+
+
+@pytest.fixture(scope="module")
+def viewer(show, settled, tmp_path_factory):
+    """A browser that watches the program by WHEP."""
+    attendee = guests.bearer(show.studio, show.invite("attendee"))
+    playback = attendee.post(f"{show.path}/playback", expect=200).json()
+    with chromium(tmp_path_factory.mktemp("viewer"), show.artefacts / "chromedriver-viewer.log") as driver:
+        yield SDPPage(driver, playback["whep"], attendee.token, "receive")
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+def test_a_browser_shows_the_program_by_whep_in_its_true_colours(show, viewer, codec):
+    """What a page reads from its video, in either codec: nothing but the codec differs between the two."""
+    viewer.make(viewer.url, viewer.token, "receive" if codec == "VP8" else "receiveH264", codec)
+    viewer.driver.execute_script(f"document.querySelectorAll('video').forEach((one) => one !== {codec}.video && one.remove())")
+    answer = viewer.call("open", client=codec)
+    assert answer["status"] == 201, answer
+    areas, found = [inner_area(index, 640, 360) for index in range(len(PATCHES))], []
+
+    def look():
+        found[:] = viewer.call("colours", areas, client=codec) or []
+        return found and max(differences(found, PATCHES)) <= 5
+
+    def table():
+        screenshot(viewer.driver, show.artefacts, f"colour-{codec}.png")
+        return "\n".join(
+            f"{patch}: {tuple(round(v, 1) for v in seen)}: {off:.1f}" for patch, seen, off in zip(PATCHES, found, differences(found, PATCHES))
+        )
+
+    wait_until(look, 40, table, 0.3)
+    print(f"{codec}: the worst of {len(PATCHES)} patches is {max(differences(found, PATCHES)):.1f} off\n{table()}")
+    reports = {report["kind"]: report for report in viewer.call("inbound", client=codec)}
+    assert reports["video"]["codec"] == f"video/{codec}" and reports["video"]["frameWidth"] == 640, reports
+    assert viewer.call("close", client=codec)["status"] == 200
 
 
 def test_a_phone_that_is_held_upright_is_upright_in_the_program(show, settled):

@@ -130,6 +130,19 @@ class SDPClient {
         return [...pen.getImageData(4, 4, 1, 1).data].slice(0, 3);
     }
 
+    /** The mean colours of parts of the picture, each of them x, y, width and height in pixels. */
+    colours(areas) {
+        const {videoWidth: width, videoHeight: height} = this.video;
+        if (!width) return null;
+        const pen = Object.assign(document.createElement("canvas"), {width, height}).getContext("2d", {willReadFrequently: true});
+        pen.drawImage(this.video, 0, 0);
+        return areas.map((area) => {
+            const {data} = pen.getImageData(...area), sums = [0, 0, 0];
+            for (let at = 0; at < data.length; at += 4) sums.forEach((_, part) => { sums[part] += data[at + part]; });
+            return sums.map((sum) => sum / (data.length / 4));
+        });
+    }
+
     /** When the picture turned bright within so many seconds. */
     brightened(seconds) {
         const found = [];
@@ -171,7 +184,7 @@ class SDPPage:
     """A browser on a page of another origin with one client on it."""
 
     def __init__(self, driver, url, token, direction):
-        self.driver = driver
+        self.driver, self.url, self.token = driver, url, token
         # The same installation by its other name, where no page's policy forbids anything.
         driver.get(re.sub(r"//localhost(:\d+).*", r"//127.0.0.1\1/healthz", url))
         driver.execute_script(CLIENT)
