@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items):
         "test_harness.py",
         "test_openapi.py", "test_access.py", "test_edge.py", "test_poll.py", "test_produce.py", "test_outputs.py", "test_ingests.py",
         "test_speakers.py", "test_whip.py", "test_whep.py", "test_rooms.py", "test_fifty.py", "test_layers.py", "test_svc.py", "test_adaptation.py",
-        "test_relay.py", "test_network.py", "test_rotation.py", "test_interop.py", "test_impairment.py", "test_load.py",
+        "test_relay.py", "test_network.py", "test_rotation.py", "test_rotation_ways.py", "test_interop.py", "test_impairment.py", "test_load.py",
         "test_demo.py", "test_layouts.py", "test_overlays.py", "test_colour.py", "test_sound.py", "test_sync.py",
         "test_return_feed.py", "test_trouble.py", "test_rolls.py", "test_music.py",
         "test_program.py", "test_codecs.py", "test_watch.py", "test_hls.py",

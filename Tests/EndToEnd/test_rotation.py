@@ -9,67 +9,11 @@ from aiortc.rtcrtpreceiver import RTCRtpReceiver
 from harness import guests
 from harness.browser import chromium, wait_script
 from harness.receiver import RoomReceiver
+from harness.rotation import KEYS, WATCH
 from harness.speakers import Page, RoomSocket
 from harness.waiting import wait_until
 
 EVENT = "rotation"
-
-# The longest time between two pictures of a participant that the page has put on the screen, and how many there were; and the
-# longest time in which looks found no packet of their sound on the connection that is heard, and what was made up for want of any.
-WATCH = """
-const person = arguments[0], page = window.proscenium;
-const video = document.querySelector(`[data-participant="${person}"][data-kind="person"] video`);
-const seen = window.seenPictures = {longest: 0, count: 0, gaps: []};
-let last = performance.now();
-const look = () => {
-    const now = performance.now();
-    seen.longest = Math.max(seen.longest, now - last);
-    if (now - last > 150) seen.gaps.push(Math.round(now - last));
-    seen.count++;
-    last = now;
-    video.requestVideoFrameCallback(look);
-};
-video.requestVideoFrameCallback(look);
-const heard = window.heardSound = {longest: 0, concealed: 0, connections: 0, slowestLook: 0};
-let connection = null, packets = 0, concealed = 0, looked = performance.now(), quietSince = looked;
-const listen = async () => {
-    const current = page.subscribeConnection, track = page.received.find(({participant, source}) => participant === person && source === "microphone");
-    const report = current && track && [...(await current.getStats()).values()].find(({type, mid}) => type === "inbound-rtp" && mid === track.mid);
-    const now = performance.now();
-    heard.slowestLook = Math.max(heard.slowestLook, now - looked);
-    looked = now;
-    if (report && current === page.subscribeConnection) {
-        if (current !== connection) {
-            heard.connections++;
-            [connection, packets, concealed] = [current, 0, report.concealedSamples];
-        }
-        // Between two looks of a busy page anything may have come: only what a look has missed counts.
-        if (report.packetsReceived > packets) [quietSince, packets] = [null, report.packetsReceived];
-        else heard.longest = Math.max(heard.longest, now - (quietSince ??= now));
-        heard.concealed += report.concealedSamples - concealed;
-        concealed = report.concealedSamples;
-    }
-    setTimeout(listen, 20);
-};
-listen();
-"""
-
-KEYS = """
-const done = arguments[0];
-const page = window.proscenium;
-(async () => {
-    const keys = [];
-    for (const connection of [page.publishConnection, page.subscribeConnection]) {
-        const reports = await connection.getStats(), all = [...reports.values()];
-        const transport = all.find(({type}) => type === "transport");
-        keys.push({
-            fingerprint: reports.get(transport.localCertificateId).fingerprint, state: transport.dtlsState, cipher: transport.srtpCipher,
-            pair: transport.selectedCandidatePairId, said: connection.localDescription.sdp.match(/a=fingerprint:(\\S+ \\S+)/)[1],
-        });
-    }
-    done(keys);
-})();
-"""
 
 # The page's connections by hand: none of those that are made from now on ever stands.
 NEVER = """
@@ -92,7 +36,7 @@ def admin(make_studio):
         studio.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pair(admin, artefacts, tmp_path_factory):
     with ExitStack() as stack:
         pages = []
@@ -175,7 +119,7 @@ def test_keys_change_and_nobody_sees_or_hears_it(admin, pair, monkeypatch):
         assert all(page.value("window.proscenium.joins") == 1 for page in pair)
         # Between two changes each has two connections, and no more.
         wait_until(lambda: len(sessions(admin, carla.participant)) == 2, 20, lambda: f"{sessions(admin, carla.participant)}", 0.2)
-        seen, heard = rosa.value("window.seenPictures"), rosa.value("window.heardSound")
+        seen, heard = rosa.value("window.seenPictures.person"), rosa.value("window.heardSound")
         print(f"on the screen: {seen}; in the ear: {heard}")
         assert seen["count"] > 200 and seen["longest"] < 1000, seen
         assert heard["connections"] >= 2 and heard["longest"] < 500, heard
@@ -226,7 +170,7 @@ def test_a_change_that_fails_leaves_everything_as_it_was_and_is_tried_again(admi
     carla.driver.execute_script("window.getBack()")
     wait_script(carla.driver, f"window.proscenium.rotations > {changes}", 60, "the next one succeeds")
     assert tracks(admin) == names and carla.value("window.proscenium.joins") == 1
-    seen = rosa.value("window.seenPictures")
+    seen = rosa.value("window.seenPictures.person")
     print(f"on the screen: {seen}; in the ear: {rosa.value('window.heardSound')}")
     assert seen["longest"] < 1000, seen
 
@@ -247,3 +191,20 @@ def test_a_change_of_keys_that_makes_no_sense_is_refused(admin):
         assert len(sessions(admin, nora)) == 2
         assert room.ask({"rotate": {"done": True}})["ok"]
         assert len(sessions(admin, nora)) == 1
+
+
+def test_who_has_all_the_connections_there_may_be_changes_the_keys_of_each(admin):
+    api = admin.studio.api()
+    api.sign_in(invitation=guests.invite(admin, EVENT, name="Tara Tabs")["token"])
+    with ExitStack() as stack:
+        tabs = [stack.enter_context(RoomSocket(api, EVENT)) for _ in range(7)]
+        assert all(tab.ask({"subscribe": True})["ok"] for tab in tabs[:6])
+        assert tabs[6].ask({"subscribe": True})["error"]["status"] == 429
+        assert all(tab.ask({"rotate": {"subscribe": True}})["ok"] for tab in tabs[:6])
+        tara = next(person["id"] for person in people(admin) if person.get("name") == "Tara Tabs")
+        first = sessions(admin, tara)
+        assert len(first) == 12
+        assert tabs[6].ask({"subscribe": True})["error"]["status"] == 429
+        assert all(tab.ask({"rotate": {"done": True}})["ok"] for tab in tabs[:6])
+        assert len(sessions(admin, tara)) == 6 and sessions(admin, tara) < first
+        assert tabs[6].ask({"subscribe": True})["error"]["status"] == 429

@@ -211,6 +211,17 @@ const done = arguments[arguments.length - 1];
 """
 
 
+# Of a browser that has too little time for its pictures.
+KEEP_SIZES = """
+const done = arguments[0];
+(async () => {
+    const sender = window.proscenium.publishConnection.getSenders().find(({track}) => track?.kind === "video");
+    await sender.setParameters({...sender.getParameters(), degradationPreference: "maintain-resolution"});
+    done(sender.getParameters().degradationPreference);
+})().catch((error) => done(String(error)));
+"""
+
+
 class Page:
     """A browser on /join: what it says of itself, and what it has received by getStats()."""
 
@@ -223,6 +234,11 @@ class Page:
     @property
     def participant(self):
         return self.value("window.proscenium.participant")
+
+    def keep_sizes(self):
+        """Lets Chromium send fewer pictures where the machine is short of time, and not smaller ones or fewer layers."""
+        kept = self.driver.execute_async_script(KEEP_SIZES)
+        assert kept == "maintain-resolution", kept
 
     def received(self, participant, source):
         """Returns the inbound-rtp report of one track, empty while there is none."""
