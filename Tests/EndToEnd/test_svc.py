@@ -146,7 +146,8 @@ class Room:
         self._stack.close()
 
 
-@pytest.fixture(scope="module", params=["L3T3", "L3T3_KEY"])
+# L3T3 is what the test with descriptors sends in every run.
+@pytest.fixture(scope="module", params=["L3T3_KEY", pytest.param("L3T3", marks=pytest.mark.whole_matrix)])
 def room(request, admin, artefacts, tmp_path_factory):
     room = Room(admin, artefacts, tmp_path_factory, request.param)
     yield room
@@ -179,6 +180,7 @@ def test_a_small_tile_gets_the_small_layer_and_a_large_one_the_large(room, artef
     assert room.willi.value("window.proscenium.joins") == room.sender.value("window.proscenium.joins") == 1
 
 
+@pytest.mark.whole_matrix  # `test_impairment.py` has a thin line in every run
 def test_over_a_thin_line_the_lower_layers_come_until_it_is_wide_again(room, artefacts):
     assert room.relay.counts()["down"]["delivered"] > 30, "the media goes another way"
     room.willi.driver.set_window_size(2400, 1500)
