@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -83,11 +84,19 @@ class Network:
             time.sleep(0.2)
         return None
 
+    def heights(self, seconds):
+        """Returns the heights of the picture within some seconds, each with the seconds until then."""
+        begin, seen = time.monotonic(), []
+        while (now := time.monotonic() - begin) < seconds:
+            seen.append((now, self.camera().get("frameHeight")))
+            time.sleep(0.2)
+        return seen
+
     def measure(self, seconds=SECONDS):
         """Returns what becomes of picture, sound and packets within some seconds."""
         first = self.camera(), self.microphone(), time.monotonic()
         self.relay.counts()
-        time.sleep(seconds)
+        heights = [height for _, height in self.heights(seconds)]
         camera, microphone, took = self.camera(), self.microphone(), time.monotonic() - first[2]
         counts = self.relay.counts()
 
@@ -101,7 +110,7 @@ class Network:
             "nacks": more(camera, first[0], "nackCount"), "plis": more(camera, first[0], "pliCount"),
             "concealed": more(microphone, first[1], "concealedSamples") / max(1, samples), "samples": samples,
             "lost": (counts["down"]["lost"] + counts["down"]["dropped"]) / max(1, counts["down"]["packets"]),
-            "offered": counts["down"]["bytes"] * 8 / took, "counts": counts,
+            "offered": counts["down"]["bytes"] * 8 / took, "counts": counts, "heights": Counter(heights),
         }  # fmt: skip
 
 
@@ -126,12 +135,14 @@ def network(make_studio, artefacts, tmp_path_factory):
             driver.find_element(By.ID, "join").click()
             wait_script(driver, "window.proscenium.state === 'joined'", 30, f"{name} is in the room")
             pages.append(Page(driver))
+        # What is measured is the network, also where the machine has other work.
+        pages[0].keep_sizes()
         network = Network(admin, *pages, relay)
         network.willi.wait_frames(network.clara.participant, 20, more=30)
         assert relay.counts()["down"]["delivered"] > 30, "the media goes another way"
         yield network
         if network.rows:
-            print_table(network.rows)
+            print_table(network.rows, network.willi.driver.capabilities)
 
 
 def test_five_percent_loss_and_a_tenth_of_a_second_stop_neither_picture_nor_sound(network):
@@ -176,28 +187,32 @@ def test_over_a_thin_line_the_sound_goes_on_with_a_smaller_picture_until_it_is_w
 def test_the_picture_is_back_within_ten_seconds_of(name, network):
     network.relay.set()
     whole = wait_until(lambda: network.measure(2)["freezes"] == 0 and network.camera().get("frameHeight"), 30, "no start")
+    rate = MATRIX[name].get("down", {}).get("rate")
     network.relay.set(**MATRIX[name])
-    time.sleep(3)
-    settling = network.wait_height(whole, 12) if not MATRIX[name].get("down", {}).get("rate") else None
-    seen = network.measure(2 * SECONDS)
+    settling, seen = network.heights(1.5 * SECONDS), network.measure(2 * SECONDS)
+    # The right layer of a line that is too thin for all is the one that it is found to carry.
+    right = seen["heights"].most_common(1)[0][0] if rate else whole
+    wrong = [seconds for seconds, height in settling if height != right]
+    settled = next((seconds for seconds, _ in settling if seconds > max(wrong, default=-1)), None)
     network.relay.set()
     begin = time.monotonic()
     back = network.wait_height(whole, 30)
     network.willi.wait_frames(network.clara.participant, 10)
     recovery = time.monotonic() - begin if back is not None else None
-    network.rows.append((name, MATRIX[name].get("down", {}).get("rate"), settling, seen, recovery))
+    network.rows.append((name, rate, right, settled, seen, recovery))
     assert network.willi.value("window.proscenium.state") == "joined"
     assert recovery is not None and recovery < 10, f"{name}: {recovery} s"
 
 
-def print_table(rows):
+def print_table(rows, browser):
     """Prints what docs/testing.md shows."""
-    print("\n| network | right layer after | height | pictures a second | freezes a minute | frozen | made-up sound | over the cap | back after |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for name, rate, settling, seen, recovery in rows:
+    print(f"\n{browser['browserName']} {browser['browserVersion']}, seed 1 to the media server and 2 from it")
+    print("| network | right layer | reached after | held for | pictures a second | freezes a minute | frozen | made-up sound | over the cap | whole again after |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for name, rate, right, settled, seen, recovery in rows:
         over = f"{max(0, seen['offered'] / rate - 1):.0%}" if rate else "–"
         print(
-            f"| {name} | {'–' if settling is None else f'{settling:.1f} s'} | {seen['height']} | {seen['frames'] / seen['seconds']:.0f} | "
-            f"{seen['freezes'] * 60 / seen['seconds']:.0f} | {seen['frozen'] / seen['seconds']:.0%} | {seen['concealed']:.1%} | {over} | "
-            f"{'never' if recovery is None else f'{recovery:.1f} s'} |"
+            f"| {name} | {right} | {'later' if settled is None else f'{settled:.1f} s'} | {seen['heights'][right] / seen['heights'].total():.0%} | "
+            f"{seen['frames'] / seen['seconds']:.0f} | {seen['freezes'] * 60 / seen['seconds']:.0f} | {seen['frozen'] / seen['seconds']:.0%} | "
+            f"{seen['concealed']:.1%} | {over} | {'never' if recovery is None else f'{recovery:.1f} s'} |"
         )
