@@ -67,7 +67,10 @@ final class StrictDecoder: Decoder {
             guard let result = number as? T else { throw mismatch("A number is expected.") }
             return result
         case is Float.Type:
-            guard let result = number.map({ Float($0) }) as? T else { throw mismatch("A number is expected.") }
+            // What only a Double can hold is no infinity.
+            guard let narrow = number.map({ Float($0) }), narrow.isFinite, let result = narrow as? T else {
+                throw mismatch("A number in range is expected.")
+            }
             return result
         case is Date.Type:
             guard case .string(let text) = value, let result = JSON.date(text) as? T else {

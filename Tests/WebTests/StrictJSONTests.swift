@@ -58,6 +58,20 @@ struct StrictJSONTests {
         #expect(problem(text)?.status == .badRequest)
     }
 
+    @Test("refuses a number that is too large for what reads it, and makes no infinity of it")
+    func tooLarge() throws {
+        struct Level: Decodable { let level: Float }
+        #expect(try JSON.decodeStrictly(Level.self, from: Data(#"{"level":1e38}"#.utf8)).level == 1e38)
+        for text in [#"{"level":1e39}"#, #"{"level":-33333333333333333333333333333333333333333.5}"#] {
+            do throws(Problem) {
+                let level = try JSON.decodeStrictly(Level.self, from: Data(text.utf8)).level
+                Issue.record("read as \(level)")
+            } catch {
+                #expect(error.status == .unprocessableContent && error.pointer == "/level")
+            }
+        }
+    }
+
     @Test("survives hostile nesting and mutations")
     func hostile() {
         #expect(problem(String(repeating: "[", count: 100_000)) != nil)
