@@ -121,9 +121,22 @@ extension Consumer {
         return limits
     }
 
+    /// Whether a layer is sent that the line has no room for, until a smaller one begins.
+    var isBeyondGrant: Bool {
+        forwarder.current.map { forwarder.allowed >> UInt8(truncatingIfNeeded: $0) & 1 == 0 } ?? false
+    }
+
     /// Sends no more than the line has room for: of layers in one stream `wantedLimits` says how many.
-    func followGrant() {
+    ///
+    /// A layer goes on until the key frame of a smaller one, unless the way is jammed: then it is broken off, and what waits of it
+    /// is forgotten, so that the key frame finds the queue empty.
+    ///
+    /// - Returns: how many packets are forgotten.
+    func followGrant(isJammed: Bool) -> Int {
+        let current = forwarder.current
         forwarder.setAllowed(producer.hasSpatialLayers && !grant.isPaused ? .max : grant.allowed)
+        if isJammed, isBeyondGrant { forwarder.hold() }
+        return current != nil && forwarder.current == nil ? session.downlink.forget(self) : 0
     }
 
     /// Whether a key frame would lead to a larger layer that is wished for.

@@ -163,7 +163,7 @@ final class Consumer {
     func repeated(_ number: UInt16, now: MonotonicTime) -> Result<Packet, DropReasonError> {
         let next = forwarder.next
         let out = next &+ Int64(Int16(bitPattern: number &- UInt16(truncatingIfNeeded: next)))
-        guard session.downlink.mayRepeat(isOld: out < forwarder.begin, now: now) else {
+        guard session.downlink.mayRepeat(isOld: out < forwarder.begin || forwarder.current == nil, now: now) else {
             return .failure(.init(.repeatLimit))
         }
         let found = sent.repeated(out, in: producer, roundTripMs: roundTripMs, now: now)

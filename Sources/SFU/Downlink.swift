@@ -17,6 +17,8 @@ final class Downlink {
     private static let overhead = 28
     /// What more than the layers' rates is asked of the way before more is sent, and what is left of it for repeats at least.
     private static let spareShare = 1.1, minimumMediaShare = 0.6
+    /// A way that has had no room for a layer and carries so many times what it takes is another one now.
+    private static let ampleShare = 1.6
     /// What a picture that is sent already may need more than there is, as long as nothing waits for longer, in milliseconds.
     private static let keptShare = 1.1, keptWaitingMs = 100.0
     /// What repeats may take of a way that is full, and of what is sent over any other: where half is lost, more repeats lose more.
@@ -34,7 +36,8 @@ final class Downlink {
     private var numberedSince: MonotonicTime?, lastFeedback: MonotonicTime?
     private var reported = LossControl(patience: 2)
     private var lastLook: MonotonicTime?
-    private var allocator = Allocator(), requests: [LayerRequest] = [], levels: [Int] = [], raised: [Int] = []
+    private var allocator = Allocator(), requests: [LayerRequest] = [], levels: [Int] = []
+    private var raised: [Int] = [], ample: [Int] = []
     private var acquittals = 0
     private var orders: [[Int]] = [], asking: [Consumer] = []
     /// Whether the picture packets of this subscriber are spread over time.
@@ -111,7 +114,7 @@ final class Downlink {
     /// - Parameters:
     ///   - consumers: what the subscriber gets.
     ///   - speaker: who is heard most.
-    ///   - changed: gets each track whose layers are others now, with whether nothing of it was sent before.
+    ///   - changed: gets each track whose layers are others now, with whether the way is jammed.
     func look(_ consumers: [Consumer], speaker: String?, now: MonotonicTime, _ changed: (Consumer, Bool) -> Void) {
         guard lastLook.map({ now.milliseconds(since: $0) >= Self.lookMs }) ?? true else { return }
         lastLook = now
@@ -131,8 +134,10 @@ final class Downlink {
         gather(consumers, speaker: speaker, now: now)
         allocator.divide(requests, budget: budget, into: &levels)
         allocator.divide(requests, budget: min(budget, spare), into: &raised)
+        allocator.divide(requests, budget: Int(Double(bitrate) * share / Self.ampleShare) - sound, into: &ample)
         // Losses alone are no reason to take the last picture away.
         let least = isMeasured && !estimator.isBoundByLoss ? 0 : 1
+        let isJammed = isMeasured && estimator.isJammed
         var wanted = 0, used = 0, isLimited = false
         let isAcquitted = acquittals != estimator.acquittals
         acquittals = estimator.acquittals
@@ -140,11 +145,14 @@ final class Downlink {
             let before = consumer.grant
             if isAcquitted { consumer.grant.forgive() }
             consumer.grant.follow(
-                orders[index], fitting: max(least, levels[index]), raised: max(least, raised[index]), now: now)
+                orders[index], fitting: max(least, levels[index]), raised: max(least, raised[index]),
+                ample: ample[index], now: now)
             wanted += requests[index].rate(requests[index].count)
             used += requests[index].rate(consumer.grant.level(of: orders[index]))
             if !consumer.grant.isWhole { isLimited = true }
-            if consumer.grant.allowed != before.allowed { changed(consumer, before.isPaused) }
+            if consumer.grant.allowed != before.allowed || isJammed && consumer.isBeyondGrant {
+                changed(consumer, isJammed)
+            }
         }
         if isMeasured, !estimator.isTryingLess {
             // More than what all layers use, with what is left for repeats and to spare, would help nobody.
@@ -160,7 +168,7 @@ final class Downlink {
     private func release(_ consumer: Consumer, _ changed: (Consumer, Bool) -> Void) {
         let before = consumer.grant
         consumer.grant.release()
-        if consumer.grant.allowed != before.allowed { changed(consumer, before.isPaused) }
+        if consumer.grant.allowed != before.allowed { changed(consumer, false) }
     }
 
     /// Writes down what is asked for, into memory that is kept.
@@ -240,8 +248,9 @@ final class Downlink {
     /// The next packet that waits, whether its time has come or not.
     func nextWaiting() -> Pacer.Waiting? { pacer.pop() }
 
-    /// Forgets what waits of a track that ends.
-    func forget(_ consumer: Consumer) { pacer.forget(consumer) }
+    /// Forgets what waits of a track; returns how many packets that were.
+    @discardableResult
+    func forget(_ consumer: Consumer) -> Int { pacer.forget(consumer) }
 
     /// How many bytes a probe lacks now.
     func probeLacks(_ now: MonotonicTime) -> Int { estimator.probes.mark == 0 ? 0 : estimator.probes.lacking(now) }

@@ -16,6 +16,10 @@ struct LayerGrant: Sendable, Hashable {
     private var isFresh = true
     private var roomSince: MonotonicTime?, lastDown: MonotonicTime?, lastUp: MonotonicTime?
     private var waitMs: Int64 = 0
+    /// The same of the smallest layer, where there was no picture before.
+    private var pausedWaitMs: Int64 = 0, wasPaused = false
+    /// Whether the last step up was one for which there was ample room, and whether such a step has turned out to be too much.
+    private var wasAmple = false, isMisled = false
 
     /// Whether all may be sent.
     var isWhole: Bool { allowed == .max }
@@ -49,7 +53,10 @@ struct LayerGrant: Sendable, Hashable {
     ///   - order: the layers that come, the smallest first, up to the one that fills what is shown.
     ///   - fitting: how many of them fit.
     ///   - raised: how many would still fit with some room to spare, all that is sent to others counted.
-    mutating func follow(_ order: some Collection<Int>, fitting: Int, raised: Int, now: MonotonicTime) {
+    ///   - ample: how many would fit with so much to spare that it is another line than the one that had no room.
+    mutating func follow(
+        _ order: some Collection<Int>, fitting: Int, raised: Int, ample: Int = 0, now: MonotonicTime
+    ) {
         let level = level(of: order)
         if isFresh || fitting < level {
             if !isFresh { fall(now) }
@@ -60,12 +67,17 @@ struct LayerGrant: Sendable, Hashable {
             let since = roomSince ?? now
             roomSince = since
             let sinceDown = lastDown.map { now.milliseconds(since: $0) } ?? .max
+            let isAmple = ample > level
             let hold = sinceDown < Self.cautionMs ? Self.cautiousHoldMs : Self.holdMs
-            // Any picture is better than none.
-            guard now.milliseconds(since: since) >= hold, level == 0 || sinceDown >= waitMs else { return }
+            // Any picture is better than none, but not one that comes and goes every few seconds.
+            var wait = level == 0 ? pausedWaitMs : waitMs
+            if isAmple { wait = isMisled ? min(wait, Self.cautionMs) : 0 }
+            guard now.milliseconds(since: since) >= hold, sinceDown >= wait else { return }
             roomSince = nil
             lastUp = now
-            set(raised, order)
+            wasAmple = isAmple
+            wasPaused = level == 0
+            set(isAmple ? min(ample, raised) : raised, order)
         } else {
             roomSince = nil
             // Layers come and go: what holds is said anew of those that come.
@@ -77,15 +89,21 @@ struct LayerGrant: Sendable, Hashable {
     mutating func forgive() {
         lastDown = nil
         waitMs = 0
+        pausedWaitMs = 0
+        isMisled = false
     }
 
     private mutating func fall(_ now: MonotonicTime) {
         lastDown = now
         guard let up = lastUp else { return }
-        let wasShort = now.milliseconds(since: up) < Self.provenMs
-        waitMs = wasShort ? min(max(2 * waitMs, Self.firstWaitMs), Self.maximumWaitMs) : 0
+        let age = now.milliseconds(since: up), isShort = age < Self.provenMs
+        waitMs = isShort ? Self.longer(waitMs) : 0
+        pausedWaitMs = isShort ? (wasPaused ? Self.longer(pausedWaitMs) : pausedWaitMs) : 0
+        isMisled = isShort && (isMisled || wasAmple && age < Self.cautionMs)
         lastUp = nil
     }
+
+    private static func longer(_ wait: Int64) -> Int64 { min(max(2 * wait, firstWaitMs), maximumWaitMs) }
 
     private mutating func set(_ level: Int, _ order: some Collection<Int>) {
         guard level < order.count else {

@@ -63,18 +63,22 @@ struct Pacer {
         return nil
     }
 
-    /// Forgets the packets of a track that ends.
-    mutating func forget(_ consumer: Consumer) {
-        guard count > 0 else { return }
+    /// Forgets the packets of a track; returns how many there were.
+    @discardableResult
+    mutating func forget(_ consumer: Consumer) -> Int {
+        guard count > 0 else { return 0 }
+        var forgotten = 0
         for index in 0..<count {
             let place = (head + index) % Self.capacity
             guard let found = ring[place], found.consumer === consumer else { continue }
             bytes -= Int(found.size)
             ring[place] = nil
+            forgotten += 1
         }
         while count > 0, ring[head] == nil {
             head = (head + 1) % Self.capacity
             count -= 1
         }
+        return forgotten
     }
 }

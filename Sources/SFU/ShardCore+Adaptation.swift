@@ -29,9 +29,10 @@ extension ShardCore {
     func adapt(_ session: Session, now: MonotonicTime) {
         guard session.followsLine else { return }
         guard session.hasConsent else { return }
-        session.downlink.look(session.consumers, speaker: session.room.speaker, now: now) { consumer, wasPaused in
-            consumer.followGrant()
-            if consumer.isAccepted, wasPaused { requestKeyframe(for: consumer, now: now) }
+        session.downlink.look(session.consumers, speaker: session.room.speaker, now: now) { consumer, isJammed in
+            drops.count(.noRoom, consumer.followGrant(isJammed: isJammed))
+            // Whoever gets a picture goes on with it until the other layer's begins; `Producer.look` asks for that.
+            if consumer.isAccepted, consumer.forwarder.current == nil { requestKeyframe(for: consumer, now: now) }
             session.limits.isStale = true
         }
         tellLimits(of: session, now: now)

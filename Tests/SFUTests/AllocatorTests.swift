@@ -110,6 +110,46 @@ struct AllocatorTests {
         #expect(grant.isWhole)
     }
 
+    @Test("where there is ample room all at once nothing is waited for, unless that has misled before")
+    func ampleRoom() {
+        var grant = LayerGrant()
+        let order = [0, 1, 2]
+        func at(_ milliseconds: Int64) -> MonotonicTime { MonotonicTime(milliseconds: 1000 + milliseconds) }
+        /// Falls to the smallest layer, and says after how many milliseconds of room for all it is whole again.
+        func wholeAfter(_ start: Int64, ample: Int) -> Int64? {
+            grant.follow(order, fitting: 1, raised: 1, now: at(start))
+            return stride(from: Int64(100), through: 60_000, by: 100).first { moment in
+                grant.follow(order, fitting: 3, raised: 3, ample: ample, now: at(start + moment))
+                return grant.isWhole
+            }
+        }
+        #expect(wholeAfter(0, ample: 1) == 600)
+        #expect(wholeAfter(1000, ample: 1) == 5000)
+        #expect(wholeAfter(10_000, ample: 3) == 2600, "another line than the one that had no room")
+        #expect(wholeAfter(13_000, ample: 3) == 10_000, "it was none, after all")
+        #expect(wholeAfter(60_000, ample: 3) == 2600, "what has held for half a minute was one")
+    }
+
+    @Test("a picture that there is room for only for a moment does not come and go")
+    func flapping() {
+        var grant = LayerGrant()
+        func at(_ milliseconds: Int64) -> MonotonicTime { MonotonicTime(milliseconds: 1000 + milliseconds) }
+        var pauses: [Int64] = []
+        var now: Int64 = 0
+        while now < 200_000 {
+            grant.follow([0, 1, 2], fitting: 0, raised: 0, now: at(now))
+            let begin = now
+            while grant.isPaused {
+                now += 100
+                grant.follow([0, 1, 2], fitting: 1, raised: 1, now: at(now))
+            }
+            pauses.append(now - begin)
+            now += 1000
+        }
+        #expect(Array(pauses.prefix(5)) == [600, 5000, 10_000, 20_000, 40_000])
+        #expect(pauses.dropFirst(5).allSatisfy { $0 == 60_000 })
+    }
+
     @Test("layers that go and come change what may be sent only as far as they must")
     func layersComeAndGo() {
         var grant = LayerGrant()

@@ -18,6 +18,8 @@ struct LineSimulation {
         var feedsBack = true
         /// Whether the layers come in one stream (VP9), each referring to the one below.
         var isSpatial = false
+        /// Bits per second of the smallest layer.
+        var smallestRate = layerRates[0]
         var seed: UInt64 = 1
     }
 
@@ -31,7 +33,7 @@ struct LineSimulation {
     let session: Session, publisher: Session, room = Room(id: "room")
     let producer: Producer, consumer: Consumer
     var link: LinkModel
-    private let feedsBack: Bool, isSpatial: Bool
+    private let feedsBack: Bool, isSpatial: Bool, layerRates: [Int]
     private(set) var now = 0
     // The publisher.
     private var sequences = [Int64](repeating: 1000, count: 3), mustKey = [true, true, true], nextFrame = 0.0, frame = 0
@@ -86,6 +88,7 @@ struct LineSimulation {
         self.session.consumers = [consumer]
         feedsBack = settings.feedsBack
         isSpatial = settings.isSpatial
+        layerRates = [settings.smallestRate] + Self.layerRates.dropFirst()
         link = settings.link
         random = LayerRandom(settings.seed)
         nextFrame = Double.random(in: 0..<Self.frameMs, using: &random)
@@ -149,7 +152,7 @@ struct LineSimulation {
     private mutating func picture(_ layer: Int) {
         let isKey = mustKey[layer]
         mustKey[layer] = false
-        let (bytes, count) = size(of: Self.layerRates[layer], isKey: isKey)
+        let (bytes, count) = size(of: layerRates[layer], isKey: isKey)
         for index in 0..<count {
             var entry = entry(of: layer, bytes / count, isLast: index == count - 1)
             entry.startsKeyframe = isKey && index == 0
@@ -163,7 +166,7 @@ struct LineSimulation {
         let isKey = mustKey[0]
         mustKey[0] = false
         for layer in 0..<3 {
-            let rate = Self.layerRates[layer] - (layer > 0 ? Self.layerRates[layer - 1] : 0)
+            let rate = layerRates[layer] - (layer > 0 ? layerRates[layer - 1] : 0)
             let (bytes, count) = size(of: rate, isKey: isKey)
             for index in 0..<count {
                 let (first, last) = (index == 0, index == count - 1)
@@ -274,9 +277,12 @@ struct LineSimulation {
 
     private mutating func tick() {
         let moment = Self.moment(now)
-        session.downlink.look(session.consumers, speaker: room.speaker, now: moment) { consumer, _ in
-            consumer.followGrant()
+        var wanted: Int?
+        session.downlink.look(session.consumers, speaker: room.speaker, now: moment) { consumer, isJammed in
+            _ = consumer.followGrant(isJammed: isJammed)
+            if consumer.forwarder.current == nil { wanted = consumer.forwarder.wanted(producer.table, now: moment) }
         }
+        if let wanted { ask(wanted) }
         if now % 1000 == 0 { estimates.append(session.downlink.bitrate ?? 0) }
     }
 

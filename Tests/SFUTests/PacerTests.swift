@@ -46,6 +46,23 @@ struct PacerTests {
         #expect(!isRepeated(other.number, run))
     }
 
+    @Test(
+        "a layer goes on until a smaller one comes; over a jammed line it is broken off, and what waits of it forgotten"
+    )
+    func brokenOff() throws {
+        var run = try Self.simulation()
+        let consumer = run.consumer
+        run.link.bitrate = 5_000_000
+        run.run(to: 8000)
+        #expect(consumer.forwarder.current == 2)
+        for index in Int64(0)..<3 { _ = consumer.wait(Self.packet(index, run)) }
+        consumer.grant.follow([0, 1, 2], fitting: 1, raised: 1, now: LineSimulation.moment(8000))
+        #expect(consumer.followGrant(isJammed: false) == 0 && consumer.forwarder.current == 2)
+        #expect(consumer.followGrant(isJammed: true) == 3 && consumer.forwarder.current == nil)
+        #expect(run.session.downlink.nextPaced(LineSimulation.moment(8000)) == nil)
+        #expect(consumer.forwarder.wanted(run.producer.table, now: LineSimulation.moment(8000)) == 0)
+    }
+
     @Test("packets count as sent when they leave; those that find no room don't, and can be asked for")
     func noRoom() throws {
         let run = try Self.simulation(), consumer = run.consumer

@@ -61,9 +61,8 @@ struct SpatialAdaptationTests {
             print("| 5 → \(bitrate / 1000) k → 5 | \(down ?? -1) | \(up ?? -1) | \(Int(over * 1000)) ‰ | \(frozen) |")
             #expect(down.map { $0 < 2000 } ?? false, "seed \(seed): \(run.layers)")
             #expect(up.map { $0 < 10_000 } ?? false, "seed \(seed): \(run.layers) \(run.estimates)")
-            // What a second of all layers is more than the line: less than that can't be seen at once.
-            #expect(over < (bitrate == 700_000 ? 0.1 : 0.15), "seed \(seed)")
-            #expect(frozen < 2500, "seed \(seed): \(run.freezes)")
+            #expect(over < 0.08, "seed \(seed)")
+            #expect(frozen < 1500, "seed \(seed): \(run.freezes)")
             #expect(run.consumer.grant.limit == nil)
         }
     }

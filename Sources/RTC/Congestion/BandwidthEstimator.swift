@@ -25,7 +25,8 @@ public struct BandwidthEstimator: Sendable {
     public private(set) var lastDecrease: MonotonicTime?
     /// From a packet's leaving to the feedback on it, in milliseconds, the shortest of late.
     public private(set) var roundTripMs = 100.0
-    private var groups = ArrivalGroups(), trend = DelayTrend(), queue = QueueDelay(), results = ProbeResults()
+    private var groups = ArrivalGroups(), trend = DelayTrend(), queue = QueueDelay(), jam = Jam()
+    private var results = ProbeResults()
     private var delay: DelayControl, losses = LossControl()
     private var delivered = RateMeter(windowMs: deliveredMs), emptied = RateMeter(windowMs: emptiedMs)
     private var newestArrival: Int64?, newestSent: Int64?, isOver = false, isQueued = false, found: Double?
@@ -46,6 +47,8 @@ public struct BandwidthEstimator: Sendable {
     public var acquittals: Int { losses.acquittals }
     /// How long every packet of the last moment has waited in a queue, in milliseconds.
     public var waitingMs: Double { queue.waitingMs }
+    /// Whether much more is sent than arrives, and what does has waited.
+    public private(set) var isJammed = false
     /// What arrives, in bits per second.
     public var deliveredBitrate: Int? {
         mutating get { newestArrival.flatMap { delivered.bitrate(at: $0) } }
@@ -55,6 +58,7 @@ public struct BandwidthEstimator: Sendable {
     public mutating func note(_ outcome: PacketOutcome) {
         guard let arrivedAt = outcome.arrivedAt else {
             losses.note(lost: 1, of: 1)
+            jam.note(outcome, waitedNs: nil)
             return
         }
         losses.note(lost: outcome.wasLost ? -1 : 0, of: outcome.wasLost ? 0 : 1)
@@ -63,6 +67,7 @@ public struct BandwidthEstimator: Sendable {
         newestArrival = max(newestArrival ?? arrivedAt, arrivedAt)
         newestSent = max(newestSent ?? outcome.sentAt, outcome.sentAt)
         queue.note(sentAt: outcome.sentAt, arrivedAt: arrivedAt)
+        jam.note(outcome, waitedNs: queue.waited(sentAt: outcome.sentAt, arrivedAt: arrivedAt))
         let waiting = queue.waitingMs
         if waiting > Self.lossWaitingMs { isQueued = true }
         // What a probe has heaped up is its own doing.
@@ -94,6 +99,12 @@ public struct BandwidthEstimator: Sendable {
         delay.update(
             use, delivered: arriving, carried: carried, waitingMs: queue.waitingMs,
             roundTripMs: roundTripMs, now: now)
+        let jammed = jam.carried(sent: sent)
+        isJammed = jammed != nil
+        if let jammed {
+            // This is the path's own rate, and no mean of before and after: the queue empties by what the layers leave of it.
+            delay.lose(carried: jammed / max(0.5, 1 - losses.inherent), waitingMs: 0, now: now)
+        }
         if delay.rate < before {
             lastDecrease = now
             probes.overused(now: now)

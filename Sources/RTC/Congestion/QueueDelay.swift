@@ -38,6 +38,9 @@ struct QueueDelay: Sendable {
         path.note(arrivedAt &- sentAt, at: sentAt)
     }
 
+    /// How long one packet has waited, in nanoseconds.
+    func waited(sentAt: Int64, arrivedAt: Int64) -> Int64 { arrivedAt &- sentAt &- path.value }
+
     /// How long every packet of the last moment has waited, in milliseconds.
     var waitingMs: Double {
         guard moment.value != .max, path.value != .max else { return 0 }

@@ -1,0 +1,65 @@
+// Whether much more is sent than a path carries, and what it carries: told by the first packets that have waited, long before the
+// trend of the delays (draft-ietf-rmcat-gcc-02 section 5.4), which is laid through twenty of their groups.
+
+/// Packets in a row that have all waited in a queue; pure.
+///
+/// While a queue does not empty, what leaves it comes as fast as the path goes. A key frame waits too, but comes faster than
+/// pictures are sent on the average; a path that has become longer delays all, and passes as much as is sent.
+struct Jam: Sendable {
+    /// From so much waiting on a packet counts, and so much time is looked at, at least and at most: nanoseconds.
+    private static let waitingNs: Int64 = 30_000_000, leastNs: Int64 = 150_000_000, mostNs: Int64 = 400_000_000
+    private static let minimumPackets = 6
+    /// Where less of what is sent arrives, the path is jammed.
+    private static let share = 0.7
+
+    private struct Row: Sendable {
+        var firstSent: Int64, lastSent: Int64, firstArrived: Int64, lastArrived: Int64
+        var sentBytes = 0, arrivedBytes = 0, packets = 1
+
+        init(_ sentAt: Int64, _ arrivedAt: Int64) {
+            (firstSent, lastSent, firstArrived, lastArrived) = (sentAt, sentAt, arrivedAt, arrivedAt)
+        }
+    }
+
+    private var row: Row?
+
+    init() {}
+
+    /// Takes note of a packet.
+    ///
+    /// - Parameter waitedNs: how long it has waited on its way, in nanoseconds; of a lost one that is not known.
+    mutating func note(_ outcome: PacketOutcome, waitedNs: Int64?) {
+        guard let waitedNs, let arrivedAt = outcome.arrivedAt else {
+            guard row != nil, outcome.sentAt >= row?.lastSent ?? 0 else { return }
+            row?.sentBytes += outcome.size
+            row?.lastSent = outcome.sentAt
+            return
+        }
+        guard waitedNs >= Self.waitingNs else {
+            row = nil
+            return
+        }
+        guard var next = row, arrivedAt &- next.firstArrived <= Self.mostNs else {
+            row = Row(outcome.sentAt, arrivedAt)
+            return
+        }
+        next.packets += 1
+        next.sentBytes += outcome.wasLost ? 0 : outcome.size
+        next.arrivedBytes += outcome.size
+        next.lastSent = max(next.lastSent, outcome.sentAt)
+        next.lastArrived = max(next.lastArrived, arrivedAt)
+        row = next
+    }
+
+    /// What a jammed path carries, in bits per second; nil of any other.
+    ///
+    /// - Parameter sent: what was sent lately, in bits per second: pictures are sent at once, and not one after the other.
+    func carried(sent: Int?) -> Double? {
+        guard let row, let sent, row.packets >= Self.minimumPackets else { return nil }
+        let arrived = row.lastArrived &- row.firstArrived, took = max(1_000_000, row.lastSent &- row.firstSent)
+        guard arrived >= Self.leastNs else { return nil }
+        let rate = Double(row.arrivedBytes) * 8e9 / Double(arrived)
+        let offered = min(Double(row.sentBytes) * 8e9 / Double(took), Double(sent))
+        return rate < Self.share * offered ? rate : nil
+    }
+}
