@@ -275,6 +275,7 @@ struct TakeOverStateTests {
         let stranger = try RTCClient(name: "stranger", bind: Harness.loopback) { _ in }
         defer { for one in [client, stranger] { one.stop() } }
         try await stage.publish("anna-two", by: client)
+        for producer in try stage.session("anna-two").producers { producer.isAnnounced = true }
         try await stage.publish("anna-new", replacing: "anna-two")
         let version = try stage.session("anna-two").version
         // A picture, where only sound is allowed; and another certificate, which is another session.
