@@ -26,9 +26,13 @@ extension Consumer {
         _ element: UnsafeRawBufferPointer, of entry: PacketStore.Entry, _ layer: Layer,
         in room: UnsafeMutableRawBufferPointer
     ) -> UnsafeRawBufferPointer {
-        guard let spatial, let (read, structure) = layer.descriptor(element) else { return element }
+        guard let spatial else { return element }
+        let limits = spatial.limits(at: entry.header.timestamp)
+        guard spatial.hasChanged || limits != .all, let (read, structure) = layer.descriptor(element) else {
+            return element
+        }
         let told = read.activeTargets ?? (read.structure == nil ? layer.activeTargets : .max)
-        let sent = told & structure.allTargets, limits = spatial.limits(at: entry.header.timestamp)
+        let sent = told & structure.allTargets
         let left = sent & structure.targets(upTo: limits.spatial, temporal: limits.temporal)
         // A structure may name no target without the layers that were taken out; then nothing is said rather than that none is left.
         guard left != 0, left != sent || spatial.hasChanged,

@@ -136,7 +136,9 @@ extension Consumer {
         let current = forwarder.current
         forwarder.setAllowed(producer.hasSpatialLayers && !grant.isPaused ? .max : grant.allowed)
         if isJammed, isBeyondGrant { forwarder.hold() }
-        return current != nil && forwarder.current == nil ? session.downlink.forget(self) : 0
+        guard current != nil, forwarder.current == nil else { return 0 }
+        replay = nil
+        return session.downlink.forget(self)
     }
 
     /// Whether a key frame would lead to a larger layer that is wished for.

@@ -95,6 +95,8 @@ extension ShardCore {
             session.hasRemote = true
             session.transport.connect(remote, role: remote.setup == .active ? .server : .client, now: now)
         }
+        // Who waits for something that they can take does not wait for a connection.
+        if !session.hasRemote { session.waitsSince = nil }
         if session.lacksVP8 { exchangeProgram(of: session) }
         settle(session, now: now)
         if session.offerIsStale { renew(session) }

@@ -36,7 +36,8 @@ def admin(make_studio):
         studio.stop()
 
 
-@pytest.fixture(scope="module")
+# A pair for each test: those after the first would come into any moment of a change.
+@pytest.fixture
 def pair(admin, artefacts, tmp_path_factory):
     with ExitStack() as stack:
         pages = []

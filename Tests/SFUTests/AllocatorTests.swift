@@ -139,7 +139,7 @@ struct AllocatorTests {
         while now < 200_000 {
             grant.follow([0, 1, 2], fitting: 0, raised: 0, now: at(now))
             let begin = now
-            while grant.isPaused {
+            while grant.isPaused, now < 300_000 {
                 now += 100
                 grant.follow([0, 1, 2], fitting: 1, raised: 1, now: at(now))
             }

@@ -99,7 +99,7 @@ public struct BandwidthEstimator: Sendable {
         delay.update(
             use, delivered: arriving, carried: carried, waitingMs: queue.waitingMs,
             roundTripMs: roundTripMs, now: now)
-        let jammed = jam.carried(sent: sent)
+        let jammed = jam.carried(sent: sent, inherentLoss: losses.inherent)
         isJammed = jammed != nil
         if let jammed {
             // This is the path's own rate, and no mean of before and after: the queue empties by what the layers leave of it.

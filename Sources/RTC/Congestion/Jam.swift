@@ -53,13 +53,15 @@ struct Jam: Sendable {
 
     /// What a jammed path carries, in bits per second; nil of any other.
     ///
-    /// - Parameter sent: what was sent lately, in bits per second: pictures are sent at once, and not one after the other.
-    func carried(sent: Int?) -> Double? {
+    /// - Parameters:
+    ///   - sent: what was sent lately, in bits per second: pictures are sent at once, and not one after the other.
+    ///   - inherentLoss: the share of packets that the path loses by itself, 0 to 1.
+    func carried(sent: Int?, inherentLoss: Double = 0) -> Double? {
         guard let row, let sent, row.packets >= Self.minimumPackets else { return nil }
         let arrived = row.lastArrived &- row.firstArrived, took = max(1_000_000, row.lastSent &- row.firstSent)
         guard arrived >= Self.leastNs else { return nil }
         let rate = Double(row.arrivedBytes) * 8e9 / Double(arrived)
         let offered = min(Double(row.sentBytes) * 8e9 / Double(took), Double(sent))
-        return rate < Self.share * offered ? rate : nil
+        return rate < Self.share * (1 - inherentLoss) * offered ? rate : nil
     }
 }
