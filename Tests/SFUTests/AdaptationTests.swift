@@ -150,6 +150,30 @@ struct AdaptationTests {
         }
     }
 
+    @Test(
+        "a way that becomes longer is no queue, whatever it loses and however it trembles",
+        arguments: [(0.0, 0.0), (0, 40), (1, 0), (5, 0), (10, 0), (20, 0)])
+    func longerWay(percent: Double, jitterMs: Double) throws {
+        for seed in UInt64(1)...10 {
+            var simulation = try LineSimulation(
+                .init(link: LinkModel(bitrate: 5_000_000, delayMs: 1, seed: seed), seed: seed))
+            simulation.run(to: 20_000)
+            #expect(simulation.consumer.forwarder.current == 2)
+            simulation.link.delayMs = 50
+            simulation.link.jitterMs = jitterMs
+            simulation.link.loss = percent > 0 ? .each(percent: percent) : .none
+            simulation.run(to: 50_000)
+            let there = simulation.settled(on: [2], from: 20_000, to: 50_000)
+            (simulation.link.delayMs, simulation.link.jitterMs, simulation.link.loss) = (1, 0, .none)
+            simulation.run(to: 80_000)
+            let back = simulation.settled(on: [2], from: 50_000, to: 80_000)
+            let frozen = simulation.frozenMs(from: 20_000, to: 50_000)
+            print("| 1 → 50 ms, \(percent) %, \(jitterMs) ms | \(there ?? -1) | \(back ?? -1) | \(frozen) |")
+            #expect(there.map { $0 < 10_000 } ?? false, "seed \(seed): \(simulation.layers) \(simulation.estimates)")
+            #expect(back.map { $0 < 10_000 } ?? false, "seed \(seed): \(simulation.layers) \(simulation.estimates)")
+        }
+    }
+
     @Test("where not even the smallest layer fits the picture stops and the voice goes on, until there is room again")
     func voiceFirst() throws {
         var simulation = try LineSimulation(.init(link: LinkModel(bitrate: 5_000_000, seed: 6)))

@@ -30,11 +30,14 @@ public struct BandwidthEstimator: Sendable {
     private var delay: DelayControl, losses = LossControl()
     private var delivered = RateMeter(windowMs: deliveredMs), emptied = RateMeter(windowMs: emptiedMs)
     private var newestArrival: Int64?, newestSent: Int64?, isOver = false, isQueued = false, found: Double?
+    /// The rate while nothing waited, and whether, and how often, what seemed to wait since has turned out to be a longer way.
+    private var trusted: Double, isLonger = false, longerWays = 0
 
     /// Starts at a rate in bits per second.
     public init(bitrate: Int = startBitrate) {
         self.bitrate = bitrate
         delay = DelayControl(rate: Double(bitrate))
+        trusted = Double(bitrate)
     }
 
     /// The part of the packets that was lost lately.
@@ -43,8 +46,8 @@ public struct BandwidthEstimator: Sendable {
     public var isBoundByLoss: Bool { losses.rate < delay.rate }
     /// Whether it is tried whether less is lost of less; probes would hide it.
     public var isTryingLess: Bool { losses.isTrying }
-    /// How often that has helped nothing, so that all is as before.
-    public var acquittals: Int { losses.acquittals }
+    /// How often that has helped nothing, or what seemed to be a queue was none, so that all is as before.
+    public var acquittals: Int { losses.acquittals + longerWays }
     /// How long every packet of the last moment has waited in a queue, in milliseconds.
     public var waitingMs: Double { queue.waitingMs }
     /// Whether much more is sent than arrives, and what does has waited.
@@ -66,7 +69,7 @@ public struct BandwidthEstimator: Sendable {
         emptied.note(outcome.size, at: arrivedAt)
         newestArrival = max(newestArrival ?? arrivedAt, arrivedAt)
         newestSent = max(newestSent ?? outcome.sentAt, outcome.sentAt)
-        queue.note(sentAt: outcome.sentAt, arrivedAt: arrivedAt)
+        if queue.note(sentAt: outcome.sentAt, arrivedAt: arrivedAt, size: outcome.size) { isLonger = true }
         jam.note(outcome, waitedNs: queue.waited(sentAt: outcome.sentAt, arrivedAt: arrivedAt))
         let waiting = queue.waitingMs
         if waiting > Self.lossWaitingMs { isQueued = true }
@@ -114,6 +117,14 @@ public struct BandwidthEstimator: Sendable {
             probes.found(rate, above: Double(bitrate), now: now)
             if rate > delay.rate { delay.set(rate) }
             losses.allow(rate)
+        }
+        if isLonger {
+            delay.set(max(delay.rate, trusted))
+            isLonger = false
+            isQueued = false
+            longerWays += 1
+        } else if queue.waitingMs < Self.overuseWaitingMs {
+            trusted = delay.rate
         }
         found = nil
         isOver = false

@@ -28,14 +28,22 @@ struct QueueDelay: Sendable {
         }
     }
 
-    private var moment = Quickest(length: momentNs), path = Quickest(length: pathNs)
+    private var moment = Quickest(length: momentNs), path = Quickest(length: pathNs), longer = LongerWay()
 
     init() {}
 
     /// Takes note of a packet, in nanoseconds on the sender's and on the receiver's clock.
-    mutating func note(sentAt: Int64, arrivedAt: Int64) {
-        moment.note(arrivedAt &- sentAt, at: sentAt)
-        path.note(arrivedAt &- sentAt, at: sentAt)
+    ///
+    /// - Parameter size: its bytes.
+    /// - Returns: whether the way turns out to have become longer: what seemed to wait has not.
+    mutating func note(sentAt: Int64, arrivedAt: Int64, size: Int) -> Bool {
+        let delay = arrivedAt &- sentAt
+        moment.note(delay, at: sentAt)
+        path.note(delay, at: sentAt)
+        guard let way = longer.note(delay: delay, size: size, at: sentAt, path: path.value) else { return false }
+        path = Quickest(length: Self.pathNs)
+        path.note(way, at: sentAt)
+        return true
     }
 
     /// How long one packet has waited, in nanoseconds.
