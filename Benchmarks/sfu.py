@@ -131,7 +131,8 @@ class Janus(Server):
     def __init__(self, folder, address, event_loops=0):
         super().__init__(folder, address)
         self.port = free_port()
-        conf, base = self.folder / f"janus-{self.port}", next((path for path in PLUGINS if path.exists()), None)
+        # A port may come again.
+        conf, base = Path(tempfile.mkdtemp(prefix="janus-", dir=self.folder)), next((path for path in PLUGINS if path.exists()), None)
         if base is None:
             raise Failure("Janus's plugins are not where Debian puts them")
         for part, library in (("plugins", "libjanus_videoroom.so"), ("transports", "libjanus_websockets.so")):
