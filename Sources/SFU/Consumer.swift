@@ -53,15 +53,16 @@ final class Consumer {
 
     /// What of one track's way goes on with the next track in its place: no number may be used twice.
     struct Trail {
-        let ssrc = SecureRandom.u32(), rtxSSRC = SecureRandom.u32()
+        let ssrc: UInt32, rtxSSRC: UInt32
         fileprivate var forwarder: LayerForwarder
         fileprivate var frames = FrameNumbers()
         // Sequence numbers begin below 2^15, so that the rollover counter is 0 for both sides (RFC 3711 section 3.3.1).
         fileprivate var nextRTX = Int64(SecureRandom.u32() & 0x7FFF)
         fileprivate var packets: UInt32 = 0, bytes: UInt32 = 0
 
-        /// Begins with random names and numbers.
-        init(isVideo: Bool) {
+        /// Begins with random numbers, and with names that nothing else to the same subscriber has had.
+        init(isVideo: Bool, to session: Session) {
+            (ssrc, rtxSSRC) = (session.names.take(), session.names.take())
             forwarder = LayerForwarder(
                 isVideo: isVideo, clockRate: isVideo ? 90_000 : 48_000, next: Int64(SecureRandom.u32() & 0x7FFF),
                 timestampDelta: SecureRandom.u32())
@@ -80,7 +81,7 @@ final class Consumer {
     private let began: Trail
 
     init(producer: Producer, session: Session, section: Int, wish: LayerSize?, after trail: Trail? = nil) {
-        let trail = trail ?? Trail(isVideo: producer.isVideo)
+        let trail = trail ?? Trail(isVideo: producer.isVideo, to: session)
         self.producer = producer
         self.session = session
         self.section = section

@@ -63,6 +63,8 @@ final class Session {
     var uplink = Uplink()
     /// Whether something leaves to it by and by.
     var isPacing = false
+    /// What tracks to a subscriber are called.
+    var names = SSRCNames()
     /// The way to a subscriber.
     let downlink = Downlink()
     /// What was told of layers that the line has no room for.

@@ -71,7 +71,7 @@ extension ShardCore {
                 session.seats.append(nil)
                 continue
             }
-            let trail = Consumer.Trail(isVideo: section.kind == .video)
+            let trail = Consumer.Trail(isVideo: section.kind == .video, to: session)
             let answered = section.answer(
                 local, sending: .init(ssrc: trail.ssrc, rtx: trail.rtxSSRC, cname: room.id), stream: source.name,
                 track: "\(source.name)-\(section.kind.rawValue)")
