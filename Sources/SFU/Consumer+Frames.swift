@@ -18,26 +18,32 @@ extension Consumer {
     ///
     /// It stands in every packet from the first change on, for any may be lost; a repeat says what held for its picture.
     ///
-    /// - Parameters:
-    ///   - element: the publisher's.
-    ///   - room: where it is written anew.
-    /// - Returns: the element, or what was written.
+    /// - Parameter element: the publisher's.
+    /// - Returns: the element, or what was written, which holds until the next is asked for.
     func descriptor(
-        _ element: UnsafeRawBufferPointer, of entry: PacketStore.Entry, _ layer: Layer,
-        in room: UnsafeMutableRawBufferPointer
+        _ element: UnsafeRawBufferPointer, of entry: PacketStore.Entry, _ layer: Layer
     ) -> UnsafeRawBufferPointer {
         guard let spatial else { return element }
         let limits = spatial.limits(at: entry.header.timestamp)
-        guard spatial.hasChanged || limits != .all, let (read, structure) = layer.descriptor(element) else {
-            return element
+        guard spatial.hasChanged || limits != .all else { return element }
+        let written = layer.descriptor(element, of: entry.sequence, within: limits)
+        return written.isWhole && !spatial.hasChanged ? element : written.element ?? element
+    }
+}
+
+extension Layer {
+    /// A descriptor with a word on the decode targets that are left within limits.
+    fileprivate func descriptor(
+        _ element: UnsafeRawBufferPointer, of sequence: Int64, within limits: LayerLimits
+    ) -> RewrittenDescriptors.Written {
+        rewritten.find(.init(sequence: sequence, limits: limits, version: frameVersion)) { room in
+            guard let (read, structure) = descriptor(element) else { return (0, false) }
+            let told = read.activeTargets ?? (read.structure == nil ? activeTargets : .max)
+            let sent = told & structure.allTargets
+            let left = sent & structure.targets(upTo: limits.spatial, temporal: limits.temporal)
+            // A structure may name no target without the layers that were taken out; then nothing is said rather than that none is left.
+            guard left != 0 else { return (0, false) }
+            return (read.write(element, activeTargets: left, of: structure, to: room) ?? 0, left == sent)
         }
-        let told = read.activeTargets ?? (read.structure == nil ? layer.activeTargets : .max)
-        let sent = told & structure.allTargets
-        let left = sent & structure.targets(upTo: limits.spatial, temporal: limits.temporal)
-        // A structure may name no target without the layers that were taken out; then nothing is said rather than that none is left.
-        guard left != 0, left != sent || spatial.hasChanged,
-            let count = read.write(element, activeTargets: left, of: structure, to: room)
-        else { return element }
-        return UnsafeRawBufferPointer(rebasing: room[..<count])
     }
 }

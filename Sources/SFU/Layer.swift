@@ -30,6 +30,9 @@ final class Layer {
     /// The decode targets that its publisher still sends, as the newest packet with a word on it says; and which that is.
     private(set) var activeTargets: UInt32 = .max
     private var activeTargetsFrom = Int64.min
+    /// Which structures and decode targets these are, and what was written by them for subscribers with fewer layers.
+    private(set) var frameVersion: UInt32 = 0
+    private(set) lazy var rewritten = RewrittenDescriptors()
 
     init(name: String, index: Int, isVideo: Bool, clockRate: Int) {
         self.name = Array(name.utf8)
@@ -91,11 +94,16 @@ extension Layer {
     func noteFrame(_ element: UnsafeRawBufferPointer, _ entry: inout PacketStore.Entry) -> Bool {
         guard let (read, _) = descriptor(element) else { return false }
         if read.structure != nil || read.activeTargets != nil, entry.sequence >= activeTargetsFrom {
-            (activeTargets, activeTargetsFrom) = (read.activeTargets ?? .max, entry.sequence)
+            let told = read.activeTargets ?? .max
+            if told != activeTargets { frameVersion &+= 1 }
+            (activeTargets, activeTargetsFrom) = (told, entry.sequence)
         }
         if let brought = read.structure {
             // Each of a key frame's packets may bring it, and a repeat does.
-            if brought != structure { (structure, formerStructure) = (brought, structure) }
+            if brought != structure {
+                (structure, formerStructure) = (brought, structure)
+                frameVersion &+= 1
+            }
             entry.bringsStructure = true
         }
         entry.hasFrame = true

@@ -98,8 +98,7 @@ extension ShardCore {
         {
             let element = UnsafeRawBufferPointer(rebasing: stored[range])
             let layer = consumer.producer.layers[packet.layer]
-            forwarded.take(
-                dependency: consumer.descriptor(element, of: entry, layer, in: descriptorRoom), shift: shift)
+            forwarded.take(dependency: consumer.descriptor(element, of: entry, layer), shift: shift)
         }
         let hasExtension = hasMid || hasNumber || hasTime || !forwarded.isEmpty
         guard var length = header.write(to: room, hasExtension: hasExtension) else { return false }

@@ -26,8 +26,6 @@ final class ShardCore: PacketHandler {
     /// Subscribers to whom something leaves by and by.
     var pacing: [Session] = []
     let padding = PaddingBytes()
-    /// Where a descriptor is written anew; as much as an extension may have.
-    let descriptorRoom = UnsafeMutableRawBufferPointer.allocate(byteCount: 255, alignment: 8)
     var drops = DropCounters()
     var counters = SFUStatistics()
     /// How long packets are here; counted when their batch has left.
@@ -47,8 +45,6 @@ final class ShardCore: PacketHandler {
         wallNanoseconds = SystemClock.wallMilliseconds() * 1_000_000
         candidates = Self.candidates(configuration, port: socket.address.port)
     }
-
-    deinit { descriptorRoom.deallocate() }
 
     /// Nanoseconds since the Unix epoch, on the shard's one time base.
     func unixNanoseconds(_ now: MonotonicTime) -> Int64 { wallNanoseconds &+ now.nanoseconds(since: startedAt) }

@@ -84,7 +84,7 @@ struct DependencyForwardingTests {
 
     /// A subscriber of these layers, and what becomes of the descriptors that it gets.
     private struct Narrowed {
-        let run: SpatialSimulation, room = UnsafeMutableRawBufferPointer.allocate(byteCount: 255, alignment: 8)
+        let run: SpatialSimulation
         var consumer: Consumer { run.consumer }
         var layer: Layer { run.producer.layers[0] }
 
@@ -99,9 +99,10 @@ struct DependencyForwardingTests {
 
         /// The targets that an element names on its way to the subscriber; nil where it goes as it is.
         func targets(_ element: [UInt8], at timestamp: UInt32) throws -> UInt32? {
-            let entry = try packet(0, at: timestamp)
+            // No packet has another descriptor than before: here each has the number of its length.
+            let entry = try packet(Int64(element.count), at: timestamp)
             return try element.withUnsafeBytes { element in
-                let written = consumer.descriptor(element, of: entry, layer, in: room)
+                let written = consumer.descriptor(element, of: entry, layer)
                 guard written.baseAddress != element.baseAddress else { return nil }
                 return try #require(layer.descriptor(written)).read.activeTargets
             }
@@ -113,7 +114,6 @@ struct DependencyForwardingTests {
     )
     func narrowed() throws {
         let way = Narrowed(run: try SpatialSimulation(seed: 5)), consumer = way.consumer
-        defer { way.room.deallocate() }
         let frame: [UInt8] = [0xCD, 0x12, 0x37]
         #expect(note(layered, way.layer) != nil)
         #expect(try way.targets(frame, at: 1000) == nil)
@@ -136,7 +136,6 @@ struct DependencyForwardingTests {
     @Test("what the publisher does not send is not promised, whoever said so last")
     func publishersTargets() throws {
         let way = Narrowed(run: try SpatialSimulation(seed: 5)), consumer = way.consumer
-        defer { way.room.deallocate() }
         func note(_ element: [UInt8], at sequence: Int64) {
             var entry = PacketStore.Entry()
             entry.sequence = sequence
@@ -157,6 +156,35 @@ struct DependencyForwardingTests {
         // Where nothing would be left, the publisher's word stands.
         note([0xCD, 0x12, 0x38, 0x44, 0x00], at: 40)
         #expect(try way.targets(frame, at: 1000) == nil)
+    }
+
+    @Test("a structure in each packet is read and written once for all subscribers with the same layers")
+    func onceForAll() throws {
+        let way = Narrowed(run: try SpatialSimulation(seed: 5)), key = layered
+        #expect(note(key, way.layer) != nil)
+        let limits = [
+            LayerLimits(spatial: 0, temporal: 7), .init(spatial: 1, temporal: 7), .init(spatial: 0, temporal: 0),
+        ]
+        let subscribers = try (0..<30).map { index in
+            let consumer = Consumer(
+                producer: way.run.producer, session: way.consumer.session, section: index, wish: nil)
+            consumer.spatial = SpatialForwarder(from: try way.packet(1, at: 1000, isKey: true), limits[index % 3])
+            return consumer
+        }
+        let packets = try (0..<Int64(60)).map { try way.packet(100 + $0, at: 1000) }
+        func send(_ packet: PacketStore.Entry, to consumer: Consumer) -> [UInt8] {
+            key.withUnsafeBytes { Array(consumer.descriptor($0, of: packet, way.layer)) }
+        }
+        // Packet by packet, and as one picture to one after the other.
+        let first = packets.map { packet in subscribers.map { send(packet, to: $0) } }
+        #expect(way.layer.rewritten.written == 180 && Set(first.joined()).count == 3)
+        let again = subscribers.map { consumer in packets.map { send($0, to: consumer) } }
+        #expect(way.layer.rewritten.written == 180)
+        for (place, subscriber) in again.enumerated() { #expect(subscriber == first.map { $0[place] }) }
+        // Under another structure it is written anew.
+        #expect(note(nextKey, way.layer) != nil)
+        _ = send(packets[0], to: subscribers[0])
+        #expect(way.layer.rewritten.written == 181)
     }
 
     @Test("the descriptor stands under the subscriber's id with its number moved, in the form that it needs")
