@@ -39,6 +39,8 @@ final class Downlink {
     private var allocator = Allocator(), requests: [LayerRequest] = [], levels: [Int] = []
     private var raised: [Int] = [], ample: [Int] = []
     private var acquittals = 0
+    /// What there was for all at the last look, and since when it has not become less.
+    private var room = 0.0, steadySince: MonotonicTime?
     private var orders: [[Int]] = [], asking: [Consumer] = []
     /// Whether the picture packets of this subscriber are spread over time.
     private(set) var isPaced = false
@@ -130,7 +132,9 @@ final class Downlink {
         let share = max(Self.minimumMediaShare, 1 - loss)
         // A picture that goes is given up for less room than one is begun with, for its repeats are in the estimate already.
         let kept = estimator.waitingMs < Self.keptWaitingMs && !estimator.isTryingLess ? Self.keptShare : 1
-        let budget = Int(Double(bitrate) * kept) - sound, spare = Int(Double(bitrate) * share / Self.spareShare) - sound
+        if steadySince == nil || Double(bitrate) * kept < room { steadySince = now }
+        room = Double(bitrate) * kept
+        let budget = Int(room) - sound, spare = Int(Double(bitrate) * share / Self.spareShare) - sound
         gather(consumers, speaker: speaker, now: now)
         allocator.divide(requests, budget: budget, into: &levels)
         allocator.divide(requests, budget: min(budget, spare), into: &raised)
@@ -144,9 +148,11 @@ final class Downlink {
         for (index, consumer) in asking.enumerated() {
             let before = consumer.grant
             if isAcquitted { consumer.grant.forgive() }
+            // A layer for which even alone there is no room has not given way to anybody.
+            let fitsAlone = requests[index].rate(before.level(of: orders[index])) <= budget
             consumer.grant.follow(
                 orders[index], fitting: max(least, levels[index]), raised: max(least, raised[index]),
-                ample: ample[index], now: now)
+                ample: ample[index], steadySince: fitsAlone ? steadySince : nil, now: now)
             wanted += requests[index].rate(requests[index].count)
             used += requests[index].rate(consumer.grant.level(of: orders[index]))
             if !consumer.grant.isWhole { isLimited = true }

@@ -54,12 +54,15 @@ struct LayerGrant: Sendable, Hashable {
     ///   - fitting: how many of them fit.
     ///   - raised: how many would still fit with some room to spare, all that is sent to others counted.
     ///   - ample: how many would fit with so much to spare that it is another line than the one that had no room.
+    ///   - steadySince: since when the line has carried no less; nil where that is not known. What went up behind that and does not fit
+    ///     now gives way to another picture, and was not too much.
     mutating func follow(
-        _ order: some Collection<Int>, fitting: Int, raised: Int, ample: Int = 0, now: MonotonicTime
+        _ order: some Collection<Int>, fitting: Int, raised: Int, ample: Int = 0, steadySince: MonotonicTime? = nil,
+        now: MonotonicTime
     ) {
         let level = level(of: order)
         if isFresh || fitting < level {
-            if !isFresh { fall(now) }
+            if !isFresh { fall(steadySince, now) }
             isFresh = false
             roomSince = nil
             set(fitting, order)
@@ -93,14 +96,15 @@ struct LayerGrant: Sendable, Hashable {
         isMisled = false
     }
 
-    private mutating func fall(_ now: MonotonicTime) {
+    private mutating func fall(_ steadySince: MonotonicTime?, _ now: MonotonicTime) {
         lastDown = now
         guard let up = lastUp else { return }
+        lastUp = nil
+        if let steadySince, steadySince <= up { return }
         let age = now.milliseconds(since: up), isShort = age < Self.provenMs
         waitMs = isShort ? Self.longer(waitMs) : 0
         pausedWaitMs = isShort ? (wasPaused ? Self.longer(pausedWaitMs) : pausedWaitMs) : 0
         isMisled = isShort && (isMisled || wasAmple && age < Self.cautionMs)
-        lastUp = nil
     }
 
     private static func longer(_ wait: Int64) -> Int64 { min(max(2 * wait, firstWaitMs), maximumWaitMs) }

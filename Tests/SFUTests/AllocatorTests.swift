@@ -110,6 +110,34 @@ struct AllocatorTests {
         #expect(grant.isWhole)
     }
 
+    @Test("what gives way to another picture was not too much for the line, which has not changed")
+    func givesWay() {
+        func at(_ milliseconds: Int64) -> MonotonicTime { MonotonicTime(milliseconds: 1000 + milliseconds) }
+        /// A shared screen takes the room for a second, again and again; for how long the camera stays small each time.
+        func pauses(steadySince: MonotonicTime?) -> [Int64] {
+            var grant = LayerGrant(), now: Int64 = 100, pauses: [Int64] = []
+            func follow(_ room: Int) {
+                grant.follow([0, 1, 2], fitting: room, raised: room, steadySince: steadySince, now: at(now))
+            }
+            while pauses.count < 6 {
+                let begin = now
+                while now < begin + 1000 {
+                    follow(1)
+                    now += 100
+                }
+                while !grant.isWhole, now < begin + 100_000 {
+                    follow(3)
+                    now += 100
+                }
+                pauses.append(now - begin)
+                now += 1000
+            }
+            return pauses
+        }
+        #expect(pauses(steadySince: at(0)).allSatisfy { $0 <= 4000 })
+        #expect(pauses(steadySince: nil).last == 60_100, "a line that is not known to be steady")
+    }
+
     @Test("where there is ample room all at once nothing is waited for, unless that has misled before")
     func ampleRoom() {
         var grant = LayerGrant()
