@@ -13,6 +13,8 @@ final class Downlink {
     static let lookMs: Int64 = 100
     /// A subscriber that has agreed to tell and does not for so long is one that tells nothing.
     private static let silenceMs: Int64 = 2000
+    /// Where nothing was sent for so long that anything is told of, only a probe finds out what has become of the way.
+    private static let idleMs: Int64 = 1000
     /// IP and UDP around each packet.
     private static let overhead = 28
     /// What more than the layers' rates is asked of the way before more is sent, and what is left of it for repeats at least.
@@ -33,7 +35,7 @@ final class Downlink {
     private(set) var pacer = Pacer()
     /// Whether the subscriber has agreed to tell of each packet.
     private(set) var isNumbered = false
-    private var numberedSince: MonotonicTime?, lastFeedback: MonotonicTime?
+    private var numberedSince: MonotonicTime?, lastNumbered: MonotonicTime?, lastFeedback: MonotonicTime?
     private var reported = LossControl(patience: 2)
     private var lastLook: MonotonicTime?
     private var allocator = Allocator(), requests: [LayerRequest] = [], levels: [Int] = []
@@ -73,6 +75,7 @@ final class Downlink {
         if !isVideo { audio.note(bytes, at: now.nanoseconds) }
         guard isNumbered else { return }
         if numberedSince == nil { numberedSince = now }
+        lastNumbered = now
         history.note(size: bytes, probe: estimator.probes.mark, now: now)
         estimator.probes.note(bytes, now: now)
         if isPaced, isVideo { pacer.left(bytes, bitrate: pacingRate, now: now) }
@@ -160,7 +163,9 @@ final class Downlink {
                 changed(consumer, isJammed)
             }
         }
-        if isMeasured, !estimator.isTryingLess {
+        // Of a trial, too, nothing more is learnt then.
+        let isIdle = lastNumbered.map { now.milliseconds(since: $0) >= Self.idleMs } ?? false
+        if isMeasured, isIdle || !estimator.isTryingLess {
             // More than what all layers use, with what is left for repeats and to spare, would help nobody.
             let useful = Double(wanted) * Self.spareShare * 1.05 / share + Double(sound)
             estimator.probes.expire(now: now)

@@ -225,6 +225,26 @@ struct AdaptationTests {
         #expect(settled.map { $0 < 10_000 } ?? false, "\(thin.layers) \(thin.estimates)")
     }
 
+    @Test(
+        "a line that breaks down while it is tried whether less loses less is found again, though nobody speaks",
+        arguments: stride(from: 500, through: 4000, by: 250))
+    func brokenTrial(afterMs: Int) throws {
+        for seed in UInt64(1)...3 {
+            let link = LinkModel(bitrate: 5_000_000, seed: seed)
+            var simulation = try LineSimulation(.init(link: link, hasVoice: false, seed: seed))
+            simulation.run(to: 20_000)
+            simulation.link.loss = .each(percent: 25)
+            simulation.run(to: 20_000 + afterMs)
+            simulation.link.bitrate = 40_000
+            simulation.run(to: 30_000 + afterMs)
+            (simulation.link.bitrate, simulation.link.loss) = (5_000_000, .none)
+            simulation.run(to: 60_000)
+            #expect(
+                simulation.consumer.forwarder.current == 2,
+                "seed \(seed): \(simulation.layers) \(simulation.estimates)")
+        }
+    }
+
     @Test("who has agreed to tell and never does is treated like one that has not agreed")
     func silentSubscriber() throws {
         var simulation = try LineSimulation(.init(link: LinkModel(bitrate: 5_000_000, seed: 10), feedsBack: false))

@@ -16,6 +16,8 @@ struct LineSimulation {
         var link: LinkModel
         /// Whether the subscriber tells of each packet; if not it reports what it has lost.
         var feedsBack = true
+        /// Whether somebody speaks.
+        var hasVoice = true
         /// Whether the layers come in one stream (VP9), each referring to the one below.
         var isSpatial = false
         /// Bits per second of the smallest layer.
@@ -33,7 +35,7 @@ struct LineSimulation {
     let session: Session, publisher: Session, room = Room(id: "room")
     let producer: Producer, consumer: Consumer
     var link: LinkModel
-    private let feedsBack: Bool, isSpatial: Bool, layerRates: [Int]
+    private let feedsBack: Bool, hasVoice: Bool, isSpatial: Bool, layerRates: [Int]
     private(set) var now = 0
     // The publisher.
     private var sequences = [Int64](repeating: 1000, count: 3), mustKey = [true, true, true], nextFrame = 0.0, frame = 0
@@ -87,6 +89,7 @@ struct LineSimulation {
         publisher.producers = [producer]
         self.session.consumers = [consumer]
         feedsBack = settings.feedsBack
+        hasVoice = settings.hasVoice
         isSpatial = settings.isSpatial
         layerRates = [settings.smallestRate] + Self.layerRates.dropFirst()
         link = settings.link
@@ -120,7 +123,7 @@ struct LineSimulation {
     // MARK: - The publisher
 
     private mutating func publish() {
-        if now % 20 == 0 { voice() }
+        if hasVoice, now % 20 == 0 { voice() }
         for layer in 0..<3 where askedAt[layer].map({ $0 <= now }) ?? false {
             askedAt[layer] = nil
             mustKey[layer] = true
