@@ -1,5 +1,6 @@
 // A way that has become longer, and queues that look like one for a while.
 
+import Media
 import Testing
 
 @testable import RTC
@@ -34,6 +35,27 @@ struct LongerWayTests {
         #expect(told({ _ in 1200 }) { $0 < 5000 ? 0 : 300 } == nil)
         #expect(told({ $0 < 6000 ? 1200 : 300 }) { $0 < 5000 ? 0 : 60 + abs($0 % 1600 - 800) / 20 } == nil)
         #expect(told({ $0 < 6000 ? 1200 : 300 }) { _ in 14 } == nil)
+    }
+
+    @Test("a full queue of which less and less comes through is none, for as much is sent")
+    func overload() {
+        /// Says how often what seemed to wait was a longer way, where from 6 s on every other packet is not sent, or lost.
+        func longerWays(isSent: Bool) -> Int {
+            var estimator = BandwidthEstimator()
+            for time in stride(from: Int64(0), to: 20_000, by: 10) {
+                let arrives = time < 6000 || time / 10 % 2 == 0, sentAt = time * 1_000_000
+                if arrives || isSent {
+                    let arrivedAt = sentAt + (time < 5000 ? 25 : 325) * 1_000_000
+                    estimator.note(PacketOutcome(sentAt: sentAt, arrivedAt: arrives ? arrivedAt : nil, size: 1200))
+                }
+                if time % 100 == 0 {
+                    estimator.finish(sent: 960_000, now: MonotonicTime(nanoseconds: sentAt + 400_000_000))
+                }
+            }
+            return estimator.acquittals
+        }
+        #expect(longerWays(isSent: false) == 1)
+        #expect(longerWays(isSent: true) == 0)
     }
 
     @Test("clocks of strangers break nothing")

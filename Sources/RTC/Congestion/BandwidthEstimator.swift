@@ -61,6 +61,7 @@ public struct BandwidthEstimator: Sendable {
     public mutating func note(_ outcome: PacketOutcome) {
         guard let arrivedAt = outcome.arrivedAt else {
             losses.note(lost: 1, of: 1)
+            queue.note(lost: outcome.size)
             jam.note(outcome, waitedNs: nil)
             return
         }
@@ -69,7 +70,8 @@ public struct BandwidthEstimator: Sendable {
         emptied.note(outcome.size, at: arrivedAt)
         newestArrival = max(newestArrival ?? arrivedAt, arrivedAt)
         newestSent = max(newestSent ?? outcome.sentAt, outcome.sentAt)
-        if queue.note(sentAt: outcome.sentAt, arrivedAt: arrivedAt, size: outcome.size) { isLonger = true }
+        let size = outcome.wasLost ? 0 : outcome.size
+        if queue.note(sentAt: outcome.sentAt, arrivedAt: arrivedAt, size: size) { isLonger = true }
         jam.note(outcome, waitedNs: queue.waited(sentAt: outcome.sentAt, arrivedAt: arrivedAt))
         let waiting = queue.waitingMs
         if waiting > Self.lossWaitingMs { isQueued = true }

@@ -34,6 +34,9 @@ struct LongerWay: Sendable {
         return found
     }
 
+    /// Takes note of bytes that have left and not arrived: a full queue that drops what does not fit lets less arrive of as much.
+    mutating func note(lost size: Int) { bytes &+= size }
+
     private mutating func end(_ path: Int64) -> Int64? {
         guard quickest &- path >= Self.waitingNs else {
             most = 0

@@ -34,7 +34,7 @@ struct QueueDelay: Sendable {
 
     /// Takes note of a packet, in nanoseconds on the sender's and on the receiver's clock.
     ///
-    /// - Parameter size: its bytes.
+    /// - Parameter size: its bytes; 0 where they were noted as lost.
     /// - Returns: whether the way turns out to have become longer: what seemed to wait has not.
     mutating func note(sentAt: Int64, arrivedAt: Int64, size: Int) -> Bool {
         let delay = arrivedAt &- sentAt
@@ -45,6 +45,9 @@ struct QueueDelay: Sendable {
         path.note(way, at: sentAt)
         return true
     }
+
+    /// Takes note of a packet that is lost.
+    mutating func note(lost size: Int) { longer.note(lost: size) }
 
     /// How long one packet has waited, in nanoseconds.
     func waited(sentAt: Int64, arrivedAt: Int64) -> Int64 { arrivedAt &- sentAt &- path.value }
