@@ -107,7 +107,10 @@ final class Downlink {
         }
         let rate = sent.bitrate(at: now.nanoseconds).map(Double.init)
         let current = min(reported.rate, rate ?? .infinity)
-        if current.isFinite { reported.update(current: current, sent: rate, delivered: nil, now: now) }
+        // While nothing is sent, what is reported tells of before: neither how much is lost of nothing, nor that more would do.
+        if current.isFinite, rate.map({ $0 > 0 }) ?? true {
+            reported.update(current: current, sent: rate, delivered: nil, now: now)
+        }
         bitrate =
             reported.rate.isFinite ? max(BandwidthEstimator.minimumBitrate, Int(min(reported.rate, 1e12))) : nil
     }

@@ -225,6 +225,63 @@ struct AdaptationTests {
         #expect(settled.map { $0 < 10_000 } ?? false, "\(thin.layers) \(thin.estimates)")
     }
 
+    /// The way to who tells nothing but what they have lost.
+    private struct Reported {
+        let downlink = Downlink()
+
+        /// A second in which so much is sent each 20 ms, and the report on it.
+        func second(_ index: Int, bytes: Int, lost: UInt8) {
+            for time in stride(from: index * 1000, to: index * 1000 + 1000, by: 20) {
+                let moment = LineSimulation.moment(time)
+                if bytes > 0 { downlink.note(size: bytes, isNumbered: false, isVideo: true, now: moment) }
+                downlink.look([], speaker: nil, now: moment) { _, _ in }
+            }
+            downlink.take(
+                RTCPReportBlock(
+                    ssrc: 1, fractionLost: lost, totalLost: 0, highestSequence: 0, jitter: 0, lastSenderReport: 0,
+                    delaySinceLastSenderReport: 0))
+        }
+    }
+
+    @Test("who has reported that all is lost gets more again")
+    func reportsOfAll() {
+        let way = Reported(), downlink = way.downlink
+        for index in 0..<5 { way.second(index, bytes: 2500, lost: 0) }
+        // All is lost, and less of less.
+        for index in 5..<9 { way.second(index, bytes: 2500, lost: 255) }
+        #expect(downlink.bitrate.map { $0 < 100_000 } ?? false)
+        for index in 9..<80 { way.second(index, bytes: 600, lost: 0) }
+        #expect(downlink.bitrate.map { $0 > 400_000 } ?? true, "\(downlink.bitrate ?? -1)")
+    }
+
+    @Test("what is told of losses while nothing is sent does not count as the path's own")
+    func reportsOfNothing() {
+        let way = Reported()
+        for index in 0..<5 { way.second(index, bytes: 2500, lost: 0) }
+        for index in 5..<14 { way.second(index, bytes: 0, lost: 200) }
+        #expect(way.downlink.bitrate == nil)
+        var isBounded = false
+        for index in 14..<20 {
+            way.second(index, bytes: 2500, lost: 128)
+            if way.downlink.bitrate != nil { isBounded = true }
+        }
+        #expect(isBounded)
+    }
+
+    @Test("what arrives of nothing does not hold the rate at nothing")
+    func lossOfAll() {
+        var control = LossControl(), now = 0
+        func update(lost: Int, current: Double, delivered: Double) {
+            control.note(lost: lost, of: 50)
+            control.update(current: current, sent: current, delivered: delivered, now: LineSimulation.moment(now))
+            now += 600
+        }
+        for _ in 0..<5 { update(lost: 50, current: 1e6, delivered: 0) }
+        #expect(control.rate.isFinite && control.rate >= Double(BandwidthEstimator.minimumBitrate))
+        for _ in 0..<100 { update(lost: 0, current: min(1e6, control.rate), delivered: min(1e6, control.rate)) }
+        #expect(control.rate > 900_000, "\(control.rate)")
+    }
+
     @Test(
         "a line that breaks down while it is tried whether less loses less is found again, though nobody speaks",
         arguments: stride(from: 500, through: 4000, by: 250))

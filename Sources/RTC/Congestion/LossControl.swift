@@ -118,6 +118,8 @@ public struct LossControl: Sendable {
                 loss: Double(highLost) / Double(max(1, highTotal)), at: now)
             let arriving = delivered ?? (sent ?? current) * (1 - Double(highLost) / Double(max(1, highTotal)))
             rate = min(current, arriving / max(0.5, 1 - inherent) * Self.stepShare)
+            // From nothing no share of it leads back.
+            rate = max(rate, Double(BandwidthEstimator.minimumBitrate))
             tooMuch = (sent ?? current, now.advanced(byMilliseconds: restMs))
             restMs = min(2 * restMs, Self.maximumRestMs)
             return false
