@@ -210,7 +210,7 @@ extension ShardCore {
             producer.session.room.voices.yield(voice)
             voice.reset()
         }
-        for one in [producer, successor(of: producer)].compactMap(\.self) {
+        for one in [producer] + heirs(of: producer) {
             one.track.isMuted = isMuted
             // Nobody is shown later what was sent while it was held back.
             for layer in one.layers { layer.group.forget() }

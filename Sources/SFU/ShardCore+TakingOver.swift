@@ -83,6 +83,16 @@ extension ShardCore {
         return heir.producers.first { $0.replaces === producer }
     }
 
+    /// What somebody who takes over sends in the place of a track: what takes it over, and what comes beside it as another track,
+    /// of which nobody knows yet.
+    func heirs(of producer: Producer) -> [Producer] {
+        guard let heir = heir(of: producer.session) else { return [] }
+        return heir.producers.filter { next in
+            next.replaces === producer
+                || next.replaces == nil && !next.isAnnounced && next.track.source == producer.track.source
+        }
+    }
+
     /// Moves subscribers at a packet with which they can go on: any one of sound, of pictures the first of a key frame.
     func takeOver(_ producer: Producer, _ entry: PacketStore.Entry, _ layer: Layer, now: MonotonicTime) {
         guard let old = producer.replaces, !old.consumers.isEmpty, let begun = producer.session.takesOverSince else {

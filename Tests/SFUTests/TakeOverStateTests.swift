@@ -68,9 +68,9 @@ struct TakeOverStateTests {
 
         func publish(
             _ session: String, by client: RTCClient, replacing: String? = nil, allowed: Set<TrackSource>? = nil,
-            goesOn: Bool = false
+            picture: Media.Codec = .vp8, goesOn: Bool = false
         ) async throws {
-            let tracks = [LocalTrack(name: "microphone", codec: .opus), LocalTrack(name: "camera", codec: .vp8)]
+            let tracks = [LocalTrack(name: "microphone", codec: .opus), LocalTrack(name: "camera", codec: picture)]
             let offer = try await client.offer(tracks, stream: "anna")
             try run(
                 .publish(
@@ -227,6 +227,28 @@ struct TakeOverStateTests {
         try stage.run(.requestKeyframe(track: id))
         try stage.run(.setMuted(track: id, muted: false))
         #expect(try isMuted("anna-up") == [false, false] && isMuted("anna-new") == [false, false])
+    }
+
+    @Test("a mute in the middle of it holds for a picture of another codec too, as long as nobody knows of that")
+    func mutedBeside() async throws {
+        let stage = try await Stage()
+        let client = try RTCClient(name: "anna-new", bind: Harness.loopback) { _ in }
+        defer { client.stop() }
+        try await stage.publish("anna-new", by: client, replacing: "anna-up", picture: .h264)
+        let next = try #require(try stage.session("anna-new").producers.first { $0.isVideo })
+        #expect(next.replaces == nil && !next.track.isMuted)
+        let id = try #require(try stage.session("anna-up").producers.first { $0.isVideo }?.track.id)
+        try stage.run(.setMuted(track: id, muted: true))
+        #expect(next.track.isMuted)
+        try stage.run(.setMuted(track: id, muted: false))
+        #expect(!next.track.isMuted)
+        let voice = try #require(try stage.session("anna-up").producers.first { !$0.isVideo }?.track.id)
+        try stage.run(.setMuted(track: voice, muted: true))
+        #expect(!next.track.isMuted, "another source")
+        // What everybody knows by its own name is muted by that.
+        next.isAnnounced = true
+        try stage.run(.setMuted(track: id, muted: true))
+        #expect(!next.track.isMuted)
     }
 
     @Test("limits count the second session, and a refusal leaves the first as it was")
