@@ -32,6 +32,8 @@ final class Producer {
     var voice: Voice?
     /// The track whose place it takes, until its session has taken over.
     var replaces: Producer?
+    /// Whether nothing came of it any more at the last look of the session that takes over from it.
+    var hasStopped = false
     /// Whether somebody has agreed to be told when things were captured.
     var tellsCapture = false
     var isAnnounced = false

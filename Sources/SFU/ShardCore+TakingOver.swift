@@ -139,8 +139,10 @@ extension ShardCore {
     private func isSettled(_ producer: Producer, _ former: Producer, since: Int64, now: MonotonicTime) -> Bool {
         guard !former.track.isMuted else { return true }
         guard producer.hasCaughtUp(with: former, since: since, now: now) else {
-            // Of what comes no more, there is nothing to wait for.
-            return since >= TakeOver.patienceMs && !former.isFlowing(now)
+            // Of what comes no more, there is nothing to wait for. Behind a pause of our own what came meanwhile is not read yet.
+            let isOver = since >= TakeOver.patienceMs && !former.isFlowing(now)
+            defer { former.hasStopped = isOver }
+            return isOver && former.hasStopped
         }
         guard !former.consumers.isEmpty else { return true }
         guard producer.isVideo, since < TakeOver.longestMs else { return since >= TakeOver.longestMs }

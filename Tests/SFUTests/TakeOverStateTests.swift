@@ -185,7 +185,28 @@ struct TakeOverStateTests {
         try stage.follow("anna-new", at: TakeOver.patienceMs - 1)
         #expect(stage.log.replaced.isEmpty)
         try stage.follow("anna-new", at: TakeOver.patienceMs)
+        #expect(stage.log.replaced.isEmpty)
+        try stage.follow("anna-new", at: TakeOver.patienceMs + 20)
         #expect(try stage.ways() == ["anna-new", "anna-new"] && stage.log.left == ["anna-up"])
+    }
+
+    @Test("a pause of the server's own is no silence: what came meanwhile is read before the other session has it")
+    func stalled() async throws {
+        let stage = try await Stage()
+        try await stage.publish("anna-new", replacing: "anna-up")
+        for time in stride(from: Int64(0), through: 5000, by: 20) {
+            try stage.flow("anna-up", at: time)
+            try stage.follow("anna-new", at: time)
+        }
+        for begin in [Int64(5000), 7000] {
+            try stage.follow("anna-new", at: begin + 1500)
+            #expect(stage.log.replaced.isEmpty)
+            for time in stride(from: begin + 1520, through: begin + 2000, by: 20) {
+                try stage.flow("anna-up", at: time)
+                try stage.follow("anna-new", at: time)
+            }
+        }
+        #expect(try stage.ways() == ["anna-up", "anna-up"] && stage.log.replaced.isEmpty)
     }
 
     @Test("a picture without a key frame is waited for, and then moved without")
