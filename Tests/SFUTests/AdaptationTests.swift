@@ -284,7 +284,7 @@ struct AdaptationTests {
 
     @Test(
         "a line that breaks down while it is tried whether less loses less is found again, though nobody speaks",
-        arguments: stride(from: 500, through: 4000, by: 250))
+        arguments: Array(stride(from: 500, through: 4000, by: 250)))
     func brokenTrial(afterMs: Int) throws {
         for seed in UInt64(1)...3 {
             let link = LinkModel(bitrate: 5_000_000, seed: seed)
