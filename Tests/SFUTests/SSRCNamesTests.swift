@@ -10,7 +10,8 @@ import Testing
 @Suite("Names of what is sent")
 struct SSRCNamesTests {
     @Test(
-        "no name is given twice, whatever it begins with, and none that others use", arguments: [0, 1, 2, 0x8000_0000])
+        "no name is given twice, whatever it begins with, and none that others use",
+        arguments: [0, 1, 2, 0x8000_0000] as [UInt32])
     func unique(step: UInt32) {
         for last in [UInt32.max - 3, .max, 0, 1, 77] {
             var names = SSRCNames(after: last, step: step), given: Set<UInt32> = []
