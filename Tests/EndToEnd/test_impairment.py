@@ -85,15 +85,18 @@ class Network:
         return None
 
     def measure(self, seconds=SECONDS, rate=None):
-        """Returns what becomes of picture, sound and packets within some seconds, of what is sent above a rate too, second by second."""
+        """Returns what becomes of picture, sound and packets within some seconds, of what is sent above a rate too, second by second.
+
+        The last second is a whole one as well: within less, a burst would pass for a rate.
+        """
         first = self.camera(), self.microphone(), time.monotonic()
         self.relay.counts()
         counts, over, heights, second = {}, 0, [], first[2]
-        while (now := time.monotonic()) < first[2] + seconds:
-            heights.append((now - first[2], self.camera().get("frameHeight")))
-            time.sleep(max(0, min(0.2, first[2] + seconds - time.monotonic())))
+        while second < first[2] + seconds:
+            heights.append((time.monotonic() - first[2], self.camera().get("frameHeight")))
+            time.sleep(0.2)
             took = time.monotonic() - second
-            if took < 1 and time.monotonic() < first[2] + seconds:
+            if took < 1:
                 continue
             second += took
             ways = self.relay.counts()
