@@ -100,22 +100,23 @@ public struct BandwidthEstimator: Sendable {
         let use = isOver ? PathUse.over : trend.use == .over ? .normal : trend.use
         let moment = newestArrival.flatMap { emptied.bitrate(at: $0) }.map(Double.init) ?? 0
         // What the path loses by itself is sent too.
-        let carried = arriving.map { max($0, moment) / max(0.5, 1 - losses.inherent) }
+        let inherent = losses.inherent
+        let carried = arriving.map { LossControl.sent(toDeliver: max($0, moment), losing: inherent) }
         delay.update(
             use, delivered: arriving, carried: carried, waitingMs: queue.waitingMs,
             roundTripMs: roundTripMs, now: now)
-        let jammed = jam.carried(sent: sent, inherentLoss: losses.inherent)
+        let jammed = jam.carried(sent: sent, inherentLoss: inherent)
         isJammed = jammed != nil
         if let jammed {
             // This is the path's own rate, and no mean of before and after: the queue empties by what the layers leave of it.
-            delay.lose(carried: jammed / max(0.5, 1 - losses.inherent), waitingMs: 0, now: now)
+            delay.lose(carried: LossControl.sent(toDeliver: jammed, losing: inherent), waitingMs: 0, now: now)
         }
         if delay.rate < before {
             lastDecrease = now
             probes.overused(now: now)
         } else if let found, !isOver {
             // As much is lost of a probe as of anything else.
-            let rate = found / max(0.5, 1 - losses.loss)
+            let rate = LossControl.sent(toDeliver: found, losing: losses.loss)
             probes.found(rate, above: Double(bitrate), now: now)
             if rate > delay.rate { delay.set(rate) }
             losses.allow(rate)

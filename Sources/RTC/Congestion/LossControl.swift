@@ -68,6 +68,13 @@ public struct LossControl: Sendable {
         restMs = Self.firstRestMs
     }
 
+    /// What has to be sent so that so much arrives; where more than half is lost, no more than twice as much.
+    ///
+    /// - Parameters:
+    ///   - rate: what arrives, in bits per second.
+    ///   - share: the part of the packets that is lost on the way, 0 to 1.
+    static func sent(toDeliver rate: Double, losing share: Double) -> Double { rate / max(0.5, 1 - share) }
+
     /// Looks at what was counted; returns whether a full queue loses packets now.
     ///
     /// - Parameters:
@@ -117,7 +124,7 @@ public struct LossControl: Sendable {
                 rate: rate.isFinite ? max(current, rate) : rate, sent: sent,
                 loss: Double(highLost) / Double(max(1, highTotal)), at: now)
             let arriving = delivered ?? (sent ?? current) * (1 - Double(highLost) / Double(max(1, highTotal)))
-            rate = min(current, arriving / max(0.5, 1 - inherent) * Self.stepShare)
+            rate = min(current, Self.sent(toDeliver: arriving, losing: inherent) * Self.stepShare)
             // From nothing no share of it leads back.
             rate = max(rate, Double(BandwidthEstimator.minimumBitrate))
             tooMuch = (sent ?? current, now.advanced(byMilliseconds: restMs))
