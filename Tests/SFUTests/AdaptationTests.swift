@@ -132,21 +132,8 @@ struct AdaptationTests {
         let right = bitrate == 700_000 ? 1 : 0
         for seed in UInt64(1)...10 {
             var simulation = try LineSimulation(.init(link: LinkModel(bitrate: 5_000_000, seed: seed), seed: seed))
-            simulation.run(to: 20_000)
-            #expect(simulation.consumer.forwarder.current == 2)
-            simulation.link.bitrate = bitrate
-            simulation.run(to: 50_000)
-            let down = simulation.settled(on: [right], from: 20_000, to: 50_000)
-            let over = simulation.overuse(from: 20_000, to: 50_000, bitrate: bitrate)
-            simulation.link.bitrate = 5_000_000
-            simulation.run(to: 80_000)
-            let up = simulation.settled(on: [2], from: 50_000, to: 80_000)
-            let frozen = simulation.frozenMs(from: 20_000, to: 80_000)
-            print("| 5 → \(bitrate / 1000) k → 5 | \(down ?? -1) | \(up ?? -1) | \(Int(over * 1000)) ‰ | \(frozen) |")
-            #expect(down.map { $0 < 2000 } ?? false, "seed \(seed): \(simulation.layers)")
-            #expect(up.map { $0 < 10_000 } ?? false, "seed \(seed): \(simulation.layers) \(simulation.estimates)")
-            #expect(over < 0.06, "seed \(seed)")
-            #expect(frozen < 1500, "seed \(seed): \(simulation.freezes)")
+            let spell = simulation.spell(right: [right]) { $0.bitrate = bitrate }
+            simulation.expectRecovery(spell, bitrate: bitrate, overuse: 0.06, seed)
         }
     }
 
@@ -157,20 +144,14 @@ struct AdaptationTests {
         for seed in UInt64(1)...10 {
             var simulation = try LineSimulation(
                 .init(link: LinkModel(bitrate: 5_000_000, delayMs: 1, seed: seed), seed: seed))
-            simulation.run(to: 20_000)
-            #expect(simulation.consumer.forwarder.current == 2)
-            simulation.link.delayMs = 50
-            simulation.link.jitterMs = jitterMs
-            simulation.link.loss = percent > 0 ? .each(percent: percent) : .none
-            simulation.run(to: 50_000)
-            let there = simulation.settled(on: [2], from: 20_000, to: 50_000)
-            (simulation.link.delayMs, simulation.link.jitterMs, simulation.link.loss) = (1, 0, .none)
-            simulation.run(to: 80_000)
-            let back = simulation.settled(on: [2], from: 50_000, to: 80_000)
+            let spell = simulation.spell(right: [2]) { link in
+                (link.delayMs, link.jitterMs) = (50, jitterMs)
+                link.loss = percent > 0 ? .each(percent: percent) : .none
+            }
+            let there = spell.there ?? .max, back = spell.back ?? .max
             let frozen = simulation.frozenMs(from: 20_000, to: 50_000)
-            print("| 1 → 50 ms, \(percent) %, \(jitterMs) ms | \(there ?? -1) | \(back ?? -1) | \(frozen) |")
-            #expect(there.map { $0 < 10_000 } ?? false, "seed \(seed): \(simulation.layers) \(simulation.estimates)")
-            #expect(back.map { $0 < 10_000 } ?? false, "seed \(seed): \(simulation.layers) \(simulation.estimates)")
+            print("| 1 → 50 ms, \(percent) %, \(jitterMs) ms | \(there) | \(back) | \(frozen) |")
+            #expect(there < 10_000 && back < 10_000, "seed \(seed): \(simulation.layers) \(simulation.estimates)")
         }
     }
 

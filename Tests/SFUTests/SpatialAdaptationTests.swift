@@ -47,23 +47,8 @@ struct SpatialAdaptationTests {
         let right = bitrate == 700_000 ? 1 : 0
         for seed in UInt64(1)...10 {
             var run = try simulation(LinkModel(bitrate: 5_000_000, seed: seed), seed)
-            run.run(to: 20_000)
-            #expect(run.consumer.shownLayer == 2 && run.consumer.grant.limit == nil)
-            run.link.bitrate = bitrate
-            run.run(to: 50_000)
-            let down = run.settled(on: [right], from: 20_000, to: 50_000)
-            #expect(run.consumer.grant.limit == .smaller)
-            let over = run.overuse(from: 20_000, to: 50_000, bitrate: bitrate)
-            run.link.bitrate = 5_000_000
-            run.run(to: 80_000)
-            let up = run.settled(on: [2], from: 50_000, to: 80_000)
-            let frozen = run.frozenMs(from: 20_000, to: 80_000)
-            print("| 5 → \(bitrate / 1000) k → 5 | \(down ?? -1) | \(up ?? -1) | \(Int(over * 1000)) ‰ | \(frozen) |")
-            #expect(down.map { $0 < 2000 } ?? false, "seed \(seed): \(run.layers)")
-            #expect(up.map { $0 < 10_000 } ?? false, "seed \(seed): \(run.layers) \(run.estimates)")
-            #expect(over < 0.08, "seed \(seed)")
-            #expect(frozen < 1500, "seed \(seed): \(run.freezes)")
-            #expect(run.consumer.grant.limit == nil)
+            let spell = run.spell(right: [right]) { $0.bitrate = bitrate }
+            run.expectRecovery(spell, bitrate: bitrate, overuse: 0.08, seed)
         }
     }
 
