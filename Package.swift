@@ -183,6 +183,7 @@ let package = Package(
             dependencies: [
                 "Studio", "Interactivity", "Control", "Media", product("GRDB", "GRDB.swift"),
                 product("HummingbirdTesting", "hummingbird"), product("Yams", "Yams"),
+                product("NIOEmbedded", "swift-nio"),
             ] + http + keys,
             swiftSettings: strict),
         // What strangers' bytes reach first: bodies that unit tests and libFuzzer share.

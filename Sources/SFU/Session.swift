@@ -57,6 +57,8 @@ final class Session {
     var roundTripMs: Int64?
     /// What Studio has written of it.
     var note: String?
+    /// How much is taken of it.
+    var intake = IntakeLimit()
     /// How the publisher's clock lies to ours: one for audio and video, so that they stay in sync.
     var captureClock = CaptureClock()
     /// What a publisher is told of the way of its packets.

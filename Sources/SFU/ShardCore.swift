@@ -54,6 +54,8 @@ final class ShardCore: PacketHandler {
         receivedAt = now
         let view = UnsafeRawBufferPointer(datagram)
         guard let session = session(for: view, from: source) else { return }
+        let arrived = socket.arrivedAt ?? now, told = configuration.maximumPublisherBitrate
+        guard session.takes(view, told: told, now: arrived) else { return drops.count(.tooMuch) }
         switch session.transport.receive(datagram, from: source, now: now) {
         case .handled: settle(session, now: now)
         case .rtp(let header, let length, _):

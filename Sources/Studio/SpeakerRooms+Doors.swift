@@ -56,6 +56,17 @@ extension SpeakerRooms {
         locks[event]?.contains(caller.id) ?? true || caller.role == .admin || caller.role == .producer
     }
 
+    /// Throws `Problem` 503 where the people of an event have as many connections as they may.
+    ///
+    /// Those that are to take over do not count: they stand for a moment beside the ones whose places they take.
+    func checkRoom(_ event: String) throws {
+        let people = rooms[event]?.members.values.flatMap(\.sessions) ?? []
+        let count = people.count { sessions[$0]?.succeeds.flatMap { sessions[$0] } == nil }
+        guard count >= connectionLimit else { return }
+        throw Problem.overloaded(
+            "The people of this event have \(count) connections, and no more can be.", retryAfterMs: 5000)
+    }
+
     /// Throws `Problem` 403 for who is not let in.
     func checkLock(_ event: String, _ caller: Principal) throws {
         guard !letsIn(event, caller) else { return }

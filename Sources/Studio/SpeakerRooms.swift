@@ -59,6 +59,9 @@ actor SpeakerRooms {
     static let sessionLimit = 6
     /// As whom a compositor sees the room; it stands in no list, and nobody else may come by this name.
     static let compositorID = "proscenium-compositor"
+    /// How many connections the people of one event have together, so that no event takes a media server from the others.
+    let connectionLimit: Int
+    static let standardConnectionLimit = 2000
     let registry: WorkerRegistry
     let logger: Logger
     var rooms: [String: Room] = [:]
@@ -85,8 +88,14 @@ actor SpeakerRooms {
 
     /// Makes rooms that nobody is in.
     ///
-    /// - Parameter adoptionMs: for how long a media server may come that carries rooms of an earlier Studio.
-    init(registry: WorkerRegistry, logger: Logger, adoptionMs: Int64 = SpeakerRooms.adoptionMs) {
+    /// - Parameters:
+    ///   - adoptionMs: for how long a media server may come that carries rooms of an earlier Studio.
+    ///   - connectionLimit: how many connections the people of one event have together.
+    init(
+        registry: WorkerRegistry, logger: Logger, adoptionMs: Int64 = SpeakerRooms.adoptionMs,
+        connectionLimit: Int = SpeakerRooms.standardConnectionLimit
+    ) {
+        self.connectionLimit = connectionLimit
         self.registry = registry
         self.logger = logger
         adoptsUntil = SystemClock.monotonic().advanced(byMilliseconds: adoptionMs)
@@ -371,6 +380,7 @@ actor SpeakerRooms {
         // It may have been locked meanwhile.
         try checkLock(event.id, caller)
         let place = try self.place(for: caller.id, succeeding: former, event.id)
+        if place == nil { try checkRoom(event.id) }
         let session = RandomToken.id()
         rooms[event.id]?.members[caller.id, default: Member(principal: caller)].sessions.insert(session)
         sessions[session] = Session(

@@ -106,6 +106,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     private let connections: OpenConnections
     private let lifetimeSeconds: Int64
     private let rotateMs: Int64?
+    private let countOffer: @Sendable () throws(Problem) -> Void
     private let refuseRevoked: @Sendable () async throws -> Void
     private let secret = RandomToken.secret()
     private let state = Mutex(State())
@@ -114,8 +115,10 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
 
     init(
         speakers: SpeakerRooms, event: EventScope, caller: Principal, browser: Browser, connections: OpenConnections,
-        lifetimeSeconds: Int64, rotateMs: Int64?, refuseRevoked: @escaping @Sendable () async throws -> Void
+        lifetimeSeconds: Int64, rotateMs: Int64?, countOffer: @escaping @Sendable () throws(Problem) -> Void,
+        refuseRevoked: @escaping @Sendable () async throws -> Void
     ) {
+        self.countOffer = countOffer
         self.lifetimeSeconds = lifetimeSeconds
         self.rotateMs = rotateMs
         self.refuseRevoked = refuseRevoked
@@ -251,6 +254,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
 
     private func carryOut(_ request: Request) async throws -> Message {
         if let publish = request.publish {
+            try countOffer()
             let known = state.withLock { $0.held.published }
             let (session, answer) = try await speakers.publish(
                 event, caller, session: known, offer: publish.offer, sources: publish.sources ?? [:], listener: self)
@@ -332,6 +336,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
         guard let held = state.withLock({ $0.held.published }) else {
             throw Problem.conflict("not-published", "Publish first.")
         }
+        try countOffer()
         await drop { $0.takeNextPublished() }
         let next = NextSession(self)
         state.withLock { $0.nextPublished = next }

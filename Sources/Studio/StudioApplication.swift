@@ -59,12 +59,15 @@ public struct StudioApplication {
         let authenticator = Authenticator(keys: keys, store: credentials, nowSeconds: nowSeconds)
         let origins = Origins(hosts: configuration.hosts, port: configuration.httpsPort)
         let tickets = TicketOffice(), connections = OpenConnections()
+        // Offers to send are read here and at the media server, so an address has so many, by whichever door.
+        let offers = RateLimiter(perSecond: 5, burst: 200)
         let registry = WorkerRegistry(keys: keys, nowSeconds: nowSeconds, logger: logger)
         let timelines = TimelineDelivery(events: events, registry: registry, logger: logger)
         let interactivity = InteractivityService(database: database, directory: events, connections: connections) {
             await timelines.deliver($0)
         }
-        let speakers = SpeakerRooms(registry: registry, logger: logger)
+        let speakers = SpeakerRooms(
+            registry: registry, logger: logger, connectionLimit: configuration.connectionLimit)
         let locks = RoomLocks(database: database)
         await speakers.restore(locks: try await locks.all())
         let builtIn = try BuiltInLayouts(folder: configuration.layouts, logger: logger)
@@ -116,7 +119,7 @@ public struct StudioApplication {
         ).add(to: book)
         SpeakerRoutes(
             speakers: speakers, credentials: credentials, connections: connections, turn: configuration.turn,
-            nowSeconds: nowSeconds
+            offers: offers, nowSeconds: nowSeconds
         ).add(to: book)
         ViewerRoutes(
             speakers: speakers, turn: configuration.turn, limits: .init(perEvent: configuration.viewerLimit),
@@ -181,7 +184,7 @@ public struct StudioApplication {
         webSockets = [
             SpeakerRoutes.socket(
                 speakers: speakers, connections: connections, tickets: tickets, authenticator: authenticator,
-                events: events,
+                events: events, offers: offers,
                 rotateMs: configuration.keyRotationSeconds > 0 ? Int64(configuration.keyRotationSeconds) * 1000 : nil,
                 nowSeconds: nowSeconds),
             interactivity.liveSocket { request in

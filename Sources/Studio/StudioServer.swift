@@ -44,6 +44,8 @@ public struct StudioConfiguration: Sendable {
     public var videoLimitBytes: Int
     /// How many may watch one event by WHEP.
     public var viewerLimit: Int
+    /// How many connections the people of one event have together.
+    public var connectionLimit: Int
     /// How often pages make their connections anew, in seconds; 0 for never.
     public var keyRotationSeconds: Int
     /// Where media can be relayed; nil where nobody does.
@@ -54,7 +56,7 @@ public struct StudioConfiguration: Sendable {
         dataDirectory: URL, bindAddress: String, httpsPort: Int, internalPort: Int, hosts: [String],
         certificateFile: URL, keyFile: URL, pages: URL, libraries: URL, openAPI: URL, layouts: URL, themes: URL,
         trustedProxies: [String], allowsPrivateOutputs: Bool = false, videoLimitBytes: Int = 2_000_000_000,
-        viewerLimit: Int = 300, keyRotationSeconds: Int = 0, turn: TURNService? = nil
+        viewerLimit: Int = 300, connectionLimit: Int = 2000, keyRotationSeconds: Int = 0, turn: TURNService? = nil
     ) {
         self.dataDirectory = dataDirectory
         self.bindAddress = bindAddress
@@ -72,6 +74,7 @@ public struct StudioConfiguration: Sendable {
         self.allowsPrivateOutputs = allowsPrivateOutputs
         self.videoLimitBytes = videoLimitBytes
         self.viewerLimit = viewerLimit
+        self.connectionLimit = connectionLimit
         self.keyRotationSeconds = keyRotationSeconds
         self.turn = turn
     }

@@ -94,6 +94,7 @@ extension Proscenium {
                     allowsPrivateOutputs: settings.flag("allow-private-outputs"),
                     videoLimitBytes: settings.number("video-limit-megabytes") * 1_000_000,
                     viewerLimit: settings.number("whep-viewers"),
+                    connectionLimit: settings.number("room-connections"),
                     keyRotationSeconds: settings.number("key-rotation-seconds"),
                     turn: try settings.turn()?.service),
                 logger: Logger(label: "studio"))

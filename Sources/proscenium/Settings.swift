@@ -80,6 +80,9 @@ struct Setting: Sendable {
             name: "whep-viewers", standard: "300",
             reason: "how many may watch one event by WHEP; each is sent the whole program by one media server"),
         .init(
+            name: "room-connections", standard: "2000",
+            reason: "how many connections the people of one event have together; a page has two"),
+        .init(
             name: "themes-directory", standard: "themes",
             reason: "the themes of lower thirds and other overlays, one JSON file each"),
         .init(
@@ -132,6 +135,9 @@ struct Settings: Sendable {
         }
         guard let viewers = Int(text("whep-viewers")), (0...4000).contains(viewers) else {
             throw ValidationError("whep-viewers is a number from 0 to 4000.")
+        }
+        guard let connections = Int(text("room-connections")), (2...4000).contains(connections) else {
+            throw ValidationError("room-connections is a number from 2 to 4000.")
         }
         guard let limit = Int(text("video-limit-megabytes")), (1...8000).contains(limit) else {
             throw ValidationError("video-limit-megabytes is a number from 1 to 8000.")
@@ -223,6 +229,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: "Description of the API, OpenAPI in YAML.") var openapiFile: String?
     @Option(help: "Folder of the built-in layouts.") var layoutsDirectory: String?
     @Option(help: "How many may watch one event by WHEP.") var whepViewers: String?
+    @Option(help: "How many connections the people of one event have together.") var roomConnections: String?
     @Option(help: "The largest video that is taken, in megabytes.") var videoLimitMegabytes: String?
     @Option(help: "Folder of the overlays' themes.") var themesDirectory: String?
     @Option(help: "Trusted proxies' addresses, separated by commas.") var trustedProxies: String?
@@ -244,6 +251,7 @@ struct SettingFlags: ParsableArguments {
             "pages-directory": pagesDirectory, "libraries-directory": librariesDirectory,
             "openapi-file": openapiFile, "layouts-directory": layoutsDirectory,
             "video-limit-megabytes": videoLimitMegabytes, "whep-viewers": whepViewers,
+            "room-connections": roomConnections,
             "themes-directory": themesDirectory,
             "trusted-proxies": trustedProxies, "allow-private-outputs": allowPrivateOutputs, "log-level": logLevel,
         ]

@@ -48,6 +48,8 @@ public enum DropReason: Int, Sendable, CaseIterable {
     case streamFull, streamGone
     /// For a peer that has given no sign of life for so long that nothing may be sent to it (RFC 7675).
     case noConsent
+    /// From a session that sends more than anybody needs to.
+    case tooMuch
 
     /// What metrics call it.
     public var name: String { "\(self)" }

@@ -4,6 +4,7 @@ internal import Foundation
 internal import HTTPTypes
 internal import Hummingbird
 internal import HummingbirdCore
+internal import Media
 internal import NIOCore
 internal import Web
 
@@ -12,12 +13,15 @@ struct SpeakerRoutes: Sendable {
     let credentials: CredentialTables
     let connections: OpenConnections
     let turn: TURNService?
+    /// How often somebody may offer to send, by address.
+    let offers: RateLimiter
     let nowSeconds: @Sendable () -> Int64
 
     func add(to book: RouteBook) {
         book.add(.post, "/v1/events/{event}/whip", .permission(.publishMedia), contentType: SDPSessions.description) {
             request, context in
             let event = try context.requireEvent(), caller = try context.requirePrincipal()
+            try Self.count(context.network, offers)
             let offer = try await SDPSessions.text(request)
             let (session, answer) = try await speakers.publish(event, caller, session: nil, offer: offer, sources: [:])
             return SDPSessions.created(
@@ -69,10 +73,19 @@ struct SpeakerRoutes: Sendable {
     /// Whether somebody is told of participants whom others do not see.
     static func seesHidden(_ caller: Principal) -> Bool { caller.role == .admin || caller.role == .producer }
 
+    /// Counts an offer to send before anything of it is read.
+    ///
+    /// - Throws: `Problem` 429 when too many have come from an address.
+    static func count(_ network: String, _ offers: RateLimiter) throws(Problem) {
+        if let wait = offers.take(network, now: SystemClock.monotonic()) {
+            throw .tooMany("Too many offers have come from your address.", retryAfterMs: wait)
+        }
+    }
+
     /// The entrance of the pages' signalling.
     static func socket(
         speakers: SpeakerRooms, connections: OpenConnections, tickets: TicketOffice, authenticator: Authenticator,
-        events: EventStore, rotateMs: Int64?, nowSeconds: @escaping @Sendable () -> Int64
+        events: EventStore, offers: RateLimiter, rotateMs: Int64?, nowSeconds: @escaping @Sendable () -> Int64
     ) -> WebSocketRoute {
         WebSocketRoute("/v1/events/{event}/rtc") { request in
             guard let ticket = request.query["ticket"] else { throw Problem.unauthorized("A ticket is needed.") }
@@ -82,10 +95,12 @@ struct SpeakerRoutes: Sendable {
                 throw Problem.notFound("There is no such event.")
             }
             try Authorization.check(.publishMedia, caller, in: event)
+            let network = NetworkAddress.network(of: request.remoteAddress)
             return SpeakerSocket(
                 speakers: speakers, event: event, caller: caller,
                 browser: Browser(userAgent: request.headers[.userAgent] ?? ""), connections: connections,
-                lifetimeSeconds: max(0, caller.claims.exp - nowSeconds()), rotateMs: rotateMs
+                lifetimeSeconds: max(0, caller.claims.exp - nowSeconds()), rotateMs: rotateMs,
+                countOffer: { () throws(Problem) in try count(network, offers) }
             ) { try await authenticator.refuseRevoked(caller.claims) }
         }
     }
