@@ -255,8 +255,10 @@ public struct SFUStatistics: Sendable, Codable, Hashable {
     public var pathMoves: UInt64 = 0
     /// TCP connections that are open now.
     public var streams = 0
-    /// TCP connections that were taken, and that were refused or closed because nobody here knew them or they were damaged.
+    /// TCP connections that were taken, and that were refused because there were too many.
     public var streamsAccepted: UInt64 = 0, streamsRefused: UInt64 = 0
+    /// TCP connections that were closed because nobody here knew them, and because what they sent was no packet.
+    public var streamsUnproven: UInt64 = 0, streamsMalformed: UInt64 = 0
     /// Forwarded packets by how long they were in the shard, one number for each bucket, and all of those times, in nanoseconds.
     public var latencyCounts: [UInt64] = [], latencyNanoseconds: UInt64 = 0
     /// Drops by reason.

@@ -22,6 +22,8 @@ public struct SocketError: Error, CustomStringConvertible, Sendable {
 public struct SocketStatistics: Sendable, Hashable {
     /// Datagrams.
     public var received: UInt64 = 0, sent: UInt64 = 0
+    /// Datagrams that the kernel threw away because nobody read the ones before them, as far as a datagram behind them has told.
+    public var receiveDropped: UInt64 = 0
     /// Datagrams that the kernel did not take, or that did not fit into the arena.
     public var sendDropped: UInt64 = 0
     /// Calls of sendmmsg.
@@ -50,6 +52,8 @@ public final class UDPSocket {
     private let datagrams: UnsafeMutablePointer<proscenium_datagram>
     private let stamps: UnsafeMutablePointer<Int64>
     private var clockOffset: Int64 = 0
+    /// What the kernel has counted of the datagrams that it threw away; it wraps.
+    private var kernelDropped: UInt32 = 0
     /// When the kernel took the datagram that is being read, where it says; on a machine that is short of time that is long before.
     public private(set) var arrivedAt: MonotonicTime?
     private var queued = 0
@@ -128,9 +132,11 @@ public final class UDPSocket {
     /// - Returns: how many were read.
     @inline(__always)
     func receive(now: MonotonicTime, _ take: (UnsafeMutableRawBufferPointer, NetworkAddress) -> Void) -> Int {
+        let before = kernelDropped
         let count = Int(
             proscenium_udp_receive(
-                descriptor, slots, Int32(Self.slotSize), Int32(Self.batch), lengths, sources, stamps))
+                descriptor, slots, Int32(Self.slotSize), Int32(Self.batch), lengths, sources, stamps, &kernelDropped))
+        statistics.receiveDropped &+= UInt64(kernelDropped &- before)
         guard count > 0 else { return 0 }
         clockOffset = proscenium_clock_offset(clockOffset)
         defer { arrivedAt = nil }

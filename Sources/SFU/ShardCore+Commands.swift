@@ -101,6 +101,7 @@ extension ShardCore {
         result.drops = drops.nonZero
         result.latencyCounts = latency.counts
         result.latencyNanoseconds = latency.nanoseconds
+        addKernelDrops(to: &result)
         addStreams(to: &result)
         return result
     }

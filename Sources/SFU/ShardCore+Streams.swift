@@ -35,11 +35,20 @@ extension ShardCore {
         }
     }
 
+    /// What the kernel threw away; it knows no packets, so the shard has counted none of it.
+    func addKernelDrops(to result: inout SFUStatistics) {
+        let kernel = socket.statistics
+        if kernel.receiveDropped > 0 { result.drops[DropReason.receiveBufferFull.name] = kernel.receiveDropped }
+        if kernel.sendDropped > 0 { result.drops[DropReason.kernelRefused.name] = kernel.sendDropped }
+    }
+
     func addStreams(to result: inout SFUStatistics) {
         let streams = socket.streamStatistics
         result.streams = streams.open
         result.streamsAccepted = streams.accepted
-        result.streamsRefused = streams.refused &+ streams.unproven &+ streams.malformed
+        result.streamsRefused = streams.refused
+        result.streamsUnproven = streams.unproven
+        result.streamsMalformed = streams.malformed
         let full = streams.videoDropped &+ streams.otherDropped
         if full > 0 { result.drops[DropReason.streamFull.name] = full }
         if streams.goneDropped > 0 { result.drops[DropReason.streamGone.name] = streams.goneDropped }

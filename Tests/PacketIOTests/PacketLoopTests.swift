@@ -114,6 +114,35 @@ struct PacketLoopTests {
         }
     }
 
+    @Test("what the kernel throws away before anybody reads it is counted, once and to the last one")
+    func unread() throws {
+        let receiver = try UDPSocket(Self.addresses[0], bufferBytes: 4096), sender = try UDPSocket(Self.addresses[0])
+        var got = 0
+        func readAll() {
+            while receiver.receive(now: SystemClock.monotonic(), { _, _ in got += 1 }) > 0 {}
+        }
+        func send(_ count: Int) {
+            for _ in 0..<count { sender.send([UInt8](repeating: 1, count: 1000), to: receiver.address) }
+            sender.flush()
+        }
+        send(3)
+        readAll()
+        #expect(got == 3 && receiver.statistics.receiveDropped == 0)
+        for round in 1...2 {
+            let before = receiver.statistics.receiveDropped
+            send(200)
+            readAll()
+            // Only what comes behind the gap tells of it.
+            send(1)
+            readAll()
+            let dropped = Int(receiver.statistics.receiveDropped)
+            #expect(dropped > Int(before) + 100 && got + dropped == 3 + round * 201)
+        }
+        send(1)
+        readAll()
+        #expect(got + Int(receiver.statistics.receiveDropped) == 406, "nothing is counted twice")
+    }
+
     @Test("what has waited to be read is told of by when it came")
     func arrivals() throws {
         let receiver = try UDPSocket(Self.addresses[0]), sender = try UDPSocket(Self.addresses[0])

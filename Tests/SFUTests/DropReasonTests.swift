@@ -5,6 +5,7 @@ import Media
 import PacketIO
 import RTC
 import RTCClient
+import Synchronization
 import Testing
 
 @testable import SFU
@@ -81,6 +82,28 @@ struct DropReasonTests {
         #expect(try await eventually { try await harness.statistics().drops["muted"] == 10 })
         for client in [publisher, whole, poor, blind, stuck] { client.stop() }
         harness.shard.stop()
+    }
+
+    @Test("what the kernel does not take has its reason beside what was forwarded")
+    func refusedByTheKernel() throws {
+        let identity = try #require(DTLSIdentity()), counted = Mutex<SFUStatistics?>(nil)
+        let core = ShardCore(
+            socket: try UDPSocket(Harness.loopback), identity: identity,
+            configuration: ShardConfiguration(bind: Harness.loopback, announced: [Harness.loopback])
+        ) { _ in }
+        func drops() throws -> [String: UInt64] {
+            core.receive(
+                ShardMessage(command: .statistics) { result in
+                    guard case .success(.statistics(let statistics)) = result else { return }
+                    counted.withLock { $0 = statistics }
+                }, now: SystemClock.monotonic())
+            return try #require(counted.withLock { $0 }).drops
+        }
+        #expect(try drops().isEmpty)
+        // There is no port 0.
+        for _ in 0..<3 { core.socket.send([1, 2, 3], to: NetworkAddress(ipv4: 0x7F00_0001, port: 0)) }
+        core.socket.flush()
+        #expect(try drops() == ["kernelRefused": 3])
     }
 
     @Test("answers for whom too many wait are counted, and those that fit leave")

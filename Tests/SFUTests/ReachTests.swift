@@ -139,7 +139,14 @@ struct ReachTests {
             #expect(recv(stream, &byte, 1, 0) <= 0, "answered or kept: \(packet.prefix(4))")
             close(stream)
         }
-        #expect(try await harness.statistics().streamsRefused == 4)
+        // One more says that a packet is larger than any.
+        let stream = try #require(Self.dial(harness.shard.port))
+        _ = send(stream, [0xFF, 0xFF, 0x80, 96], 4, 0)
+        var byte: UInt8 = 0
+        #expect(recv(stream, &byte, 1, 0) <= 0)
+        close(stream)
+        let statistics = try await harness.statistics()
+        #expect(statistics.streamsUnproven == 4 && statistics.streamsMalformed == 1 && statistics.streamsRefused == 0)
         harness.shard.stop()
     }
 

@@ -17,6 +17,9 @@
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
+#ifndef SO_RXQ_OVFL
+#define SO_RXQ_OVFL 40
+#endif
 
 enum { RECEIVE_BATCH = 64, SEND_BATCH = 64, SEGMENTS = 48, SEGMENT_BYTES = 60000, GROUP_LIMIT = 2048, GROUP_SLOTS = 8192 };
 
@@ -123,6 +126,7 @@ int proscenium_udp_open(proscenium_address address, int buffer_bytes) {
     }
     int on = 1;
     setsockopt(descriptor, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+    setsockopt(descriptor, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
     setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes);
     setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes);
     struct sockaddr_storage storage;
@@ -158,21 +162,27 @@ int64_t proscenium_clock_offset(int64_t last) {
     return after - before < 100000 ? before + (after - before) / 2 - wall : last;
 }
 
-static int64_t stamp_of(struct msghdr *message) {
+// Reads when a datagram came; and how many were dropped before it, which is told only from the first one on.
+static int64_t read_controls(struct msghdr *message, uint32_t *dropped) {
+    int64_t stamp = 0;
     for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control; control = CMSG_NXTHDR(message, control)) {
-        if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_TIMESTAMPNS) continue;
-        struct timespec time;
-        memcpy(&time, CMSG_DATA(control), sizeof time);
-        return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+        if (control->cmsg_level != SOL_SOCKET) continue;
+        if (control->cmsg_type == SCM_TIMESTAMPNS) {
+            struct timespec time;
+            memcpy(&time, CMSG_DATA(control), sizeof time);
+            stamp = (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+        } else if (control->cmsg_type == SO_RXQ_OVFL) {
+            memcpy(dropped, CMSG_DATA(control), sizeof *dropped);
+        }
     }
-    return 0;
+    return stamp;
 }
 
 int proscenium_udp_receive(int descriptor, uint8_t *slots, int slot_size, int count, int *lengths, proscenium_address *sources,
-                           int64_t *stamps) {
+                           int64_t *stamps, uint32_t *dropped) {
     union {
         struct cmsghdr header;
-        char bytes[CMSG_SPACE(sizeof(struct timespec))];
+        char bytes[CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(uint32_t))];
     } controls[RECEIVE_BATCH];
     struct mmsghdr messages[RECEIVE_BATCH];
     struct iovec vectors[RECEIVE_BATCH];
@@ -190,7 +200,7 @@ int proscenium_udp_receive(int descriptor, uint8_t *slots, int slot_size, int co
         // A datagram that did not fit is useless; length 0 says so.
         lengths[i] = messages[i].msg_hdr.msg_flags & MSG_TRUNC ? 0 : (int)messages[i].msg_len;
         sources[i] = from_socket(&names[i]);
-        stamps[i] = stamp_of(&messages[i].msg_hdr);
+        stamps[i] = read_controls(&messages[i].msg_hdr, dropped);
     }
     return got;
 }

@@ -50,6 +50,9 @@ public enum DropReason: Int, Sendable, CaseIterable {
     case noConsent
     /// From a session that sends more than anybody needs to.
     case tooMuch
+    /// Thrown away by the kernel: before it was read, because those before it were not read in time, and after it was forwarded or
+    /// answered, because the socket was full or the peer can't be reached.
+    case receiveBufferFull, kernelRefused
 
     /// What metrics call it.
     public var name: String { "\(self)" }

@@ -135,6 +135,8 @@ private final class ShardCounters: Sendable {
                 "proscenium_sfu_tcp_connections": Double(counted.streams),
                 "proscenium_sfu_tcp_accepted_total": Double(counted.streamsAccepted),
                 "proscenium_sfu_tcp_refused_total": Double(counted.streamsRefused),
+                "proscenium_sfu_tcp_unproven_total": Double(counted.streamsUnproven),
+                "proscenium_sfu_tcp_malformed_total": Double(counted.streamsMalformed),
             ]
             values.merge(
                 ForwardingLatency.series(

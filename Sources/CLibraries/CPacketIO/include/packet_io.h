@@ -31,9 +31,10 @@ int proscenium_udp_open(proscenium_address address, int buffer_bytes);
 int proscenium_udp_name(int descriptor, proscenium_address *address, int *receive_bytes, int *send_bytes);
 
 // Receives up to `count` datagrams, one per slot of `slot_size` bytes; returns the number, 0 when none waits. `stamps` gets when the
-// kernel took each, in nanoseconds of the wall clock, 0 where it does not say.
+// kernel took each, in nanoseconds of the wall clock, 0 where it does not say; `dropped` how many the kernel has thrown away since the
+// socket was opened because its buffer was full (it wraps), and stays as it is where that is not said.
 int proscenium_udp_receive(int descriptor, uint8_t *slots, int slot_size, int count, int *lengths, proscenium_address *sources,
-                           int64_t *stamps);
+                           int64_t *stamps, uint32_t *dropped);
 // What the monotonic clock shows beyond the wall clock, in nanoseconds; `last` where the two could not be read at one moment.
 int64_t proscenium_clock_offset(int64_t last);
 
