@@ -17,6 +17,10 @@ from harness.waiting import wait_until
 
 EVENT = "impairment"
 SECONDS = 10
+# A layer counts as reached when it stays for so long.
+STAYS = 5
+# What Willi's window shows of a camera in layers of 180, 360 and 720 lines, if every network lets it through.
+WHOLE = 360
 
 
 def both(**link):
@@ -46,16 +50,35 @@ MATRIX = {
     "300 kbit/s": capped(3e5, delay_ms=25),
 }
 
+# The largest layer that fits through each bottleneck, with a voice beside it.
+FITTING = {"5 Mbit/s": WHOLE, "1 Mbit/s": WHOLE, "600 kbit/s": WHOLE, "300 kbit/s": 180}
+
+
+def upwards(delay_ms=25, **link):
+    """A network that only delays what comes, and does more to what is sent."""
+    return {"up": link | {"delay_ms": delay_ms, "seed": 1}, "down": {"delay_ms": delay_ms, "seed": 2}}
+
+
+# The networks of who sends.
+UPLINKS = {
+    "5 % loss up, 50 ms": upwards(loss=0.05, delay_ms=50),
+    "10 % loss up, 50 ms": upwards(loss=0.1, delay_ms=50),
+    "10 % loss up, 150 ms": upwards(loss=0.1, delay_ms=150),
+    "150 ms": upwards(delay_ms=150),
+    "600 kbit/s up": upwards(rate=6e5),
+}
+
 
 @dataclass
 class Network:
-    """Clara sends her camera in three layers over a network without a fault; Willi watches through the relay."""
+    """Clara sends her camera in three layers, and Willi watches, each through a relay: `uplink` is Clara's, `relay` Willi's."""
 
     admin: object
     clara: Page
     willi: Page
+    uplink: object
     relay: object
-    rows: list = field(default_factory=list)
+    rows: dict = field(default_factory=lambda: {"watches": [], "sends": []})
 
     def camera(self):
         return self.willi.received(self.clara.participant, "camera")
@@ -84,13 +107,21 @@ class Network:
             time.sleep(0.2)
         return None
 
-    def measure(self, seconds=SECONDS, rate=None):
-        """Returns what becomes of picture, sound and packets within some seconds, of what is sent above a rate too, second by second.
+    def wait_whole(self):
+        """Takes the faults away, and waits until Willi sees all that fits his window."""
+        for relay in (self.uplink, self.relay):
+            relay.set()
+        wait_until(lambda: self.measure(2)["freezes"] == 0 and self.camera().get("frameHeight") == WHOLE, 30, self.camera)
+
+    def measure(self, seconds=SECONDS, rate=None, relay=None, way="down"):
+        """Returns what becomes of picture and sound within some seconds, and of the packets on one way through a relay, Willi's unless
+        another is meant; of what is sent above a rate too, second by second.
 
         The last second is a whole one as well: within less, a burst would pass for a rate.
         """
+        relay = relay or self.relay
         first = self.camera(), self.microphone(), time.monotonic()
-        self.relay.counts()
+        relay.counts()
         counts, over, heights, second = {}, 0, [], first[2]
         while second < first[2] + seconds:
             heights.append((time.monotonic() - first[2], self.camera().get("frameHeight")))
@@ -99,8 +130,8 @@ class Network:
             if took < 1:
                 continue
             second += took
-            ways = self.relay.counts()
-            over += max(0, ways["down"]["bytes"] * 8 - (rate or 1e12) * took)
+            ways = relay.counts()
+            over += max(0, ways[way]["bytes"] * 8 - (rate or 1e12) * took)
             counts = {way: {name: value + counts.get(way, {}).get(name, 0) for name, value in ways[way].items()} for way in ways}
         camera, microphone, took = self.camera(), self.microphone(), time.monotonic() - first[2]
 
@@ -113,8 +144,8 @@ class Network:
             "frozen": more(camera, first[0], "totalFreezesDuration"), "height": camera.get("frameHeight"),
             "nacks": more(camera, first[0], "nackCount"), "plis": more(camera, first[0], "pliCount"),
             "concealed": more(microphone, first[1], "concealedSamples") / max(1, samples), "samples": samples,
-            "lost": (counts["down"]["lost"] + counts["down"]["dropped"]) / max(1, counts["down"]["packets"]),
-            "offered": counts["down"]["bytes"] * 8 / took, "counts": counts, "heights": heights,
+            "lost": (counts[way]["lost"] + counts[way]["dropped"]) / max(1, counts[way]["packets"]),
+            "offered": counts[way]["bytes"] * 8 / took, "counts": counts, "heights": heights,
             "over": over / (rate * took) if rate else None,
         }  # fmt: skip
 
@@ -126,14 +157,13 @@ def network(make_studio, artefacts, tmp_path_factory):
         stack.callback(studio.stop)
         admin = studio.admin()
         admin.post("/v1/events", {"id": EVENT, "title": "Impairment"}, expect=201)
-        relay = stack.enter_context(impaired(free_ports(1)[0], studio.ports["media"]))
+        uplink, relay = (stack.enter_context(impaired(port, studio.ports["media"])) for port in free_ports(2))
         pages = []
-        for name, query, scripts in (("Clara", "", []), ("Willi", "?media=canvas", [relay.way()])):
+        for name, query, way in (("Clara", "", uplink), ("Willi", "?media=canvas", relay)):
             driver = stack.enter_context(
                 chromium(tmp_path_factory.mktemp(name), artefacts / f"chromedriver-impairment-{name}.log", size=(1100, 800))
             )
-            for script in scripts:
-                driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+            driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": way.way()})
             invitation = admin.post(f"/v1/events/{EVENT}/invitations", {"role": "speaker", "name": name}, expect=201).json()
             driver.get(f"{invitation['url']}{query}")
             wait_script(driver, "document.querySelector('#preview').videoWidth > 0", 15, "the picture in the mirror")
@@ -142,12 +172,13 @@ def network(make_studio, artefacts, tmp_path_factory):
             pages.append(Page(driver))
         # What is measured is the network, also where the machine has other work.
         pages[0].keep_sizes()
-        network = Network(admin, *pages, relay)
+        network = Network(admin, *pages, uplink, relay)
         network.willi.wait_frames(network.clara.participant, 20, more=30)
-        assert relay.counts()["down"]["delivered"] > 30, "the media goes another way"
+        assert relay.counts()["down"]["delivered"] > 30 and uplink.counts()["up"]["delivered"] > 30, "the media goes another way"
         yield network
-        if network.rows:
-            print_table(network.rows, network.willi.driver.capabilities)
+        for who, rows in network.rows.items():
+            if rows:
+                print_table(f"the network of who {who}", rows, network.willi.driver.capabilities)
 
 
 def test_five_percent_loss_and_a_tenth_of_a_second_stop_neither_picture_nor_sound(network):
@@ -187,40 +218,87 @@ def test_over_a_thin_line_the_sound_goes_on_with_a_smaller_picture_until_it_is_w
     wait_until(lambda: network.line()[1] is None and not network.note(), 30, lambda: f"{network.line()} {network.note()}", 0.5)
 
 
+def reached(heights, height):
+    """Returns after how many seconds a layer was there and stayed, or None."""
+    last = max(seconds for seconds, _ in heights)
+    for begin, _ in heights:
+        stay = [seen for seconds, seen in heights if begin <= seconds < begin + STAYS]
+        if begin + STAYS <= last and all(seen == height for seen in stay):
+            return begin
+    return None
+
+
+def recovery(network):
+    """Returns after how many seconds the picture is whole again, or None."""
+    begin = time.monotonic()
+    if network.wait_height(WHOLE, 30) is None:
+        return None
+    network.willi.wait_frames(network.clara.participant, 10)
+    return time.monotonic() - begin
+
+
 @pytest.mark.whole_matrix
 @pytest.mark.parametrize("name", MATRIX)
 def test_the_picture_is_back_within_ten_seconds_of(name, network):
-    network.relay.set()
-    whole = wait_until(lambda: network.measure(2)["freezes"] == 0 and network.camera().get("frameHeight"), 30, "no start")
+    network.wait_whole()
     rate = MATRIX[name].get("down", {}).get("rate")
     network.relay.set(**MATRIX[name])
     seen = network.measure(3 * SECONDS, rate)
     network.relay.set()
-    begin = time.monotonic()
-    back = network.wait_height(whole, 30)
-    network.willi.wait_frames(network.clara.participant, 10)
-    recovery = time.monotonic() - begin if back is not None else None
-    network.rows.append((name, rate, whole, seen, recovery))
+    row = Row(name, rate, FITTING.get(name, WHOLE), seen, recovery(network))
+    network.rows["watches"].append(row)
     assert network.willi.value("window.proscenium.state") == "joined"
-    assert recovery is not None and recovery < 10, f"{name}: {recovery} s"
+    assert row.recovery is not None and row.recovery < 10, f"{name}: {row.recovery} s"
     assert seen["over"] is None or seen["over"] < 0.1, seen
+    if rate:
+        assert row.reached is not None and row.reached < 10, f"{name}: {row.right} lines after {row.reached} s; {seen}"
 
 
-def print_table(rows, browser):
+@pytest.mark.whole_matrix
+@pytest.mark.parametrize("name", UPLINKS)
+def test_who_watches_sees_the_whole_picture_of_a_camera_behind(name, network):
+    network.wait_whole()
+    rate = UPLINKS[name]["up"].get("rate")
+    network.uplink.set(**UPLINKS[name])
+    seen = network.measure(3 * SECONDS, rate, network.uplink, "up")
+    network.uplink.set()
+    row = Row(name, rate, WHOLE, seen, recovery(network))
+    network.rows["sends"].append(row)
+    assert network.clara.value("window.proscenium.state") == "joined" and network.clara.value("window.proscenium.joins") == 1
+    assert row.recovery is not None and row.recovery < 10, f"{name}: {row.recovery} s"
+    assert row.reached is not None and row.reached < 10, f"{name}: {row.right} lines after {row.reached} s; {seen}"
+
+
+@dataclass
+class Row:
+    """What became of a picture over one network: the height that is right, and after how many seconds it was whole again."""
+
+    name: str
+    rate: float | None
+    right: int
+    seen: dict
+    recovery: float | None
+
+    @property
+    def reached(self):
+        return reached(self.seen["heights"], self.right)
+
+
+def print_table(what, rows, browser):
     """Prints what docs/testing.md shows."""
-    print(f"\n{browser['browserName']} {browser['browserVersion']}, seed 1 to the media server and 2 from it")
+    print(f"\n{what}: {browser['browserName']} {browser['browserVersion']}, seed 1 to the media server and 2 from it")
     print("| network | right layer | reached after | held for | pictures a second | freezes a minute | frozen | made-up sound | over the cap | whole again after |")
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for name, rate, whole, seen, recovery in rows:
+
+    def after(seconds):
+        return "never" if seconds is None else f"{seconds:.1f} s"
+
+    for row in rows:
+        seen = row.seen
         later = Counter(height for seconds, height in seen["heights"] if seconds > seen["seconds"] / 3)
-        # The right layer of a line that is too thin for all is the one that it is found to carry.
-        right = later.most_common(1)[0][0] if rate else whole
-        # What was left again within the first third was not reached yet.
-        wrong = [seconds for seconds, height in seen["heights"] if height != right and seconds <= seen["seconds"] / 3]
-        settled = next((seconds for seconds, _ in seen["heights"] if seconds > max(wrong, default=-1)), 0)
-        over = f"{seen['over']:.1%}" if rate else "–"
+        over = f"{seen['over']:.1%}" if row.rate else "–"
         print(
-            f"| {name} | {right} | {settled:.1f} s | {later[right] / later.total():.0%} | "
+            f"| {row.name} | {row.right} | {after(row.reached)} | {later[row.right] / later.total():.0%} | "
             f"{seen['frames'] / seen['seconds']:.0f} | {seen['freezes'] * 60 / seen['seconds']:.0f} | {seen['frozen'] / seen['seconds']:.0%} | "
-            f"{seen['concealed']:.1%} | {over} | {'never' if recovery is None else f'{recovery:.1f} s'} |"
+            f"{seen['concealed']:.1%} | {over} | {after(row.recovery)} |"
         )
