@@ -78,7 +78,9 @@ extension Settings {
             return nil
         }
         guard let program = setup.program else { return nil }
-        let folder = path("data-directory").appending(path: "turn"), file = folder.appending(path: "turnserver.conf")
+        let data = path("data-directory"), folder = data.appending(path: "turn")
+        // It names the secret, so it lies where secrets do.
+        let file = data.appending(path: "keys/turnserver.conf")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let files = try certificate()
         try? FileManager.default.removeItem(at: file)

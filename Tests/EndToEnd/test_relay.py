@@ -10,11 +10,13 @@ from contextlib import ExitStack
 import aioice.stun
 import aioice.turn
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from selenium.webdriver.common.by import By
 
 from harness import guests
 from harness.browser import chromium, wait_script
 from harness.paths import walled
+from harness.secrets import where
 from harness.speakers import Page, WhipSpeaker
 
 EVENT = "behind-walls"
@@ -33,7 +35,8 @@ Promise.all([window.proscenium.publishConnection, window.proscenium.subscribeCon
 
 @pytest.fixture(scope="module")
 def studio(make_studio):
-    studio = make_studio("relay")
+    # The most verbose logs: secrets are looked for in them.
+    studio = make_studio("relay", "--log-level", "trace")
     yield studio
     studio.stop()
 
@@ -154,7 +157,7 @@ def test_the_relay_lets_in_whom_studio_has_let_in(studio, server):
     assert Client(port, server["username"], "wrong").bind(media) == 401
     secret = (studio.data / "keys/turn.secret").read_text()
     assert (studio.data / "keys/turn.secret").stat().st_mode & 0o777 == 0o600
-    assert (studio.data / "turn/turnserver.conf").stat().st_mode & 0o777 == 0o600
+    assert (studio.data / "keys/turnserver.conf").stat().st_mode & 0o777 == 0o600
 
     def signed(end):
         name = f"{end}:somebody"
@@ -217,6 +220,21 @@ def test_a_publisher_by_whip_is_told_of_the_relay(studio, admin):
         link = speaker.publish().answer.headers["Link"]
     assert link.count('rel="ice-server"') == 3 and link.count('credential-type="password"') == 3, link
     assert f"<turns:localhost:{studio.ports['turns']}?transport=tcp>" in link
+
+
+def test_no_master_key_and_no_secret_stands_in_a_log_or_in_data_but_among_the_keys(studio, admin):
+    with WhipSpeaker(guests.bearer(studio, guests.invite(admin, EVENT, name="Wilma")), EVENT) as speaker:
+        secrets = speaker.publish().master_keys()
+        assert len(secrets) == 4 and len(set(secrets.values())) == 4
+    keys = studio.data / "keys"
+    secrets["the relay's"] = (keys / "turn.secret").read_bytes().strip()
+    signing = load_pem_private_key((keys / "signing.pem").read_bytes(), None)
+    secrets["the signing key"] = signing.private_numbers().private_value.to_bytes(32, "big")
+    assert where(secrets["the relay's"], [studio.data]) == {keys / "turn.secret", keys / "turnserver.conf"}
+    for name, secret in secrets.items():
+        assert len(secret) >= 12, name
+        found = where(secret, [studio.data, studio.log])
+        assert all(file.is_relative_to(keys) for file in found), f"{name} stands in {found}"
 
 
 def test_a_relay_that_dies_is_started_again(studio, server):

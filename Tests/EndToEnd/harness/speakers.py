@@ -129,6 +129,18 @@ class WhipSpeaker:
         reports = self._run(self.connection.getStats()).values()
         return {report.kind: report.packetsSent for report in reports if report.type == "outbound-rtp"}
 
+    def master_keys(self):
+        """Returns the keys and salts of SRTP in both directions by name, as this end derives them, too (RFC 5764 section 4.2)."""
+        # aiortc keeps them to itself.
+        connection = self.connection.getSenders()[0].transport._ssl
+        key, salt = 16, 12 if connection.get_selected_srtp_profile() == b"SRTP_AEAD_AES_128_GCM" else 14
+        material = connection.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key + salt))
+        names = {"the client's key": key, "the server's key": key, "the client's salt": salt, "the server's salt": salt}
+        found = {}
+        for name, size in names.items():
+            found[name], material = material[:size], material[size:]
+        return found
+
     def leave(self):
         """Ends the session as WHIP says: by DELETE of its address."""
         return self.api.request("DELETE", self.location, expect=(200, 204))
