@@ -23,8 +23,8 @@ struct SpatialForwarder: Sendable {
         var limits: LayerLimits
     }
 
-    /// How far back packets of earlier limits are told apart.
-    private static let maximumChanges = 8
+    /// How far back packets of earlier limits are told apart: so many changes, and so many ticks of 90 kHz.
+    private static let maximumChanges = 8, rememberedTicks: UInt32 = 10 * 90_000
 
     private(set) var limits: LayerLimits
     private var changes: [Change] = []
@@ -32,6 +32,8 @@ struct SpatialForwarder: Sendable {
     private var newest: UInt32
     /// Whether what follows the newest picture may have higher temporal layers.
     private var risesBehind = false
+    /// Whether packets since it began have had other limits than those that it began with.
+    private(set) var hasChanged = false
 
     /// Begins with a packet that comes next.
     ///
@@ -51,7 +53,7 @@ struct SpatialForwarder: Sendable {
         newest = entry.header.timestamp
         changes.removeAll(keepingCapacity: true)
         changes.append(Change(from: newest, limits: limits))
-        risesBehind = false
+        (risesBehind, hasChanged) = (false, false)
     }
 
     /// Takes note that the packet which it began with has gone out under its own number.
@@ -66,7 +68,9 @@ struct SpatialForwarder: Sendable {
     /// - Parameter wanted: the limits that the subscriber would have now.
     mutating func take(_ entry: PacketStore.Entry, wanted: () -> LayerLimits) -> Fate {
         let place = entry.place, timestamp = entry.header.timestamp
-        if Int32(bitPattern: timestamp &- newest) > 0 { begin(timestamp, place, wanted()) }
+        let step = Int32(bitPattern: timestamp &- newest)
+        // A stream that has stood still for hours goes on with a stamp that looks like one of before; its number does not.
+        if step > 0 || step < 0 && isBehind(entry) { begin(timestamp, place, wanted()) }
         let limits = limits(at: timestamp)
         if timestamp == newest, place.spatial == 0, place.switchesUp, place.temporal <= limits.temporal {
             risesBehind = true
@@ -93,8 +97,10 @@ struct SpatialForwarder: Sendable {
     }
 
     private mutating func begin(_ timestamp: UInt32, _ place: VP9Place, _ wanted: LayerLimits) {
-        let behind = newest &+ 1
+        let behind = Int32(bitPattern: timestamp &- newest) > 0 ? newest &+ 1 : timestamp
         newest = timestamp
+        // Stamps tell before from behind for 6.6 hours: what no packet can be of any more is forgotten long before that.
+        while changes.count > 1, timestamp &- changes[1].from > Self.rememberedTicks { changes.removeFirst() }
         defer { risesBehind = false }
         if place.spatial == 0, !place.isPredicted { return change(to: wanted, from: timestamp) }
         // From right behind the picture that allows it on: what comes late of those between belongs to it.
@@ -110,12 +116,10 @@ struct SpatialForwarder: Sendable {
     private mutating func change(to limits: LayerLimits, from timestamp: UInt32) {
         guard limits != self.limits else { return }
         self.limits = limits
+        hasChanged = true
         if changes.count == Self.maximumChanges { changes.removeFirst() }
         changes.append(Change(from: timestamp, limits: limits))
     }
-
-    /// Whether packets since it began have had other limits than those of now.
-    var hasChanged: Bool { changes.count > 1 }
 
     /// The limits that hold for a picture.
     func limits(at timestamp: UInt32) -> LayerLimits {

@@ -170,6 +170,56 @@ struct SpatialForwarderTests {
         #expect(shown(run, since: run.now - 500) == 1)
     }
 
+    @Test(
+        "limits hold for hours, and where a stream has stood still for hours: stamps come round in between",
+        arguments: [[1], [8, 7, 6], [0.25, 40], [6.62], [9.5], [13, 13]])
+    func longAgo(hours: [Double]) {
+        var stamp: UInt32 = .max - 1000, sequence: Int64 = 100
+        func entry(_ spatial: UInt8, isKey: Bool = false) -> PacketStore.Entry {
+            var entry = PacketStore.Entry()
+            sequence += 1
+            (entry.sequence, entry.header.timestamp) = (sequence, stamp)
+            let bytes = LayerBytes.payload(
+                spatial: Int(spatial), temporal: 0, isPredicted: !isKey, usesLower: spatial > 0, first: true,
+                last: true, sizes: [])
+            bytes.withUnsafeBytes { entry.place = VideoPayload($0, codec: .vp9)?.place ?? entry.place }
+            return entry
+        }
+        let low = LayerLimits(spatial: 1, temporal: 1), high = LayerLimits(spatial: 2, temporal: 2)
+        func fates(_ forwarder: inout SpatialForwarder, _ limits: LayerLimits) -> [Bool] {
+            (UInt8(0)...2).map { spatial in
+                if case .sent = forwarder.take(entry(spatial), wanted: { limits }) { true } else { false }
+            }
+        }
+        let first = entry(0, isKey: true)
+        var forwarder = SpatialForwarder(from: first, high)
+        forwarder.begun(with: first)
+        stamp &+= 3000
+        #expect(fates(&forwarder, low) == [true, true, false])
+        for step in hours {
+            // Pictures come all the time, and then none for a while.
+            for _ in 0..<Int(step.rounded(.down)) * 4 {
+                stamp &+= 900 * 90_000
+                #expect(fates(&forwarder, low) == [true, true, false])
+            }
+            let late = stamp
+            stamp &+= UInt32(truncatingIfNeeded: Int64(step * 3600 * 90_000))
+            #expect(fates(&forwarder, low) == [true, true, false], "\(step) hours later")
+            #expect(forwarder.limits(at: late) == low && forwarder.hasChanged)
+        }
+        // Higher temporal layers may come behind a picture that allows it, however long it stood still then.
+        stamp &+= 7 * 3600 * 90_000
+        let often = LayerLimits(spatial: 1, temporal: 2)
+        #expect(fates(&forwarder, often) == [true, true, false] && forwarder.limits(at: stamp) == often)
+        // And higher spatial ones with a key picture.
+        stamp &+= 3000
+        let key = entry(0, isKey: true)
+        #expect(forwarder.take(key, wanted: { high }) != .gone && forwarder.limits(at: stamp) == high)
+        #expect(forwarder.limits(at: stamp &- 3000) == often, "what comes late of those before is thinned as they were")
+        stamp &+= 3000
+        #expect(fates(&forwarder, high) == [true, true, true])
+    }
+
     @Test("numbers go up by one past what is taken out; what comes late has its own, or one that is filled")
     func numbers() {
         var numbers = ThinnedNumbers(from: 10)
