@@ -40,14 +40,8 @@ public struct VP8Descriptor: Sendable, Hashable {
         if first & 0x80 != 0 {
             guard let flags = reader.u8() else { return nil }
             if flags & 0x80 != 0 {
-                guard let high = reader.u8() else { return nil }
-                if high & 0x80 != 0 {
-                    guard let low = reader.u8() else { return nil }
-                    pictureID = UInt16(high & 0x7F) << 8 | UInt16(low)
-                    hasLongPictureID = true
-                } else {
-                    pictureID = UInt16(high)
-                }
+                guard let picture = reader.pictureID() else { return nil }
+                (pictureID, hasLongPictureID) = (picture.id, picture.isLong)
             }
             if flags & 0x40 != 0 {
                 guard let index = reader.u8() else { return nil }

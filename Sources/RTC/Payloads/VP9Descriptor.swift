@@ -43,14 +43,8 @@ public struct VP9Descriptor: Sendable, Hashable {
         endsLayerFrame = first & 0x04 != 0
         isUnusedAbove = first & 0x01 != 0
         if first & 0x80 != 0 {
-            guard let high = reader.u8() else { return nil }
-            if high & 0x80 != 0 {
-                guard let low = reader.u8() else { return nil }
-                pictureID = UInt16(high & 0x7F) << 8 | UInt16(low)
-                hasLongPictureID = true
-            } else {
-                pictureID = UInt16(high)
-            }
+            guard let picture = reader.pictureID() else { return nil }
+            (pictureID, hasLongPictureID) = (picture.id, picture.isLong)
         }
         if first & 0x20 != 0 {
             guard let layers = reader.u8() else { return nil }
