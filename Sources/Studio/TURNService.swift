@@ -22,8 +22,13 @@ public struct TURNService: Sendable {
     /// So many relays one name may have, so many all together, and so many names viewers share; the first two are for the server's
     /// configuration.
     ///
-    /// A page that takes part has two connections with a few relays each, by each address that it was told.
-    public static let relaysPerName = 24, relays = 4000
+    /// A browser asks for a relay for every connection, by each address that it was told (UDP, TCP and TLS) and from each address of
+    /// its machine (IPv4 and IPv6), and keeps them all, needed or not. Who takes part has `SpeakerRooms.sessionLimit` connections,
+    /// and twice as many relays while each has one more that is to take its place, or begins ICE anew. With fewer, somebody behind
+    /// a closed network would find no path for the last of them. All together are three quarters of the ports that coturn has for
+    /// them (49152 to 65535), and viewers get at most a third of that.
+    public static let relaysPerName = SpeakerRooms.sessionLimit * 2 * waysPerConnection, relays = 12_000
+    static let waysPerConnection = 3 * 2
     static let viewerNames = 50
 
     /// How long credentials are good for, in seconds.

@@ -20,6 +20,8 @@ from harness.secrets import where
 from harness.speakers import Page, WhipSpeaker
 
 EVENT = "behind-walls"
+# Of one name: six connections, and one more for each that is to take its place, by UDP, TCP and TLS, by IPv4 and IPv6.
+RELAYS = 6 * 2 * 3 * 2
 
 # The local candidates of the pairs that carry a page's two connections.
 PATHS = """
@@ -177,9 +179,9 @@ def test_viewers_share_their_relays_and_speakers_have_their_own(studio, admin, s
     viewer = Client(studio.ports["turn"], told["username"], told["credential"])
     speaker = Client(studio.ports["turn"], server["username"], server["credential"])
     viewer.meanwhile = lambda: speaker.bind(media)
-    answers, spoken = viewer.hold(26)
+    answers, spoken = viewer.hold(RELAYS + 2)
     # Allocation quota reached (RFC 8656 section 7.2).
-    assert answers == [None] * 24 + [486] * 2 and spoken is None, (answers, spoken)
+    assert answers == [None] * RELAYS + [486] * 2 and spoken is None, (answers, spoken)
 
 
 # What Studio says of relays ends in six seconds, for as long as a page asks for it.

@@ -45,6 +45,13 @@ struct TURNServiceTests {
         #expect(name("j-7", .watching) == name("j-7", .watching), "asking again gets nobody a further share")
     }
 
+    @Test("allow a relay by every way for every connection of a participant, and for each that is to take its place")
+    func enough() {
+        // Three tabs with two connections each, which all change their keys at once; UDP, TCP and TLS, by IPv4 and by IPv6.
+        #expect(TURNService.relaysPerName == 3 * 2 * 2 * 3 * 2)
+        #expect(TURNService.relays < 65_535 - 49_152)
+    }
+
     @Test("are the HMAC-SHA1 of the name")
     func code() throws {
         // RFC 2202 section 3, test case 2: the key "Jefe" and the text "what do ya want for nothing?".
