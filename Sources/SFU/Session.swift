@@ -28,6 +28,8 @@ final class Session {
     var hasConsent = false
     /// What the peer's transport was called last; another name on the same certificate is a restart of ICE.
     var remote: (ufrag: String, fingerprint: DTLSFingerprint)?
+    /// What it was called before its last restart by a fragment.
+    var remoteBefore: String?
     /// Names of ours that are still answered for a moment.
     var formerUfrags: [(ufrag: String, until: MonotonicTime)] = []
     var pathVersion: UInt32 = 0

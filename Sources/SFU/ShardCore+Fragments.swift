@@ -11,9 +11,10 @@ extension ShardCore {
     ///
     /// - Parameters:
     ///   - text: an `application/trickle-ice-sdpfrag`.
-    ///   - restarts: whether it begins ICE anew; the same credentials as before are the same restart, said once more.
+    ///   - restarts: whether it says that it begins ICE anew; with other credentials it does in any case (RFC 9725 section 4.3.3),
+    ///     and the same ones as before are the same restart, said once more.
     /// - Returns: our side of a restart; nil where nothing is to be said.
-    /// - Throws: `SFUError` for what can't be read, and for candidates of credentials that are not in use.
+    /// - Throws: `SFUError` for what can't be read, and for candidates of credentials that are not in use any more.
     func take(fragment text: String, restarts: Bool, _ session: Session, now: MonotonicTime) throws(SFUError) -> String?
     {
         guard let known = session.remote else {
@@ -25,17 +26,18 @@ extension ShardCore {
         } catch {
             throw SFUError(error)
         }
-        guard restarts else {
-            guard fragment.credentials.map({ $0.ufrag == known.ufrag }) ?? true else {
-                throw SFUError(.badRequest, "The candidates are of other credentials: ICE is restarted by If-Match: *.")
-            }
-            return nil
+        let isOther = fragment.credentials.map { $0.ufrag != known.ufrag } ?? false
+        // What was overtaken by a restart on its way here is no restart.
+        if isOther, fragment.credentials?.ufrag == session.remoteBefore {
+            throw SFUError(.badRequest, "The candidates are of credentials that a restart of ICE has replaced.")
         }
+        guard restarts || isOther else { return nil }
         guard let theirs = fragment.credentials else {
             throw SFUError(.badRequest, "A restart of ICE has a=ice-ufrag and a=ice-pwd.")
         }
         if theirs.ufrag != known.ufrag {
             rename(session, now: now)
+            session.remoteBefore = known.ufrag
             session.remote = (theirs.ufrag, known.fingerprint)
         }
         var answer = fragment

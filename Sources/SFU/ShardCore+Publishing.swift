@@ -14,12 +14,7 @@ extension ShardCore {
         let isProgram = sources.values.contains { !$0.isOfPeople }
         let limit = isProgram ? configuration.maximumProgramTracks : configuration.maximumTracks
         guard sending.count <= limit else { throw SFUError(.badRequest, "A session may publish \(limit) tracks.") }
-        guard !sending.isEmpty || sessions[id] != nil else {
-            throw SFUError(
-                .badRequest,
-                "The offer sends nothing that is carried here: VP8, VP9 in profile 0, H.264 in a baseline profile with packetization-mode=1, and Opus."
-            )
-        }
+        if sessions[id] == nil { try Self.checkWhole(offer, sending) }
         if let known = sessions[id], !known.isPublisher || known.participant != participant || known.room !== room {
             throw SFUError(.conflict, "The session \(id) is somebody else's.")
         }
@@ -78,6 +73,21 @@ extension ShardCore {
         settle(session, now: now)
         if session.isConnected { announce(session, now: now) }
         return answer.text()
+    }
+
+    /// Refuses a first offer of which something could not be carried: who is heard and not seen would take that for a success
+    /// (RFC 9725 section 4.4.3).
+    private static func checkWhole(_ offer: SessionDescription, _ sending: [MediaSection]) throws(SFUError) {
+        let refused = offer.media.first { section in
+            !section.isRejected && section.kind != .application && section.direction.sends
+                && !sending.contains { $0.mid == section.mid }
+        }
+        guard refused != nil || sending.isEmpty else { return }
+        let section = refused.map { "section \($0.mid) of the offer" } ?? "the offer"
+        throw SFUError(
+            .badRequest,
+            "Nothing that \(section) sends is carried here: VP8, VP9 in profile 0, H.264 in a baseline profile with packetization-mode=1, and Opus."
+        )
     }
 
     private func addProducer(

@@ -25,11 +25,11 @@ extension SpeakerRooms {
     ) async throws -> (entityTag: String, answer: String?) {
         guard try own(session, caller) == event.id else { throw Problem.notFound("There is no such session.") }
         try generation.check(sessions[session]?.entityTag ?? "")
-        let restarts = generation == .next
-        let reply = try await send(.fragment(session: session, text: fragment, restarts: restarts), event.id)
+        let reply = try await send(
+            .fragment(session: session, text: fragment, restarts: generation == .next), event.id)
         guard case .fragment(let answer) = reply else { throw Self.unexpected }
         // The newest restart is answered last, and its tag stays.
-        if restarts {
+        if answer != nil {
             sessions[session]?.entityTag = SpeakerRooms.Session.makeTag()
             writeDown(session)
         }

@@ -62,17 +62,19 @@ def test_it_publishes_before_it_knows_its_addresses(studio, admin, page):
     assert answer["etag"].startswith('"') and answer["etag"].endswith('"'), "a strong tag, which a page of another origin may read"
     assert answer["accept-patch"] == "application/trickle-ice-sdpfrag"
     trickled = page.call("trickle")
-    assert (trickled["status"], trickled["text"]) == (204, "")
+    assert (trickled["status"], trickled["text"], trickled["etag"]) == (204, "", None)
     wait_connected(page)
     wait_packets(studio)
     person = admin.get(f"{PATH}/participants", expect=200).json()["items"][0]
     assert sorted(track["source"] for track in person["tracks"]) == ["camera", "microphone"], person
 
 
-def test_ice_begins_anew_and_media_goes_on(studio, page):
-    before = wait_connected(page)
-    answer = page.call("restart")
+@pytest.mark.parametrize("says_so", [True, False])
+def test_ice_begins_anew_and_media_goes_on(studio, page, says_so):
+    before, tag = wait_connected(page), page.driver.execute_script("return client.tag")
+    answer = page.call("restart", "*" if says_so else tag)
     assert answer["status"] == 200, answer
+    assert answer["etag"] not in (None, tag)
     assert answer["content-type"].startswith("application/trickle-ice-sdpfrag")
     ufrag = re.search(r"^a=ice-ufrag:(\S+)", answer["text"], re.MULTILINE)[1]
     after = wait_until(
@@ -94,11 +96,18 @@ def test_what_is_wrong_is_said(studio, speaker, page):
     tag = page.driver.execute_script("return client.tag")
     speaker.request("PATCH", session, data="hello", headers=FRAGMENT | {"If-Match": tag}, expect=400)
     speaker.request("PATCH", session, data="v=0\r\n", headers={"Content-Type": "application/sdp"}, expect=415)
-    other = "a=ice-ufrag:other\r\na=ice-pwd:0123456789012345678901\r\n"
-    speaker.request("PATCH", session, data=other, headers=FRAGMENT | {"If-Match": tag}, expect=422)
-    refused = speaker.request("GET", session, expect=405)
-    assert refused.headers["Allow"] == "PATCH, DELETE, OPTIONS"
+    bare = "a=ice-ufrag:other\r\n"
+    speaker.request("PATCH", session, data=bare, headers=FRAGMENT | {"If-Match": tag}, expect=422)
+    assert speaker.request("GET", session, expect=204).text == ""
+    refused = speaker.request("PUT", session, data="", expect=405)
+    assert refused.headers["Allow"] == "GET, HEAD, PATCH, DELETE, OPTIONS"
     speaker.request("POST", f"{PATH}/whip", data="hello", headers={"Content-Type": "application/sdp"}, expect=400)
+    # Half of what is offered is not taken for the whole.
+    offer = page.driver.execute_script("return client.connection.localDescription.sdp")
+    strange = re.sub(r"(a=rtpmap:\d+) (VP8|VP9|H264)/", r"\1 H265/", offer)
+    assert strange != offer
+    whole = speaker.request("POST", f"{PATH}/whip", data=strange, headers={"Content-Type": "application/sdp"}, expect=422).json()
+    assert "H.264" in whole["detail"], whole
     # It is all without harm.
     wait_packets(studio)
 

@@ -66,6 +66,30 @@ struct SDPTests {
         #expect(read.media[0].candidates.first?.address.port == 7882)
     }
 
+    @Test("whoever offers to send and to receive is only received from, and RTCP without a port stays so")
+    func bothWays() throws {
+        let text = Self.browserOffer.replacing("a=sendonly", with: "a=sendrecv")
+            .replacing("a=rtcp-mux\r\n", with: "a=rtcp-mux\r\na=rtcp-mux-only\r\n")
+        let transport = LocalTransport(
+            ufrag: "abcdefgh", password: "abcdefghijklmnopqrstuvwx",
+            fingerprint: try #require(DTLSFingerprint(text: Self.fingerprint)), candidates: [], isLite: true)
+        let offers = try [Self.browserOffer, text].map { try SessionDescription(parsing: $0) }
+        let answers = offers.map { $0.media.map { $0.answer(transport, receives: true) } }
+        #expect(answers.allSatisfy { $0.map(\.direction) == [.recvonly, .recvonly] })
+        #expect(answers.map { $0.map(\.isRTCPMuxOnly) } == [[false, false], [true, true]])
+        var written = SessionDescription()
+        (written.isLite, written.media) = (true, answers[1])
+        let read = try SessionDescription(parsing: written.text())
+        #expect(read.media.allSatisfy { $0.isRTCPMuxOnly && $0.hasRTCPMux && $0.direction == .recvonly })
+        // What is said of ICE when it begins anew is the same (RFC 9725 section 4.3.3).
+        func ice(_ text: String) -> [String] {
+            text.split(separator: "\r\n").filter { $0.hasPrefix("a=ice-lite") || $0.hasPrefix("a=ice-options") }
+                .map(String.init)
+        }
+        #expect(ice(written.text()) == ["a=ice-lite", "a=ice-options:trickle"])
+        #expect(ice(ICEFragment().text()) == ice(written.text()))
+    }
+
     private func answered(_ rtpmaps: [String], all: Bool = false) throws -> [MediaSection.Codec] {
         let head = Self.browserOffer.components(before: "m=video")
         let types = rtpmaps.compactMap { $0.split(separator: " ").first.map(String.init) }

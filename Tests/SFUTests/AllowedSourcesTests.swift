@@ -31,6 +31,30 @@ struct AllowedSourcesTests {
         }
     }
 
+    @Test("a first offer of which a part can't be carried is refused whole, and later ones go without it")
+    func whole() async throws {
+        let harness = try Harness()
+        _ = try await harness.shard.send(.createRoom(room: "room"))
+        let client = try RTCClient(name: "whole", bind: Harness.loopback) { _ in }
+        defer { client.stop() }
+        let tracks = [LocalTrack(name: "microphone", codec: .opus), LocalTrack(name: "camera", codec: .vp8)]
+        let known = try await client.offer(tracks, stream: "anna")
+        let strange = known.replacing("VP8/90000", with: "H265/90000")
+        func publish(_ offer: String) async throws -> SFUReply {
+            try await harness.shard.send(
+                .publish(room: "room", participant: "anna", session: "anna-up", offer: offer, sources: [:]))
+        }
+        let refused = await refusal { try await publish(strange) }
+        #expect(refused?.code == .badRequest && refused?.detail.contains("section 1") == true)
+        #expect(try await harness.statistics().sessions == 0, "nothing is left of what was refused")
+        // Nothing is wanted of what is not sent.
+        guard case .answer = try await publish(known) else { throw RTCTestError() }
+        guard case .answer(let later) = try await publish(strange) else { throw RTCTestError() }
+        #expect(try SessionDescription(parsing: later).media.map(\.isRejected) == [false, true])
+        #expect(try await harness.statistics().producers == 1)
+        harness.shard.stop()
+    }
+
     @Test("what is not allowed is refused by its name in the command, by what it calls itself, and by its place")
     func refused() async throws {
         let harness = try Harness()

@@ -40,8 +40,10 @@ struct FragmentTests {
         }
     }
 
-    @Test("a restart by fragments leaves no hole in the pictures; said twice it is one")
-    func restart() async throws {
+    @Test(
+        "a restart by fragments leaves no hole in the pictures; said twice it is one, and other credentials alone say it",
+        arguments: [true, false])
+    func restart(saysSo: Bool) async throws {
         let harness = try Harness()
         _ = try await harness.shard.send(.createRoom(room: "room"))
         let log = ClientLog()
@@ -75,15 +77,18 @@ struct FragmentTests {
             asked = wanted
             if index == 150 {
                 let text = try fragment(of: try await publisher.restart(stream: "anna")).text()
-                let reply = try await harness.shard.send(.fragment(session: "up", text: text, restarts: true))
+                let command = SFUCommand.fragment(session: "up", text: text, restarts: saysSo)
+                let reply = try await harness.shard.send(command)
                 let again = try await harness.shard.send(.fragment(session: "up", text: text, restarts: true))
                 #expect(reply == again, "the answer was lost on the way, and is given once more")
                 guard case .fragment(let ours?) = reply else { throw RTCTestError() }
                 #expect(try ICEFragment(parsing: ours).isComplete)
                 try await publisher.accept(answer: try answer(first, with: ours))
-                // Those of before are not wanted any more.
-                let late = await refusal(harness, "up", trickled, restarts: false)
-                #expect(late?.code == .badRequest)
+                // Those of before are not wanted any more, and begin nothing anew.
+                for restarts in [false, true] {
+                    let late = await refusal(harness, "up", trickled, restarts: restarts)
+                    #expect(late?.code == .badRequest)
+                }
             }
             while got.last ?? -1 < index, take(15) {}
         }

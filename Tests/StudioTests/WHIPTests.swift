@@ -32,8 +32,8 @@ struct WHIPTests {
     func preflight() async throws {
         try await withEvent { client, _, _ in
             for (path, methods, accepts) in [
-                ("whip", "POST, OPTIONS", ("Accept-Post", "application/sdp")),
-                ("whip/s", "PATCH, DELETE, OPTIONS", ("Accept-Patch", "application/trickle-ice-sdpfrag")),
+                ("whip", "GET, HEAD, POST, OPTIONS", ("Accept-Post", "application/sdp")),
+                ("whip/s", "GET, HEAD, PATCH, DELETE, OPTIONS", ("Accept-Patch", "application/trickle-ice-sdpfrag")),
             ] {
                 let answer = try await send(client, .options, "/v1/events/e/\(path)", nil)
                 #expect(answer.status == .ok)
@@ -46,14 +46,28 @@ struct WHIPTests {
         }
     }
 
-    @Test("methods that are kept for later are refused with those that are taken")
+    @Test(
+        "what is there to be read is nothing, by WHIP and by WHEP (RFC 9725 section 4.1)", arguments: ["whip", "whep"])
+    func nothing(name: String) async throws {
+        try await withEvent { client, _, _ in
+            for path in ["/v1/events/e/\(name)", "/v1/events/e/\(name)/s"] {
+                for method in [HTTPRequest.Method.get, .head] {
+                    let answer = try await send(client, method, path, nil)
+                    #expect(answer.status == .noContent && answer.body.readableBytes == 0, "\(method) \(path)")
+                    #expect(answer.headers[.accessControlAllowOrigin] == "*")
+                }
+            }
+        }
+    }
+
+    @Test("methods that are not taken are refused with those that are")
     func methods() async throws {
         try await withEvent { client, admin, _ in
             for (path, taken, allow) in [
-                ("whip", [HTTPRequest.Method.post], "POST, OPTIONS"),
-                ("whip/s", [.patch, .delete], "PATCH, DELETE, OPTIONS"),
+                ("whip", [HTTPRequest.Method.post], "GET, HEAD, POST, OPTIONS"),
+                ("whip/s", [.patch, .delete], "GET, HEAD, PATCH, DELETE, OPTIONS"),
             ] {
-                for method in [HTTPRequest.Method.get, .head, .put, .post, .patch, .delete]
+                for method in [HTTPRequest.Method.put, .post, .patch, .delete]
                 where !taken.contains(method) {
                     let answer = try await send(client, method, "/v1/events/e/\(path)", admin)
                     #expect(answer.status == .methodNotAllowed, "\(method) \(path)")
@@ -101,7 +115,8 @@ struct WHIPTests {
             case .sfu(.publish): .sfu(.answer("v=0"))
             case .sfu(.fragment(_, let text, let restarts)):
                 text == "bad"
-                    ? .refused(SFUError(.malformed, "Line 1 is damaged.")) : .sfu(.fragment(restarts ? "ours" : nil))
+                    ? .refused(SFUError(.malformed, "Line 1 is damaged."))
+                    : .sfu(.fragment(restarts || text == "other" ? "ours" : nil))
             default: .sfu(.done)
             }
         }
@@ -135,6 +150,10 @@ struct WHIPTests {
         #expect(later.entityTag == second.entityTag && later.answer == nil)
         #expect(await status { try await take(.next, "bad") } == .badRequest)
         #expect(try await fixture.speakers.entityTag(of: session, ada) == second.entityTag, "nothing was restarted")
+        // Other credentials are a restart, whatever the request says of itself.
+        let third = try await take(.tagged([second.entityTag]), "other")
+        #expect(third.answer == "ours" && third.entityTag != second.entityTag)
+        #expect(await status { try await take(.tagged([second.entityTag])) } == .preconditionFailed)
         #expect(await status { try await take(.next, as: bob) } == .notFound)
         var other = scope
         other.id = "f"

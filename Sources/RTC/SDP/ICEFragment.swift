@@ -77,7 +77,7 @@ public struct ICEFragment: Sendable, Hashable {
 
     /// Writes the fragment of an ICE-lite agent, lines ended by CR LF.
     public func text() -> String {
-        var lines = ["a=ice-lite", "a=ice-options:trickle"]
+        var lines = SessionDescription.liteAttributes
         if let credentials { lines += ["a=ice-ufrag:\(credentials.ufrag)", "a=ice-pwd:\(credentials.password)"] }
         lines.append("m=\(kind.rawValue) 9 UDP/TLS/RTP/SAVPF 0")
         lines.append("a=mid:\(mid.isEmpty ? "0" : mid)")

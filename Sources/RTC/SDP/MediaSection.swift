@@ -127,6 +127,8 @@ public struct MediaSection: Sendable, Hashable {
     public var simulcast = Simulcast()
     /// Whether RTP and RTCP share the port.
     public var hasRTCPMux = false
+    /// Whether RTCP could not come by a port of its own (RFC 8858).
+    public var isRTCPMuxOnly = false
 
     /// Creates an empty section.
     public init(kind: Kind, mid: String) {

@@ -128,6 +128,7 @@ extension MediaSection {
         }
         answer.codecs = chosen
         answer.use(transport, setup: setup == .passive ? .active : .passive)
+        answer.isRTCPMuxOnly = isRTCPMuxOnly
         answer.direction = receives && direction.sends ? .recvonly : .inactive
         answer.extensions = extensions.filter { (1...14).contains($0.id) && Self.spokenExtensions.contains($0.uri) }
         answer.allowsMixedExtensions = allowsMixedExtensions

@@ -136,6 +136,7 @@ private struct SDPLineParser {
         case "sendrecv", "sendonly", "recvonly", "inactive":
             section.direction = MediaSection.Direction(rawValue: String(name)) ?? .sendrecv
         case "rtcp-mux": section.hasRTCPMux = true
+        case "rtcp-mux-only": section.isRTCPMuxOnly = true
         // Port 0 says here that the section has no transport but the bundle's (RFC 9143 section 6), as in Firefox's offers.
         case "bundle-only": section.isRejected = false
         case "msid":

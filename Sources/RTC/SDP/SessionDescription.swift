@@ -11,6 +11,9 @@ public struct SessionDescription: Sendable, Hashable {
     /// The media sections.
     public var media: [MediaSection] = []
 
+    /// What an ICE-lite agent says of itself: candidates may come to it late, and it makes no checks of its own.
+    static let liteAttributes = ["a=ice-lite", "a=ice-options:trickle"]
+
     /// Creates an empty description.
     public init() {}
 
@@ -19,7 +22,8 @@ public struct SessionDescription: Sendable, Hashable {
         var lines = ["v=0", "o=- \(sessionID) \(version) IN IP4 127.0.0.1", "s=-", "t=0 0"]
         if !bundle.isEmpty { lines.append("a=group:BUNDLE " + bundle.joined(separator: " ")) }
         lines.append("a=msid-semantic: WMS *")
-        if isLite { lines.append("a=ice-lite") }
+        // What is said of ICE when it begins anew has to be the same (RFC 9725 section 4.3.3).
+        if isLite { lines += SessionDescription.liteAttributes }
         // In every section, although those of the first would be enough (RFC 9143 section 7.1.3): aiortc looks at the last one.
         for section in media { section.write(to: &lines, endsCandidates: isLite) }
         return lines.joined(separator: "\r\n") + "\r\n"
@@ -46,6 +50,7 @@ extension MediaSection {
         lines.append("a=\(direction.rawValue)")
         if direction.sends, !track.isEmpty { lines.append("a=msid:\(stream.isEmpty ? "-" : stream) \(track)") }
         if hasRTCPMux { lines.append("a=rtcp-mux") }
+        if isRTCPMuxOnly { lines.append("a=rtcp-mux-only") }
         for codec in codecs {
             let channels = codec.channels > 1 ? "/\(codec.channels)" : ""
             lines.append("a=rtpmap:\(codec.payloadType) \(codec.name)/\(codec.clockRate)\(channels)")

@@ -102,7 +102,7 @@ struct SDPDoor: RouterMiddleware {
             }
         }
 
-        var allow: String { (methods + [.options]).map(\.rawValue).joined(separator: ", ") }
+        var allow: String { ([.get, .head] + methods + [.options]).map(\.rawValue).joined(separator: ", ") }
     }
 
     @concurrent
@@ -118,6 +118,9 @@ struct SDPDoor: RouterMiddleware {
             response.headers[.accessControlAllowMethods] = place.allow
             response.headers[.accessControlAllowHeaders] = "Authorization, Content-Type, Idempotency-Key, If-Match"
             response.headers[.accessControlMaxAge] = "86400"
+        } else if request.method == .get || request.method == .head {
+            // There is nothing to show, whether such a session is there or not, and that is a success (RFC 9725 section 4.1).
+            response = .empty()
         } else if place.methods.contains(request.method) {
             response = try await next(request, context)
             if response.status == .unsupportedMediaType { response.headers[place.accept.name] = place.accept.type }

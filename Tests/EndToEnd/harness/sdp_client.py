@@ -105,11 +105,11 @@ class SDPClient {
         return this.patch(tag, this.fragment(...this.candidates.map((text) => `a=${text}`), "a=end-of-candidates"));
     }
 
-    /** Begins ICE anew; the rest of the descriptions stays. */
-    async restart() {
+    /** Begins ICE anew, by the word for it or by the tag that holds; the rest of the descriptions stays. */
+    async restart(match = "*") {
         this.connection.restartIce();
         await this.connection.setLocalDescription();
-        const answer = await this.patch("*", this.fragment());
+        const answer = await this.patch(match, this.fragment());
         if (answer.status !== 200) return answer;
         this.tag = answer.etag;
         for (const name of ["ice-ufrag", "ice-pwd"]) {
