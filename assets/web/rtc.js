@@ -4,6 +4,7 @@ import { Problem, jitter, request } from "/assets/client.js";
 import { connected, recovered } from "/assets/connections.js";
 import { codecsOf, prefer, tracksOf } from "/assets/descriptions.js";
 import { ShownSizes, encodingsOf } from "/assets/layers.js";
+import { Relays } from "/assets/relays.js";
 import { Succession, flow, moving } from "/assets/rotation.js";
 import { REPLY_MS, Signalling } from "/assets/signalling.js";
 
@@ -11,8 +12,6 @@ import { REPLY_MS, Signalling } from "/assets/signalling.js";
 const DISCONNECTED_MS = 4000;
 /** For how long it is tried to take old sessions over. */
 const RESUME_MS = 25_000;
-/** Relays let nobody in by a name that has ended: another is asked for in time, however soon or far off that end is. */
-const RELAYS_LEAST_MS = 5000, RELAYS_MOST_MS = 24 * 3_600_000;
 /** How soon a change of keys that failed is tried again. */
 const ROTATE_AGAIN_MS = 30_000;
 /** The socket is closed because the page leaves, not because something broke. */
@@ -39,7 +38,7 @@ export class Room {
     state = "joining"; joins = 0; resumes = 0; restarts = 0; rotations = 0;
     me = null; participants = []; received = []; speaker = null; limits = {};
     publishConnection = null; subscribeConnection = null;
-    #relays = []; #relaysTimer;
+    #relays;
     #moving = null; #next = null; #rotation;
 
     /**
@@ -51,6 +50,9 @@ export class Room {
         this.#event = event;
         this.#codec = codec;
         this.#handlers = handlers;
+        this.#relays = new Relays(event, {
+            isNeeded: () => this.state !== "left" && this.state !== "refused", onRenewed: () => this.#useRelays(),
+        });
     }
 
     /** Joins with tracks by source: `{camera, microphone}`. */
@@ -94,7 +96,7 @@ export class Room {
         this.#round++;
         this.#sizes.stop();
         clearTimeout(this.#retry);
-        clearTimeout(this.#relaysTimer);
+        this.#relays.stop();
         // The reply has nothing to say to somebody who is gone.
         this.#signalling?.request({ leave: true }).catch(() => {});
         this.#closeConnections();
@@ -115,7 +117,7 @@ export class Room {
             if (this.#signalling) await this.#forget();
             else await this.#open(round);
             if (round !== this.#round) return;
-            this.#relays = await this.#findRelays();
+            await this.#relays.find();
             if (round !== this.#round) return;
             if (this.#sent.size) await this.#publish(round);
             if (round !== this.#round) return;
@@ -150,29 +152,12 @@ export class Room {
         }
     }
 
-    /** Who relays media for a network that lets no UDP through; most need nobody, so nothing waits or fails for this. */
-    async #findRelays() {
-        try {
-            const { iceServers, expiresAt } = await request("GET", `/v1/events/${encodeURIComponent(this.#event)}/ice-servers`);
-            this.#renewRelaysIn(0.8 * (Date.parse(expiresAt) - Date.now()));
-            return iceServers;
-        } catch {
-            this.#renewRelaysIn(60_000);
-            return this.#relays;
+    /** What looks for its next path does so by relays that let it in. */
+    #useRelays() {
+        for (const connection of [this.publishConnection, this.subscribeConnection]) {
+            if (!connection || connection.signalingState === "closed") continue;
+            connection.setConfiguration({ ...connection.getConfiguration(), iceServers: this.#relays.servers });
         }
-    }
-
-    /** A connection that stands for hours looks for its next path with names that are good then. */
-    #renewRelaysIn(ms) {
-        clearTimeout(this.#relaysTimer);
-        if (this.state === "left" || this.state === "refused") return;
-        this.#relaysTimer = setTimeout(async () => {
-            this.#relays = await this.#findRelays();
-            for (const connection of [this.publishConnection, this.subscribeConnection]) {
-                if (!connection || connection.signalingState === "closed") continue;
-                connection.setConfiguration({ ...connection.getConfiguration(), iceServers: this.#relays });
-            }
-        }, Math.min(RELAYS_MOST_MS, Math.max(RELAYS_LEAST_MS, ms || 60_000)));
     }
 
     /** Opens the socket with a single-use ticket; resolves with the server's first words. */
@@ -506,7 +491,7 @@ export class Room {
     }
 
     #makeConnection(round) {
-        const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers: this.#relays });
+        const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers: this.#relays.servers });
         let timer;
         connection.onconnectionstatechange = () => {
             clearTimeout(timer);
@@ -534,7 +519,7 @@ export class Room {
     #refuse(problem) {
         this.#round++;
         clearTimeout(this.#retry);
-        clearTimeout(this.#relaysTimer);
+        this.#relays.stop();
         this.#closeConnections();
         this.#closeSocket();
         this.#setState("refused", problem);
