@@ -203,7 +203,7 @@ final class ShardCore: PacketHandler {
         if producer.isVideo, !producer.track.isMuted { layer.group.note(entry, now: now) }
         layer.rate.note(packet.count + 40, at: now.nanoseconds)
         if entry.place.isLayered { producer.spatial?.carry(packet.count + 40, of: entry.place.spatial, now: now) }
-        if entry.startsKeyframe { layer.wantsKeyframe = false }
+        if entry.startsKeyframe { layer.hasKeyframe(entry) }
         if producer.replaces != nil { takeOver(producer, entry, layer, now: now) }
         guard !producer.track.isMuted else { return drops.count(.muted) }
         if producer.consumers.isEmpty {
@@ -301,10 +301,7 @@ final class ShardCore: PacketHandler {
             if let told = producer.told(isDue: reports, configuration, now: now) { packets.append(told) }
             for layer in producer.layers {
                 if layer.wantsKeyframe { requestKeyframe(producer, layer, now: now) }
-                guard let ssrc = layer.ssrc, producer.rtxPayloadType != nil || producer.isVideo else { continue }
-                let lost = layer.nack.due(now: now, roundTripMs: 60)
-                layer.measured.nacks &+= UInt64(lost.count)
-                if !lost.isEmpty { packets.append(.nack(.init(sender: Session.reporterSSRC, media: ssrc, lost: lost))) }
+                if let asked = producer.askAgain(layer, now: now) { packets.append(asked) }
             }
         }
         session.transport.send(packets)

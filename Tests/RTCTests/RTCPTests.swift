@@ -164,7 +164,7 @@ struct RTCPTests {
         #expect(second.fractionLost == 0)
     }
 
-    @Test("missing packets are asked for at once, then every round trip, ten times")
+    @Test("missing packets are asked for at once, every round trip, then less and less often, and given up after 3 s")
     func nackGenerator() {
         var generator = NackGenerator()
         var now = MonotonicTime(milliseconds: 0)
@@ -174,11 +174,46 @@ struct RTCPTests {
         #expect(generator.due(now: now.advanced(byMilliseconds: 39), roundTripMs: 20) == [])
         #expect(generator.note(65_536, now: now) == true)
         #expect(generator.recovered == 1)
-        for turn in 1...12 {
-            now = now.advanced(byMilliseconds: 40)
-            #expect(generator.due(now: now, roundTripMs: 20) == (turn < 10 ? [65535, 1] : []))
+        var asked: [Int64] = []
+        while generator.missingCount > 0, now.milliseconds < 10_000 {
+            now = now.advanced(byMilliseconds: 5)
+            let lost = generator.due(now: now, roundTripMs: 20)
+            if !lost.isEmpty { asked.append(now.milliseconds) }
+            #expect(lost.isEmpty || lost == [65535, 1])
         }
-        #expect(generator.missingCount == 0 && generator.abandoned == 2)
+        #expect(asked == (1...10).map { $0 * 40 } + [600, 900, 1350, 2025])
+        #expect(now.milliseconds == 3040 && generator.abandoned == 2)
         #expect(generator.note(80_000, now: now) == false)
+    }
+
+    @Test("of a way of 300 ms a packet is asked for ten times, and not when the repeat would come after 3 s")
+    func nackGeneratorFarAway() {
+        var generator = NackGenerator(), asked: [Int64] = []
+        _ = generator.note(1, now: MonotonicTime(milliseconds: 0))
+        _ = generator.note(3, now: MonotonicTime(milliseconds: 0))
+        for time in 0...5000 where !generator.due(now: .init(milliseconds: Int64(time)), roundTripMs: 300).isEmpty {
+            asked.append(Int64(time))
+        }
+        #expect(asked == (0..<10).map { $0 * 300 } && generator.missingCount == 0 && generator.abandoned == 1)
+        // However long the way, each is asked for once.
+        _ = generator.note(5, now: MonotonicTime(milliseconds: 6000))
+        #expect(generator.due(now: MonotonicTime(milliseconds: 6000), roundTripMs: 9000) == [4])
+        #expect(generator.due(now: MonotonicTime(milliseconds: 15_000), roundTripMs: 9000) == [])
+        #expect(generator.missingCount == 0)
+    }
+
+    @Test("what a key frame makes needless is not asked for, nor what nobody keeps any more")
+    func nackGeneratorForgets() {
+        var generator = NackGenerator()
+        let now = MonotonicTime(milliseconds: 0)
+        for sequence in [10, 12, 14, 16] as [Int64] { _ = generator.note(sequence, now: now) }
+        generator.forget(before: 14)
+        #expect(generator.due(now: now, roundTripMs: 20) == [15] && generator.abandoned == 2)
+        for sequence in 17...1015 as ClosedRange<Int64> { _ = generator.note(sequence, now: now) }
+        let later = now.advanced(byMilliseconds: 40)
+        #expect(generator.due(now: later, roundTripMs: 20) == [15])
+        _ = generator.note(1016, now: now)
+        #expect(generator.due(now: later.advanced(byMilliseconds: 40), roundTripMs: 20) == [])
+        #expect(generator.missingCount == 0 && generator.abandoned == 3)
     }
 }

@@ -8,7 +8,7 @@ struct ReceivedStream {
     let ssrc: UInt32, rtxSSRC: UInt32?
     let isVideo: Bool
     private(set) var statistics: ReceiveStatistics
-    private var nack = NackGenerator()
+    private var nack = NackGenerator(patienceMs: 500)
     private var sequence = SequenceUnwrapper()
     private var lastPicture: Int64 = 0
     /// From where on is counted: what came before is another time's.

@@ -1,4 +1,4 @@
-// Which packets to ask for again: at once, then every round trip, at most ten times.
+// Which packets to ask for again: at once, then every round trip, as long as a repeat can come in time.
 
 public import Media
 
@@ -6,14 +6,19 @@ public import Media
 public struct NackGenerator: Sendable {
     private struct Missing: Sendable {
         var sequence: Int64
-        var next: MonotonicTime
+        var since: MonotonicTime, next: MonotonicTime
         var tries = 0
     }
 
     /// More missing packets than this are not worth asking for: a keyframe is cheaper.
     public static let maximumMissing = 1000
-    private static let maximumTries = 10
+    /// So often a packet is asked for every round trip; what has not come by then is missing for another reason than chance, and
+    /// is asked for at moments further and further apart.
+    private static let quickTries = 10
+    /// No packet is asked for sooner than this after it was asked for, in milliseconds.
+    private static let minimumWaitMs: Int64 = 40
 
+    private let patienceMs: Int64
     private var missing: [Missing] = []
     private var highest: Int64 = -1
     /// Packets that came after they had been asked for.
@@ -22,7 +27,10 @@ public struct NackGenerator: Sendable {
     public private(set) var abandoned: UInt64 = 0
 
     /// Starts with nothing missing.
-    public init() {}
+    ///
+    /// - Parameter patienceMs: how late a repeat may come, in milliseconds. Browsers wait 3 s before they ask for a key frame
+    ///   instead, and the pictures that somebody who comes later is shown are no older.
+    public init(patienceMs: Int64 = 3000) { self.patienceMs = patienceMs }
 
     /// How many packets are missing now.
     public var missingCount: Int { missing.count }
@@ -42,7 +50,7 @@ public struct NackGenerator: Sendable {
                 missing.removeAll(keepingCapacity: true)
                 return false
             }
-            for lost in (sequence - gap)..<sequence { missing.append(Missing(sequence: lost, next: now)) }
+            for lost in (sequence - gap)..<sequence { missing.append(Missing(sequence: lost, since: now, next: now)) }
         } else if let index = missing.firstIndex(where: { $0.sequence == sequence }) {
             if missing[index].tries > 0 { recovered &+= 1 }
             missing.remove(at: index)
@@ -50,22 +58,34 @@ public struct NackGenerator: Sendable {
         return true
     }
 
-    /// Takes the sequence numbers to ask for now.
+    /// Forgets what is missing before a number: behind a key frame nobody needs it.
+    public mutating func forget(before sequence: Int64) {
+        let before = missing.count
+        missing.removeAll { $0.sequence < sequence }
+        abandoned &+= UInt64(before - missing.count)
+    }
+
+    /// Takes the sequence numbers to ask for now; what could not come in time any more is given up.
     ///
-    /// - Parameter roundTripMs: the wait before a number is asked for again; at least 40 ms.
+    /// - Parameter roundTripMs: how long a repeat takes, in milliseconds; a number is asked for again after it, or after 40 ms.
     public mutating func due(now: MonotonicTime, roundTripMs: Int64) -> [UInt16] {
         guard !missing.isEmpty else { return [] }
+        let wait = max(Self.minimumWaitMs, roundTripMs), oldest = highest - Int64(Self.maximumMissing)
         var lost: [UInt16] = []
+        let before = missing.count, patienceMs = patienceMs
+        missing.removeAll { packet in
+            // Whoever keeps packets keeps about so many: a repeat of an older one finds no place.
+            packet.sequence < oldest
+                || packet.next <= now && packet.tries > 0 && now.milliseconds(since: packet.since) + wait > patienceMs
+        }
+        abandoned &+= UInt64(before - missing.count)
         for index in missing.indices where missing[index].next <= now {
             missing[index].tries += 1
-            missing[index].next = now.advanced(byMilliseconds: max(40, roundTripMs))
-            if missing[index].tries <= Self.maximumTries {
-                lost.append(UInt16(truncatingIfNeeded: missing[index].sequence))
-            }
+            let isQuick = missing[index].tries <= Self.quickTries
+            let rest = isQuick ? 0 : now.milliseconds(since: missing[index].since) / 2
+            missing[index].next = now.advanced(byMilliseconds: max(wait, rest))
+            lost.append(UInt16(truncatingIfNeeded: missing[index].sequence))
         }
-        let before = missing.count
-        missing.removeAll { $0.tries > Self.maximumTries }
-        abandoned &+= UInt64(before - missing.count)
         return lost
     }
 }
