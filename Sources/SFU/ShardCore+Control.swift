@@ -7,16 +7,7 @@ import RTC
 extension ShardCore {
     func control(_ session: Session, _ packet: RTCPPacket, now: MonotonicTime) {
         switch packet {
-        case .senderReport(let report):
-            guard let source = session.sources.first(where: { $0.ssrc == report.ssrc && !$0.isRTX }) else { return }
-            let layer = source.layer
-            layer.statistics.note(senderReport: report.ntp, now: now)
-            let theirs = NTPTime.unixNanoseconds(report.ntp)
-            session.captureClock.note(theirs, after: layer.reportNTP, at: unixNanoseconds(now))
-            layer.reportNTP = theirs
-            layer.reportTimestamp = report.rtpTimestamp
-            source.producer.table.note(
-                layer.index, reportNanoseconds: theirs, timestamp: report.rtpTimestamp)
+        case .senderReport(let report): session.note(report, at: unixNanoseconds(now), now: now)
         case .receiverReport(let report):
             noteLoss(session, report, now: now)
             note(report, of: session)
@@ -26,14 +17,13 @@ extension ShardCore {
                 else {
                     continue
                 }
-                let middle = NTPTime.middle(NTPTime.from(unixNanoseconds: unixNanoseconds(now)))
-                let trip = middle &- block.lastSenderReport &- block.delaySinceLastSenderReport
-                // A trip of more than 10 s is a broken report.
-                if trip < 10 << 16 {
-                    let milliseconds = (Int64(trip) * 1000) >> 16
-                    consumer.roundTripMs = max(10, milliseconds)
-                    consumer.measuredRoundTripMs = milliseconds
-                }
+                guard
+                    let trip = NTPTime.roundTripMs(
+                        since: block.lastSenderReport, delay: block.delaySinceLastSenderReport, at: unixNanoseconds(now)
+                    )
+                else { continue }
+                consumer.roundTripMs = max(10, trip)
+                consumer.measuredRoundTripMs = trip
             }
         case .nack(let nack):
             guard let consumer = session.consumers.first(where: { $0.ssrc == nack.media && $0.isAccepted }) else {

@@ -15,10 +15,7 @@ extension ShardCore {
         guard session.isPublisher,
             let answer = report.delays.first(where: { $0.ssrc == Session.reporterSSRC && $0.reference != 0 })
         else { return }
-        let middle = NTPTime.middle(NTPTime.from(unixNanoseconds: unixNanoseconds(now)))
-        let trip = Int32(bitPattern: middle &- answer.reference &- answer.delay)
-        // Rounding at both ends takes a little more than nothing; a trip of more than 10 s is a broken report.
-        guard trip > -(1 << 8), trip < 10 << 16 else { return }
-        session.roundTripMs = (Int64(max(0, trip)) * 1000) >> 16
+        let trip = NTPTime.roundTripMs(since: answer.reference, delay: answer.delay, at: unixNanoseconds(now))
+        if let trip { session.roundTripMs = trip }
     }
 }

@@ -307,29 +307,12 @@ final class ShardCore: PacketHandler {
         session.transport.send(packets)
     }
 
-    /// Sender reports carry the publisher's capture clock, moved to ours by one offset per publisher: the way of the
-    /// packets must not come between picture and sound.
     private func report(_ session: Session, now: MonotonicTime) {
+        let unix = unixNanoseconds(now)
         for consumer in session.consumers where consumer.isAccepted {
-            guard let current = consumer.forwarder.current else { continue }
-            let producer = consumer.producer, layer = producer.layers[current]
-            guard let theirs = layer.reportNTP, let offset = producer.session.captureClock.offset,
-                let last = layer.lastPacket,
-                now.milliseconds(since: last) < 2000
-            else { continue }
-            let unix = unixNanoseconds(now)
-            let elapsed = (unix &- offset) &- theirs
-            guard abs(elapsed) < 60_000_000_000 else { continue }
-            let ticks = elapsed / 1000 * Int64(producer.clockRate) / 1_000_000
-            let timestamp =
-                layer.reportTimestamp &+ UInt32(truncatingIfNeeded: ticks) &+ consumer.forwarder.timestampDelta
-            session.transport.send([
-                .senderReport(
-                    .init(
-                        ssrc: consumer.ssrc, ntp: NTPTime.from(unixNanoseconds: unix), rtpTimestamp: timestamp,
-                        packets: consumer.packets, bytes: consumer.bytes)),
-                .sourceDescription(.init(chunks: [.init(ssrc: consumer.ssrc, cname: producer.session.participant)])),
-            ])
+            guard let report = consumer.senderReport(at: unix, now: now) else { continue }
+            let name = RTCPSourceDescription.Chunk(ssrc: consumer.ssrc, cname: consumer.producer.session.participant)
+            session.transport.send([.senderReport(report), .sourceDescription(.init(chunks: [name]))])
         }
     }
 

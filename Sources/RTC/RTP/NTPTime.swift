@@ -19,6 +19,20 @@ public enum NTPTime {
 
     /// The middle 32 bits, as report blocks carry them.
     public static func middle(_ ntp: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: ntp >> 16) }
+
+    /// How long what we have sent and what answers it were under way (RFC 3550 section 6.4.1, RFC 3611 section 4.5).
+    ///
+    /// - Parameters:
+    ///   - sent: the middle of the NTP time that we have sent; it wraps every 18 hours.
+    ///   - delay: how long the answer took there, in units of 2^-16 s.
+    ///   - now: nanoseconds since the Unix epoch.
+    /// - Returns: milliseconds; nil for what makes no sense.
+    public static func roundTripMs(since sent: UInt32, delay: UInt32, at now: Int64) -> Int64? {
+        let trip = Int32(bitPattern: middle(from(unixNanoseconds: now)) &- sent &- delay)
+        // Rounding at both ends takes a little more than nothing; a trip of more than 10 s is a broken report.
+        guard trip > -(1 << 8), trip < 10 << 16 else { return nil }
+        return (Int64(max(0, trip)) * 1000) >> 16
+    }
 }
 
 extension Int64 {
