@@ -141,6 +141,62 @@ struct SRTPTests {
         #expect(sealed.count > 800)
     }
 
+    /// What comes of seven times 2^16 packets: all around each wrap and few between, less what is lost in another way around each.
+    private func overWraps() -> [Int64] {
+        var random = SeededGenerator(11), indices: [Int64] = []
+        for index in Int64(64_900)..<7 * 65_536 - 400 {
+            let wrap = (index + 32_768) >> 16, distance = index - wrap << 16
+            let isLost: Bool
+            switch wrap {
+            case 2: isLost = Int.random(in: 0..<5, using: &random) == 0
+            // All for a while, and only before or only behind it.
+            case 3: isLost = abs(distance) < 200
+            case 4: isLost = (-300..<0).contains(distance)
+            case 5: isLost = (0..<300).contains(distance)
+            // As much as a receiver can count across (RFC 3711 section 3.3.1).
+            case 6: isLost = (-16_000..<16_000).contains(distance)
+            default: isLost = false
+            }
+            if !isLost, abs(distance) < 400 || index % 97 == 0 { indices.append(index) }
+        }
+        // Around the second and the fourth wrap neighbours change places, and one packet comes long behind the first wrap.
+        for start in stride(from: 0, to: indices.count - 16, by: 16) {
+            let wrap = (indices[start] + 32_768) >> 16
+            guard wrap == 2 || wrap == 4, abs(indices[start] - indices[start + 15]) < 200 else { continue }
+            indices[start..<start + 16].shuffle(using: &random)
+        }
+        indices.removeAll { $0 == 65_535 }
+        if let place = indices.firstIndex(of: 65_536 + 399) { indices.insert(65_535, at: place) }
+        return indices
+    }
+
+    @Test(
+        "over six wraps of the sequence number all that comes is opened, whatever is lost around them",
+        arguments: profiles)
+    func manyWraps(profile: SRTPProfile) throws {
+        let keys = keys(profile), sender = SRTPSender(keys), receiver = SRTPReceiver(keys)
+        let theirs = Oracle(profile, key: keys.key, salt: keys.salt, outbound: false)
+        let indices = overWraps()
+        #expect(indices.count > 6000 && Set(indices.map { $0 >> 16 }) == [0, 1, 2, 3, 4, 5, 6])
+        var wrong: [Int64] = [], newest: (plain: [UInt8], sealed: [UInt8])?, former: [UInt8] = []
+        for index in indices {
+            let plain = packet(index, payload: 24, withExtension: index % 5 == 0)
+            let sealed = protect(sender, plain, index: index)
+            if (try? unprotect(receiver, sealed)) != plain || theirs.unprotect(sealed) != plain { wrong.append(index) }
+            if index & 0xFFFF < 400, let newest { former = newest.sealed }
+            newest = (plain, sealed)
+        }
+        #expect(wrong.isEmpty, "\(wrong.prefix(10))")
+        // Under the same number of another turn nothing is opened twice, nor what is altered.
+        let last = try #require(newest)
+        #expect(throws: SRTPError.replayed) { _ = try unprotect(receiver, last.sealed) }
+        #expect((try? unprotect(receiver, former)) == nil)
+        let other = protect(sender, last.plain, index: (indices.last ?? 0) - 65_536)
+        #expect(
+            other != last.sealed && (try? unprotect(SRTPReceiver(keys), other)) == nil, "the counter is part of the key"
+        )
+    }
+
     @Test("SRTCP works both ways with libsrtp2", arguments: profiles)
     func rtcp(profile: SRTPProfile) throws {
         let keys = keys(profile)
