@@ -39,7 +39,8 @@ public struct PathGuard: Sendable {
     public private(set) var version: UInt32 = 0
     private var paths: [Path] = []
     private var lastFollowed: MonotonicTime?
-    private var avoided: (address: NetworkAddress, until: MonotonicTime)?
+    /// The paths that were left, and until when: of more than there are, as one that is forgotten may be found again.
+    private var avoided: [(address: NetworkAddress, until: MonotonicTime)] = []
     private var nextAvoidMs = avoidMs
     private var lossy: (reports: Int, since: MonotonicTime)?
 
@@ -120,7 +121,9 @@ public struct PathGuard: Sendable {
                 && now.milliseconds(since: $0.checked) < Self.freshMs
         }
         guard let best = others.max(by: { $0.checked < $1.checked }) else { return false }
-        avoided = (left, now.advanced(byMilliseconds: nextAvoidMs))
+        avoided.removeAll { $0.address == left || $0.until <= now }
+        if avoided.count >= 2 * Self.maximumPaths { avoided.removeFirst() }
+        avoided.append((left, now.advanced(byMilliseconds: nextAvoidMs)))
         nextAvoidMs = min(nextAvoidMs * 2, Self.longestAvoidMs)
         move(to: best.address)
         return true
@@ -130,7 +133,7 @@ public struct PathGuard: Sendable {
     public mutating func lost(_ address: NetworkAddress) {
         paths.removeAll { $0.address == address }
         version &+= 1
-        if avoided?.address == address { avoided = nil }
+        avoided.removeAll { $0.address == address }
         if selected == address { selectFreshest() }
     }
 
@@ -145,13 +148,12 @@ public struct PathGuard: Sendable {
     /// Begins another generation of credentials: every path may be nominated again.
     public mutating func restart() {
         for index in paths.indices { paths[index].isNominated = false }
-        avoided = nil
+        avoided = []
         lossy = nil
     }
 
     private func isAvoided(_ address: NetworkAddress, now: MonotonicTime) -> Bool {
-        guard let avoided, avoided.address == address else { return false }
-        return now < avoided.until
+        avoided.contains { $0.address == address && now < $0.until }
     }
 
     private mutating func selectFreshest() {
