@@ -28,7 +28,10 @@ def walled(scheme, transport):
 
 
 # What runs before the page makes its connections, by the way that is left; each is what `PATH` says of both connections then.
-WAYS = {"udp": "", "tcp": WITHOUT_UDP, "turns": walled("turns", "tcp"), "turn": walled("turn", "udp")}
+WAYS = {
+    "udp": "", "tcp": WITHOUT_UDP,
+    "turns": walled("turns", "tcp"), "turn": walled("turn", "udp"), "turn-tcp": walled("turn", "tcp"),
+}  # fmt: skip
 
 # The kind of way of the pairs that carry a page's two connections: udp, tcp, or by what the relay is reached.
 # Firefox marks the pair itself, and says of the relay which protocol led to it; Chromium names the pair in its transport.
@@ -41,7 +44,7 @@ Promise.all([window.proscenium.publishConnection, window.proscenium.subscribeCon
         ?? all.find(({ type, selected, nominated }) => type === "candidate-pair" && (selected || nominated));
     const local = reports.get(pair?.localCandidateId), remote = reports.get(pair?.remoteCandidateId);
     if (!local || !remote) return "none yet";
-    if (local.candidateType === "relay") return { tls: "turns", udp: "turn" }[local.relayProtocol] ?? `relay by ${local.relayProtocol}`;
+    if (local.candidateType === "relay") return { tls: "turns", udp: "turn", tcp: "turn-tcp" }[local.relayProtocol] ?? `relay by ${local.relayProtocol}`;
     return remote.protocol;
 })).then(done, (error) => done([String(error)]));
 """
