@@ -39,9 +39,11 @@ let http: [Target.Dependency] = [
     product("Logging", "swift-log"), product("ServiceLifecycle", "swift-service-lifecycle"),
     product("UnixSignals", "swift-service-lifecycle"),
 ]
-// libFuzzer's driver links with nothing but its own flags: scripts/prove fuzz. Of Control and Web it has what reads and writes JSON:
-// no network, so that little has to be built again with a sanitizer.
+// libFuzzer's driver links with nothing but its own flags: scripts/prove fuzz. Of Control and Web it has what reads and writes JSON, of
+// the SFU all but the process: no network, so that little has to be built again with a sanitizer.
 let fuzzing = Context.environment["PROSCENIUM_FUZZ"] != nil
+// Release builds show tests nothing of their inside, but for fuzzing.
+let open: [SwiftSetting] = fuzzing ? [.unsafeFlags(["-enable-testing"])] : []
 let keys: [Target.Dependency] = [product("JWTKit", "jwt-kit"), product("Crypto", "swift-crypto")]
 
 let package = Package(
@@ -91,7 +93,7 @@ let package = Package(
         .target(name: "Media", dependencies: ["CFFmpeg", "CX264", "CVPX", "COpus", "CMediaShims"], swiftSettings: hot),
         .target(name: "RTC", dependencies: ["Media", "COpenSSL", "CMediaShims"], swiftSettings: hot),
         .target(name: "RTMP", dependencies: ["Media"], swiftSettings: hot),
-        .target(name: "PacketIO", dependencies: ["Media", "CPacketIO"], swiftSettings: hot),
+        .target(name: "PacketIO", dependencies: ["Media", "CPacketIO"], swiftSettings: hot + open),
         fuzzing
             ? .target(
                 name: "Control", dependencies: ["Media"],
@@ -108,9 +110,13 @@ let package = Package(
                 ] + http + keys,
                 swiftSettings: strict),
         .target(name: "RTCClient", dependencies: ["Media", "RTC", "PacketIO"], swiftSettings: hot),
-        .target(
-            name: "SFU", dependencies: ["Media", "RTC", "PacketIO", "RTCClient", "Control"] + http,
-            swiftSettings: hot),
+        fuzzing
+            ? .target(
+                name: "SFU", dependencies: ["Media", "RTC", "PacketIO", "Control"], exclude: ["Worker"],
+                swiftSettings: hot + open)
+            : .target(
+                name: "SFU", dependencies: ["Media", "RTC", "PacketIO", "RTCClient", "Control"] + http,
+                swiftSettings: hot),
         .target(
             name: "Compositor",
             dependencies: [
@@ -188,9 +194,9 @@ let package = Package(
             swiftSettings: strict),
         // What strangers' bytes reach first: bodies that unit tests and libFuzzer share.
         .target(
-            name: "FuzzTargets", dependencies: ["Media", "RTC", "PacketIO", "Control", "Web"],
+            name: "FuzzTargets", dependencies: ["Media", "RTC", "PacketIO", "Control", "Web", "SFU"],
             path: "Tests/Fuzz/Targets",
-            swiftSettings: hot),
+            swiftSettings: hot + (fuzzing ? [.define("FUZZING")] : [])),
         .testTarget(
             name: "FuzzTests", dependencies: ["FuzzTargets", "RTC", "Media"], path: "Tests/Fuzz/Tests",
             resources: [.copy("Corpus")],

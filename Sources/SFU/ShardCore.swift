@@ -137,8 +137,7 @@ final class ShardCore: PacketHandler {
 
     // MARK: - Media
 
-    private func media(_ session: Session, _ packet: UnsafeRawBufferPointer, _ original: RTPHeader, now: MonotonicTime)
-    {
+    func media(_ session: Session, _ packet: UnsafeRawBufferPointer, _ original: RTPHeader, now: MonotonicTime) {
         guard let source = session.source(of: original, in: packet) else {
             return drops.count(.unknownSource)
         }

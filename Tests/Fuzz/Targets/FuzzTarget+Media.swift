@@ -10,7 +10,13 @@ extension FuzzTarget {
         [0xB1, 224, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7, 0x10, 0, 0, 1, 3, 1, 0x61, 0] + [1, 2, 3, 4, 0, 2]
 
     static let rtp = FuzzTarget("rtp") {
-        [extended, twoByte]
+        // A moment with the offset of its clock, and one without.
+        let head: [UInt8] = [0x90, 96, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9, 0xBE, 0xDE, 0],
+            time: [UInt8] = [0xE9, 1, 2, 3, 4, 5, 6, 7]
+        return [
+            extended, twoByte, head + [5, 0x9F] + time + [UInt8](repeating: 0xFF, count: 8) + [0, 0, 0, 1],
+            head + [3, 0x97] + time + [0, 0, 0, 1],
+        ]
     } run: { bytes in
         guard let header = RTPHeader(bytes) else { return }
         never(header.payloadOffset > bytes.count, "a header longer than its packet")
@@ -23,6 +29,7 @@ extension FuzzTarget {
             let element = UnsafeRawBufferPointer(rebasing: bytes[range])
             _ = PictureRotation(orientation: element)
             _ = ColorSignal(element: element)
+            repeats(CaptureTime(element))
         }
         for length in [bytes.count, bytes.count / 2, header.payloadOffset] {
             guard let range = header.payload(in: bytes, length: length) else { continue }
@@ -36,6 +43,18 @@ extension FuzzTarget {
             again?.ssrc != header.ssrc || again?.timestamp != header.timestamp || again?.marker != header.marker
                 || again?.sequenceNumber != header.sequenceNumber || again?.payloadType != header.payloadType,
             "what was written is read otherwise")
+    }
+
+    /// What we write of a moment is the same one, to what a tick of 2^-32 s is.
+    private static func repeats(_ told: CaptureTime?) {
+        guard let told else { return }
+        var element = [UInt8](repeating: 0, count: CaptureTime.elementLength)
+        let isWritten = element.withUnsafeMutableBytes {
+            CaptureTime.write(unixNanoseconds: told.unixNanoseconds, to: $0)
+        }
+        let read = element.withUnsafeBytes { CaptureTime($0) }
+        never(!isWritten || read?.offset != 0, "a moment of ours that is not read")
+        never(read.map { ($0.unixNanoseconds &- told.unixNanoseconds).magnitude > 1 } ?? true, "another moment")
     }
 
     static let rtcp = FuzzTarget("rtcp") {

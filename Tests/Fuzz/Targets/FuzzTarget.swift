@@ -19,10 +19,12 @@ public struct FuzzTarget: Sendable {
     }
 
     /// All of them.
-    public static let all = [
-        stun, rtp, rtcp, sdp, fragment, feedback, vp8, vp9, dependency, h264, assembler, srtp, framing, sequences, peer,
-        control,
-    ]
+    public static let all =
+        [
+            stun, rtp, rtcp, sdp, fragment, feedback, vp8, vp9, dependency, h264, assembler, srtp, framing, sequences,
+            peer,
+            client, control,
+        ] + forwarding
 
     /// Runs it on bytes in memory of their own, so that a read behind their end is one behind an allocation's.
     public func feed(_ bytes: [UInt8]) {
