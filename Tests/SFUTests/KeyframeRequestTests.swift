@@ -2,10 +2,10 @@
 
 import Control
 import Media
-import RTC
 import Testing
 
 @testable import PacketIO
+@testable import RTC
 @testable import SFU
 
 @Suite("Requests for key frames", .serialized)

@@ -122,7 +122,7 @@
             carl.hearsEverybody = true
             var plain = section
             plain.codecs.removeAll { $0.name == "rtx" }
-            carl.seats = [ViewerSeat(section: plain, trail: Consumer.Trail(isVideo: codec.isVideo))]
+            carl.seats = [ViewerSeat(section: plain, trail: Consumer.Trail(isVideo: codec.isVideo, to: carl))]
             carl.sections = [(section.kind, nil)]
             if let voice = producer.voice { room.voices.add(voice) }
             begin(producer)
