@@ -31,6 +31,30 @@ window.proscenium.publishConnection.getStats().then((reports) => {
 }, (error) => done([{failed: String(error)}]));
 """
 
+# A screen of a shape that no camera here has: 1024 x 640, red, with a bar that moves. Without a display Firefox has none to share.
+SCREEN = """
+navigator.mediaDevices.getDisplayMedia = async () => {
+    const canvas = Object.assign(document.createElement("canvas"), {width: 1024, height: 640});
+    const pen = canvas.getContext("2d", {alpha: false});
+    setInterval(() => {
+        pen.fillStyle = "rgb(200, 20, 20)";
+        pen.fillRect(0, 0, 1024, 640);
+        pen.fillStyle = "white";
+        pen.fillRect(performance.now() / 4 % 1024, 480, 40, 160);
+    }, 66);
+    return canvas.captureStream(15);
+};
+"""
+
+# The colour in the middle of a shared screen's tile.
+MIDDLE = """
+const video = document.querySelector(`.tile[data-participant="${arguments[0]}"][data-kind=screen] video`);
+if (!video?.videoWidth) return null;
+const canvas = Object.assign(document.createElement("canvas"), {width: 16, height: 10}), pen = canvas.getContext("2d");
+pen.drawImage(video, 0, 0, 16, 10);
+return [...pen.getImageData(8, 3, 1, 1).data].slice(0, 3);
+"""
+
 
 class Room:
     """An installation whose media server is told to be at an address, its event, and somebody in Chromium who stays in it."""
@@ -122,6 +146,31 @@ def test_firefox_sees_a_screen_that_chromium_shares(rooms, fox, artefacts):
     finally:
         olga.driver.find_element(By.ID, "screen").click()
     page.wait_source(olga.participant, "screen", 15, is_there=False)
+
+
+def test_chromium_sees_a_screen_that_firefox_shares(rooms, fox, artefacts):
+    room = rooms("udp")
+    olga, page = room.olga, join(fox, room.admin, "Fox Shares")
+    fox.execute_script(SCREEN)
+    fox.find_element(By.ID, "screen").click()
+    olga.wait_source(page.participant, "screen", 15)
+    olga.wait_frames(page.participant, 20, source="screen")
+    report = olga.received(page.participant, "screen")
+    # Firefox sends less of it where it has little time, in its own shape.
+    assert report["frameWidth"] * 640 == report["frameHeight"] * 1024, report
+
+    def is_red():
+        red, green, blue = olga.driver.execute_script(MIDDLE, page.participant) or (0, 255, 255)
+        return red > 150 and max(green, blue) < 80
+
+    wait_until(is_red, 10, lambda: f"{olga.driver.execute_script(MIDDLE, page.participant)}", 0.2)
+    screenshot(olga.driver, artefacts, "interop-chromium-screen.png")
+    # Its camera goes on beside it.
+    olga.wait_frames(page.participant, 15)
+    fox.find_element(By.ID, "screen").click()
+    olga.wait_source(page.participant, "screen", 15, is_there=False)
+    olga.wait_frames(page.participant, 15)
+    assert page.value("window.proscenium.joins") == 1
 
 
 def bearer(room, name):
