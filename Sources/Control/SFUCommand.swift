@@ -212,6 +212,8 @@ public enum SFUEvent: Sendable, Codable, Hashable {
     case speaking(room: String, participant: String?)
     /// A subscriber's line has room for other layers than before: all tracks that it gets smaller or not at all, by their ids.
     case limited(session: String, tracks: [String: LineLimit])
+    /// Much of what goes to a subscriber by UDP is lost, however little is sent: another way may be better.
+    case lossy(session: String)
     /// A session has taken over from another one of the same participant, which ends now.
     case replaced(room: String, session: String, by: String)
     /// A subscriber must answer a new offer.

@@ -43,6 +43,7 @@ final class Downlink {
     private var acquittals = 0
     /// What there was for all at the last look, and since when it has not become less.
     private var room = 0.0, steadySince: MonotonicTime?
+    private var lossy = LossyLine()
     private var orders: [[Int]] = [], asking: [Consumer] = []
     /// Whether the picture packets of this subscriber are spread over time.
     private(set) var isPaced = false
@@ -97,6 +98,14 @@ final class Downlink {
 
     /// Takes what the subscriber has lost of one track since its last report.
     func take(_ block: RTCPReportBlock) { reported.note(lost: (Int(block.fractionLost) + 2) / 4, of: 64) }
+
+    /// Whether it is to be told now that the way loses much, whatever is sent over it.
+    func losesMuch(now: MonotonicTime) -> Bool {
+        // A receiver's reports alone don't tell losses from those of a queue.
+        isMeasured
+            && lossy.note(
+                loss: estimator.loss, inherent: estimator.inherentLoss, waitingMs: estimator.waitingMs, now: now)
+    }
 
     /// Follows what bounds the way of a subscriber that does not tell of each packet.
     private func follow(now: MonotonicTime) {

@@ -36,6 +36,7 @@ extension ShardCore {
             session.limits.isStale = true
         }
         tellLimits(of: session, now: now)
+        tellLoss(of: session, now: now)
         if session.downlink.hasWork { pace(session) }
     }
 
@@ -52,6 +53,14 @@ extension ShardCore {
         session.limits.tracks = tracks
         session.limits.at = now
         onEvent(.limited(session: session.id, tracks: tracks))
+    }
+
+    /// Tells that UDP loses much on the way, where no other path is left that `PathGuard` could have gone to.
+    private func tellLoss(of session: Session, now: MonotonicTime) {
+        guard session.watches == nil, session.transport.selected?.transport == .udp,
+            session.downlink.losesMuch(now: now)
+        else { return }
+        onEvent(.lossy(session: session.id))
     }
 
     private func pace(_ session: Session) {

@@ -22,6 +22,8 @@ protocol RoomListener: AnyObject, Sendable {
     func speakerChanged(_ participant: String?)
     /// The own line has room for other layers than before: all tracks that come smaller or not at all.
     func lineChanged(_ limits: [String: LineLimit])
+    /// Much is lost on the way to the own subscribing session by UDP.
+    func lineLosesMuch()
     /// The room is locked, and who listens is not let in: nothing more is told.
     func shutOut()
     /// The own subscribing session must answer an offer.
@@ -43,6 +45,7 @@ extension RoomListener {
     func roomChanged() {}
     func speakerChanged(_ participant: String?) {}
     func lineChanged(_ limits: [String: LineLimit]) {}
+    func lineLosesMuch() {}
     func tookOver(_ session: String) -> (any RoomListener)? { nil }
     func subscribedAnew() {}
 }

@@ -316,6 +316,7 @@ actor SpeakerRooms {
         case .limited(let session, let tracks):
             sessions[session]?.limits = tracks
             sessions[session]?.listener?.lineChanged(tracks)
+        case .lossy(let session): sessions[session]?.listener?.lineLosesMuch()
         case .offer(let session, let offer): offered(offer, to: session)
         case .replaced(let room, let session, let heir): replaced(session, by: heir, in: room)
         case .left(_, _, let session, let reason):

@@ -65,6 +65,7 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
         var changes: RosterChange?
         var speaker: Speaker?
         var limits: [String: LineLimit]?
+        var lossy: Bool?
         var offer: String?
         var rotation: Rotation?
         var rejoin: Rejoin?
@@ -205,6 +206,8 @@ final class SpeakerSocket: WebSocketHandler, ResumableListener {
     func speakerChanged(_ participant: String?) { send(Message(speaker: .init(participant: participant))) }
 
     func lineChanged(_ limits: [String: LineLimit]) { send(Message(limits: limits)) }
+
+    func lineLosesMuch() { send(Message(lossy: true)) }
 
     func offered(_ offer: String) { send(Message(offer: offer)) }
 

@@ -10,7 +10,9 @@ from selenium.webdriver.common.by import By
 
 from harness import guests
 from harness.browser import chromium, wait_script
-from harness.paths import WITHOUT_UDP
+from harness.impairment import impaired
+from harness.paths import PATH, WITHOUT_UDP
+from harness.ports import free_ports
 from harness.speakers import Page, RoomSocket, WhipSpeaker
 from harness.studio import BINARY, REPOSITORY
 from harness.waiting import wait_until
@@ -141,6 +143,49 @@ def test_ice_starts_again_on_the_same_connections_when_a_path_is_lost(pair):
             page.wait_sound(other.participant, 10)
     assert carla.value("window.proscenium.joins") == joins and carla.value("window.proscenium.state") == "joined"
     assert carla.value("window.before === window.proscenium.publishConnection")
+
+
+# What the studio says of TCP is not heard by the browser.
+WITHOUT_TCP = WITHOUT_UDP.replace(" udp ", " tcp ")
+
+
+@pytest.mark.parametrize(
+    "way, scripts", [("tcp", []), pytest.param("turn-tcp", [WITHOUT_TCP], marks=pytest.mark.whole_matrix)]
+)
+def test_a_page_whose_udp_loses_half_of_everything_goes_another_way(way, scripts, studio, admin, pair, artefacts, tmp_path_factory):
+    _, david = pair
+    with ExitStack() as stack:
+        relay = stack.enter_context(impaired(free_ports(1)[0], studio.ports["media"]))
+        lara = enter(stack, admin, artefacts, tmp_path_factory, f"lara-{way}", *scripts, relay.way(keeps_tcp=True))
+        for page, other in ((lara, david), (david, lara)):
+            page.wait_frames(other.participant, 20, more=30)
+        assert lara.driver.execute_async_script(PATH) == ["udp"] * 2
+        joins, tracks = lara.value("window.proscenium.joins"), track_ids(admin, lara.participant)
+        # As much as radio may lose is nothing to leave for: repeats mend it.
+        relay.set(up={"loss": 0.15, "delay_ms": 20}, down={"loss": 0.15, "delay_ms": 20, "seed": 2})
+        wait_until(lambda: worst_loss(admin, lara.participant) > 0.1, 15, lambda: f"{worst_loss(admin, lara.participant)}", 0.3)
+        lara.wait_frames(david.participant, 15, more=60)
+        assert lara.driver.execute_async_script(PATH) == ["udp"] * 2 and lara.value("window.proscenium.rotations") == 0
+        relay.set(up={"loss": 0.5}, down={"loss": 0.5, "seed": 2})
+        begin = time.monotonic()
+        wait_until(lambda: lara.driver.execute_async_script(PATH) == [way] * 2, 20, lambda: f"{lara.driver.execute_async_script(PATH)}", 0.3)
+        print(json.dumps({"way": way, "movedSeconds": round(time.monotonic() - begin, 1)}))
+        for page, other in ((lara, david), (david, lara)):
+            page.wait_frames(other.participant, 10, more=30)
+            page.wait_sound(other.participant, 10)
+        assert lara.value("window.proscenium.joins") == joins and lara.value("window.proscenium.state") == "joined"
+        assert track_ids(admin, lara.participant) == tracks, "they are other tracks to the others"
+
+
+def track_ids(admin, participant):
+    people = admin.get(f"/v1/events/{EVENT}/participants", expect=200).json()["items"]
+    return sorted(track["id"] for person in people if person["id"] == participant for track in person["tracks"])
+
+
+def worst_loss(admin, participant):
+    """What the media server says is lost of what it sends to somebody."""
+    items = admin.get(f"/v1/events/{EVENT}/participants/{participant}/connection", expect=200).json()["items"]
+    return max(item["loss"] for item in items if item["direction"] == "receives")
 
 
 def test_a_session_is_resumed_by_its_own_person_alone_and_once(studio, admin):

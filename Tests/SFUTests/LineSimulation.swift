@@ -57,6 +57,8 @@ struct LineSimulation {
     private(set) var voiceSent = 0, voiceArrived = 0, shown = 0, paddingBytes = 0
     private(set) var longestVoiceMs = 0.0
     private(set) var estimates: [Int] = []
+    /// When it was said that the line loses much whatever is sent.
+    private(set) var toldLossyAt: [Int] = []
 
     static func moment(_ milliseconds: Int) -> MonotonicTime { MonotonicTime(milliseconds: 1000 + Int64(milliseconds)) }
 
@@ -286,6 +288,7 @@ struct LineSimulation {
             if consumer.forwarder.current == nil { wanted = consumer.forwarder.wanted(producer.table, now: moment) }
         }
         if let wanted { ask(wanted) }
+        if session.downlink.losesMuch(now: moment) { toldLossyAt.append(now) }
         if now % 1000 == 0 { estimates.append(session.downlink.bitrate ?? 0) }
     }
 

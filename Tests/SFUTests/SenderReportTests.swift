@@ -177,8 +177,8 @@ struct SenderReportTests {
         _ = stage.run(from: 0, to: 10_000)
         let voice = try #require(stage.error(stage.voice)), picture = try #require(stage.error(stage.picture))
         func isAsBefore() throws -> Bool {
-            abs(try #require(stage.error(stage.voice)) - voice) < 5_000_000
-                && abs(try #require(stage.error(stage.picture)) - picture) < 5_000_000
+            let errors = (try #require(stage.error(stage.voice)), try #require(stage.error(stage.picture)))
+            return abs(errors.0 - voice) < 5_000_000 && abs(errors.1 - picture) < 5_000_000
         }
         // The last packets came at 9980 and 9960 ms; reports go on to come.
         stage.report(stage.voice, at: 11_000)

@@ -1,10 +1,26 @@
-// Waiting for a connection: to stand, or to stand again.
+// Which ways a connection may take, and waiting for it: to stand, or to stand again.
 
 import { Problem } from "/assets/client.js";
 
 const CONNECT_MS = 15_000;
 /** How long a new path for an old connection is waited for. */
 const RESTART_MS = 6000;
+
+/** The ways that are left where UDP loses too much, the better one first: TCP to the media server, and relays that are reached by it. */
+export const WITHOUT_UDP = ["tcp", "relay"];
+
+/** How a connection is made that may go one of these ways, or any (null), with the relays that the studio names. */
+export function configurationOf(way, relays) {
+    if (way === "tcp") return { iceServers: [] };
+    if (way === null) return { iceServers: relays };
+    const byTCP = relays.map((relay) => ({ ...relay, urls: [relay.urls].flat().filter((url) => url.endsWith("transport=tcp")) }));
+    return { iceServers: byTCP.filter(({ urls }) => urls.length), iceTransportPolicy: "relay" };
+}
+
+/** What is told to a connection that may go one of these ways of the studio's description. */
+export function descriptionFor(way, sdp) {
+    return way === "tcp" ? sdp.replace(/^a=candidate:\S+ \d+ udp .*\r?\n/gim, "") : sdp;
+}
 
 /** Resolves when a connection whose ICE was started again stands. */
 export function recovered(connection) {

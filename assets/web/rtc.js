@@ -1,7 +1,7 @@
 // A page's way into a room: signalling, a connection that publishes, one that subscribes, and the way back to both.
 
 import { Problem, jitter, request } from "/assets/client.js";
-import { connected, recovered } from "/assets/connections.js";
+import { WITHOUT_UDP, configurationOf, connected, descriptionFor, recovered } from "/assets/connections.js";
 import { codecsOf, prefer, tracksOf } from "/assets/descriptions.js";
 import { ShownSizes, encodingsOf } from "/assets/layers.js";
 import { Relays } from "/assets/relays.js";
@@ -40,6 +40,8 @@ export class Room {
     publishConnection = null; subscribeConnection = null;
     #relays;
     #moving = null; #next = null; #rotation;
+    /** The way that connections may take (`WITHOUT_UDP`), or null for any; and whether another one is looked for. */
+    #way = null; #leaving = false;
 
     /**
      * `codec` is how pictures are sent where the browser can: `vp8` (what everybody can show), `vp9` or `h264`; with
@@ -156,7 +158,8 @@ export class Room {
     #useRelays() {
         for (const connection of [this.publishConnection, this.subscribeConnection]) {
             if (!connection || connection.signalingState === "closed") continue;
-            connection.setConfiguration({ ...connection.getConfiguration(), iceServers: this.#relays.servers });
+            const { iceServers } = configurationOf(this.#way, this.#relays.servers);
+            connection.setConfiguration({ ...connection.getConfiguration(), iceServers });
         }
     }
 
@@ -296,6 +299,7 @@ export class Room {
             });
         }
         if (message.rotation) this.#hearRotation(round, message.rotation);
+        if (message.lossy) this.#leaveUDP(round);
         if (message.rejoin) this.#again({ keepsSocket: true });
     }
 
@@ -321,7 +325,7 @@ export class Room {
         if (!this.#signalling) throw new Problem(0, { title: "The studio can't be reached." });
         const { answer } = await this.#signalling.request(words({ offer: connection.localDescription.sdp, sources }));
         if (round !== this.#round) return;
-        await connection.setRemoteDescription({ type: "answer", sdp: answer });
+        await connection.setRemoteDescription({ type: "answer", sdp: descriptionFor(this.#way, answer) });
     }
 
     /** Gives every source a transceiver of its own; one that is not sent rests until it is again. */
@@ -359,7 +363,7 @@ export class Room {
     async #answer(round, sdp, next = null) {
         if (round !== this.#round) return;
         const connection = next?.connection ?? (this.subscribeConnection ??= this.#makeConnection(round));
-        await connection.setRemoteDescription({ type: "offer", sdp });
+        await connection.setRemoteDescription({ type: "offer", sdp: descriptionFor(this.#way, sdp) });
         await connection.setLocalDescription(await connection.createAnswer());
         if (round !== this.#round) return;
         const tracks = tracksOf(sdp), offered = codecsOf(sdp), taken = codecsOf(connection.localDescription.sdp);
@@ -400,12 +404,31 @@ export class Room {
             if (round !== this.#round) return;
             this.rotations++;
             this.#planRotation(round);
+            return true;
         } catch (problem) {
             if (round !== this.#round) return;
             // What stands goes on with its keys.
             console.warn("The connections could not be replaced.", problem);
             this.#planRotation(round, ROTATE_AGAIN_MS);
         }
+    }
+
+    /** UDP loses much however little is sent: other connections are made without it, and take over as those with other keys do. */
+    async #leaveUDP(round) {
+        // The studio says it again.
+        if (this.#way || this.#leaving || this.#moving || this.#next) return;
+        this.#leaving = true;
+        clearTimeout(this.#rotation);
+        for (const way of WITHOUT_UDP) {
+            if (way === "relay" && !configurationOf(way, this.#relays.servers).iceServers.length) continue;
+            this.#way = way;
+            if (await this.#rotate(round)) break;
+            clearTimeout(this.#rotation);
+            this.#way = null;
+            if (round !== this.#round) break;
+        }
+        this.#leaving = false;
+        if (!this.#way && round === this.#round) this.#planRotation(round);
     }
 
     /** A second connection sends the same tracks; the media server moves everybody over, and ends the session of before. */
@@ -491,7 +514,7 @@ export class Room {
     }
 
     #makeConnection(round) {
-        const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers: this.#relays.servers });
+        const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", ...configurationOf(this.#way, this.#relays.servers) });
         let timer;
         connection.onconnectionstatechange = () => {
             clearTimeout(timer);
@@ -509,6 +532,8 @@ export class Room {
     #again({ keepsSocket = false, afterMs = 0 } = {}) {
         const round = ++this.#round;
         clearTimeout(this.#retry);
+        // Where coming back without UDP has failed once, any way is tried.
+        if (this.state !== "joined") this.#way = null;
         this.#closeConnections();
         if (!keepsSocket) this.#closeSocket(COMES_BACK);
         this.#setState(this.joins ? "rejoining" : "joining");

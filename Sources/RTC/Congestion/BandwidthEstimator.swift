@@ -42,6 +42,8 @@ public struct BandwidthEstimator: Sendable {
 
     /// The part of the packets that was lost lately.
     public var loss: Double { losses.loss }
+    /// The part that is lost at any rate.
+    public var inherentLoss: Double { losses.inherent }
     /// Whether only losses keep the rate down, without any queue: then less need not help.
     public var isBoundByLoss: Bool { losses.rate < delay.rate }
     /// Whether it is tried whether less is lost of less; probes would hide it.

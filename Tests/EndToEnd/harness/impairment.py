@@ -177,17 +177,23 @@ class Impairment:
             self._tell({"count": True})
             return json.loads(self._process.stdout.readline())
 
-    def way(self):
-        """Returns the script that makes a page's browser know of this way to the media server, and of no other."""
-        return f"""
+    def way(self, keeps_tcp=False):
+        """Returns the script that makes a page's browser know of this way to the media server, and of no other.
+
+        `keeps_tcp` leaves it the ways by TCP: the media server's own, and relays, which reach the media server by themselves.
+        """
+        other = "(?!)" if keeps_tcp else "^a=candidate:\\S+ \\d+ tcp .*\\r?\\n"
+        return f"""{{
             const setRemoteDescription = RTCPeerConnection.prototype.setRemoteDescription;
             RTCPeerConnection.prototype.setRemoteDescription = function (description) {{
+                if ({json.dumps(keeps_tcp)} && this.getConfiguration().iceTransportPolicy === "relay")
+                    return setRemoteDescription.call(this, description);
                 const sdp = description.sdp
-                    .replace(/^a=candidate:\\S+ \\d+ tcp .*\\r?\\n/gim, "")
+                    .replace(/{other}/gim, "")
                     .replace(/^(a=candidate:\\S+ \\d+ udp \\d+) \\S+ \\d+ /gim, "$1 127.0.0.1 {self.port} ");
                 return setRemoteDescription.call(this, {{type: description.type, sdp}});
             }};
-        """
+        }}"""
 
 
 @contextmanager
