@@ -69,6 +69,8 @@ struct SpeakerView: Encodable, Sendable, Hashable {
     let id: String, name: String?, role: Role, tracks: [Track], connection: Connection
     /// Whether the program's own sound has theirs; nobody's while no compositor runs.
     var onStage = false
+    /// True for those whom a producer keeps silent in the room; missing for everybody else.
+    var mutedInRoom: Bool?
     /// True for those whom only producers see; missing for everybody else.
     var hidden: Bool?
 

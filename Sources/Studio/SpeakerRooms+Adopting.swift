@@ -113,7 +113,12 @@ extension SpeakerRooms {
             var member = room.members[principal.id] ?? Member(principal: principal)
             member.sessions.insert(found.id)
             if found.isConnected { member.connected.insert(found.id) }
-            for track in found.tracks { member.tracks[track.id] = track }
+            for track in found.tracks {
+                member.tracks[track.id] = track
+                // What a producer holds back says nothing of what they have muted; their page says it when it comes back.
+                let isHeld = Self.soundSources.contains(track.source) && isSilenced(principal.id, found.room)
+                if track.isMuted, !isHeld { member.muted.insert(track.source) }
+            }
             room.members[principal.id] = member
             // Who closed the door just now meant those who were inside.
             locks[found.room]?.insert(principal.id)
@@ -126,6 +131,7 @@ extension SpeakerRooms {
         }
         rooms[found.room] = room
         sessions[found.id] = session
+        for track in found.tracks { holdBack(track, found.room) }
         if found.hasFloor { setDominant(principal.id, found.room) }
         changed(found.room)
     }

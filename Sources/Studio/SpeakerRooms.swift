@@ -17,6 +17,8 @@ actor SpeakerRooms {
         var sessions: Set<String> = []
         var connected: Set<String> = []
         var tracks: [String: TrackInfo] = [:]
+        /// What they have muted themselves.
+        var muted: Set<TrackSource> = []
         /// Who is hidden sees and hears, and sends nothing.
         var isHidden: Bool { SpeakerRooms.isHidden(principal) }
     }
@@ -76,6 +78,8 @@ actor SpeakerRooms {
     private var rosters: [String: Roster] = [:]
     /// Who may come back into a room that is locked.
     var locks: [String: Set<String>] = [:]
+    /// Whom a producer keeps silent, by event.
+    var silenced: [String: Set<String>] = [:]
     /// Who may be on the way back into a room.
     var departures = Departures()
     /// What the connections of each event's room were like when it was asked last.
@@ -175,13 +179,6 @@ actor SpeakerRooms {
         _ = try await send(.restart(session: session), event)
     }
 
-    /// Holds back the own tracks of a source, or lets them go on.
-    func setMuted(_ event: EventScope, _ caller: Principal, _ source: TrackSource, _ isMuted: Bool) async throws {
-        for track in rooms[event.id]?.members[caller.id]?.tracks.values.filter({ $0.source == source }) ?? [] {
-            _ = try await send(.setMuted(track: track.id, muted: isMuted), event.id)
-        }
-    }
-
     /// Ends a session.
     ///
     /// - Parameter forGood: whether nobody comes back behind it.
@@ -247,7 +244,7 @@ actor SpeakerRooms {
             return SpeakerView(
                 id: id, name: member.principal.name, role: member.principal.role, tracks: tracks,
                 connection: .init(state: state), onStage: stages[event]?.contains(id) == true,
-                hidden: member.isHidden ? true : nil)
+                mutedInRoom: isSilenced(id, event) ? true : nil, hidden: member.isHidden ? true : nil)
         }
     }
 
@@ -286,6 +283,7 @@ actor SpeakerRooms {
     func close(_ event: String) async {
         stages[event] = nil
         locks[event] = nil
+        silenced[event] = nil
         defer { departures.forget(event: event) }
         guard let room = rooms[event] else { return }
         drop(event, room, "the event was deleted")
@@ -307,6 +305,7 @@ actor SpeakerRooms {
             changed(room)
         case .published(let room, let track), .muted(let room, let track), .changed(let room, let track):
             rooms[room]?.members[track.participant]?.tracks[track.id] = track
+            holdBack(track, room)
             changed(room)
         case .unpublished(let room, let track):
             rooms[room]?.members[track.participant]?.tracks[track.id] = nil

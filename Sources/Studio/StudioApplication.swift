@@ -73,6 +73,7 @@ public struct StudioApplication {
         let builtIn = try BuiltInLayouts(folder: configuration.layouts, logger: logger)
         let themes = ThemeFolder(folder: configuration.themes, logger: logger)
         let programs = ProgramStore(database: database, builtIn: builtIn, themes: themes)
+        await speakers.restore(silenced: try await programs.silenced())
         let media = MediaStore(programs: programs)
         let files = MediaFiles(root: configuration.dataDirectory.appending(path: "media"))
         files.sweep(known: try await media.known())

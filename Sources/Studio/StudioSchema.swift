@@ -95,5 +95,8 @@ public enum StudioSchema {
         migrator.registerMigration("studio-videos") { database in
             try database.execute(sql: "ALTER TABLE asset ADD COLUMN durationMs INTEGER")
         }
+        migrator.registerMigration("studio-silence") { database in
+            try database.execute(sql: "ALTER TABLE participant ADD COLUMN isMutedInRoom INTEGER NOT NULL DEFAULT 0")
+        }
     }
 }

@@ -4,6 +4,7 @@ import re
 from contextlib import ExitStack
 
 import pytest
+import websocket
 from selenium.webdriver.common.by import By
 
 from harness import guests
@@ -226,3 +227,102 @@ def test_an_invitation_to_speak_without_a_picture(studio, room, pair):
     listener = guests.bearer(studio, guests.invite(room, EVENT, name="Vic", can=["microphone"]))
     with pytest.raises(AssertionError, match="does not let you send your camera"), WhipSpeaker(listener, EVENT) as speaker:
         speaker.publish()
+
+
+def test_a_producer_mutes_somebody_in_the_room_and_their_own_unmute_does_not_help(room, pair, artefacts):
+    anna, vera = pair["Anna"], pair["Ben"]
+    who = vera.participant
+    path = f"/v1/events/{EVENT}/participants/{who}"
+    anna.wait_sound(who, 15)
+    assert room.patch(path, {"mutedInRoom": True}, expect=200).json()["mutedInRoom"] is True
+    held = f"window.proscenium.participants.find(({{id}}) => id === '{who}')?.tracks.every(({{muted}}) => muted)"
+    wait_script(anna.driver, held, 10, "her track is held back")
+    note = f"document.querySelector('.tile[data-participant=\"{who}\"]').textContent.includes('The producer has muted you')"
+    wait_script(vera.driver, note, 10, "she is told")
+    screenshot(vera.driver, artefacts, "rooms-silenced.png")
+    # Her page sends on, and nothing of it arrives.
+    before = anna.received(who, "microphone")["packetsReceived"]
+    sent = vera.driver.execute_async_script("""
+        const done = arguments[0], connection = window.proscenium.publishConnection;
+        const count = async () => [...(await connection.getStats()).values()]
+            .find(({type, kind}) => type === "outbound-rtp" && kind === "audio").packetsSent;
+        count().then((first) => setTimeout(() => count().then((last) => done(last - first)), 2000));
+    """)
+    assert sent > 50 and anna.received(who, "microphone")["packetsReceived"] - before <= 2, sent
+    # She mutes and unmutes herself: that is refused, said, and changes nothing.
+    vera.driver.find_element(By.ID, "microphone").click()
+    wait_script(vera.driver, "document.querySelector('#microphone').textContent === 'Unmute microphone'", 5, "muted by herself")
+    wait_script(vera.driver, "!document.querySelector('#microphone').disabled", 5, "it was told")
+    vera.driver.find_element(By.ID, "microphone").click()
+    wait_script(vera.driver, "document.querySelector('#room-error').textContent.includes('producer')", 5, "it is refused")
+    wait_script(vera.driver, "document.querySelector('#microphone').textContent === 'Unmute microphone'", 5, "still muted")
+    # Let go she is heard when she says so herself.
+    assert room.patch(path, {"mutedInRoom": False}, expect=200).json()["mutedInRoom"] is False
+    wait_script(vera.driver, f"!{note}", 10, "she is told")
+    vera.driver.find_element(By.ID, "microphone").click()
+    anna.wait_sound(who, 15)
+
+
+def out_of(anna, who):
+    """Waits until somebody is gone from Anna's page: from the list and from the picture."""
+    wait_script(
+        anna.driver,
+        f"!window.proscenium.participants.some(({{id}}) => id === '{who}') && !document.querySelector('.tile[data-participant=\"{who}\"]')",
+        10, "who was removed is gone at the others'",
+    )  # fmt: skip
+
+
+def test_who_is_removed_loses_the_media_at_once_and_stays_out(room, pair, artefacts):
+    anna, kurt = pair["Anna"], pair["Ben"]
+    kurt.driver.find_element(By.ID, "leave").click()
+    invitation = guests.invite(room, EVENT, name="Kurt")
+    guests.enter(kurt.driver, invitation)
+    who = kurt.participant
+    anna.wait_frames(who, 20)
+    kurt.wait_frames(anna.participant, 20)
+    kurt.driver.execute_script(
+        "window.ways = [window.proscenium.publishConnection, window.proscenium.subscribeConnection];"
+        "window.told = []; for (const way of ways) way.addEventListener('connectionstatechange', () => told.push(way.connectionState))"
+    )
+    room.request("DELETE", f"/v1/events/{EVENT}/participants/{who}", expect=204)
+    wait_script(kurt.driver, "window.proscenium.state === 'refused'", 10, "Kurt is out")
+    wait_script(kurt.driver, "window.ways.every(({connectionState}) => connectionState === 'closed')", 5, "nothing goes to or from him")
+    assert "asked to leave" in kurt.driver.find_element(By.ID, "outside-text").text
+    screenshot(kurt.driver, artefacts, "rooms-removed.png")
+    out_of(anna, who)
+    assert "Kurt" not in people(room)
+    # The same token is worth nothing: neither by the page's own session nor by the link that made it.
+    status = kurt.driver.execute_async_script("""
+        const done = arguments[0];
+        fetch("/v1/tickets", {method: "POST", headers: {"Content-Type": "application/json"}, body: "{}"})
+            .then(({status}) => done(status), (error) => done(String(error)));
+    """)
+    assert status == 401, status
+    kurt.driver.get(f"{invitation['url']}?media=canvas")
+    guests.in_the_mirror(kurt.driver)
+    kurt.driver.find_element(By.ID, "join").click()
+    wait_script(kurt.driver, "window.proscenium.state === 'refused'", 15, "Kurt does not come in again")
+    assert "Kurt" not in people(room)
+
+
+def test_who_is_removed_is_out_however_their_program_goes_on(studio, room, pair):
+    """The studio ends it, and not the page's good will: aiortc and a bare socket do nothing by themselves."""
+    anna = pair["Anna"]
+    guest = guests.bearer(studio, guests.invite(room, EVENT, name="Willi"))
+    with RoomSocket(guest, EVENT) as socket, WhipSpeaker(guest, EVENT) as speaker:
+        who = socket.receive(lambda message: "hello" in message)["hello"]["participant"]
+        assert socket.ask({"subscribe": True})["ok"]
+        speaker.publish()
+        anna.wait_frames(who, 20)
+        room.request("DELETE", f"/v1/events/{EVENT}/participants/{who}", expect=204)
+        socket.socket.settimeout(20)
+        opcode, data = socket.socket.recv_data()
+        while opcode != websocket.ABNF.OPCODE_CLOSE:
+            opcode, data = socket.socket.recv_data()
+        assert int.from_bytes(data[:2], "big") == 4401, data
+        wait_until(lambda: speaker.connection.connectionState == "closed", 10, lambda: speaker.connection.connectionState)
+        out_of(anna, who)
+        guest.ticket(EVENT, expect=401)
+        with pytest.raises(AssertionError, match="401"):
+            speaker.publish()
+    assert "Willi" not in people(room)

@@ -252,6 +252,9 @@ function onState(state, problem) {
     if (room) onChange();
 }
 
+/** Whether the producer had muted me when that was drawn last. */
+let wasSilenced = false;
+
 /** What is known of everybody: the program, my own picture, the others in the studio's order, screens on their own. */
 function onChange() {
     if (!room) return;
@@ -260,6 +263,10 @@ function onChange() {
     const program = room.received.find(({ source }) => source === "program");
     const mix = room.received.find(({ source }) => source === "programMix");
     drawSound(mix);
+    if (room.isSilenced !== wasSilenced) {
+        wasSilenced = room.isSilenced;
+        announce(wasSilenced ? "The producer has muted you." : "The producer lets you speak.");
+    }
     if (program) {
         wanted.push({
             participant: program.participant, kind: "program", isMine: false, isSilent: !sound.isHeard, label: "Program", picture: program.track,
@@ -268,7 +275,8 @@ function onChange() {
     }
     if (!hides()) wanted.push({
         participant: mine, kind: "person", isMine: true, label: `${session.name} (you)`, picture: trackOf("camera"),
-        isDark: room.isMuted("camera"), isMuted: room.isMuted("microphone"), isMirrored: !test, hasFloor: room.speaker === mine,
+        isDark: room.isMuted("camera"), isMuted: room.isMuted("microphone") || room.isSilenced, isMirrored: !test, hasFloor: room.speaker === mine,
+        note: room.isSilenced ? "The producer has muted you" : "",
     });
     if (screen) {
         wanted.push({
@@ -370,7 +378,13 @@ for (const source of ["microphone", "camera"]) {
             microphone: muted ? "Your microphone is muted." : "Your microphone is on.",
             camera: muted ? "Your camera is hidden." : "Your camera is on.",
         }[source]);
-        await told;
+        try {
+            await told;
+        } finally {
+            // Who is kept silent by the producer stays muted.
+            if (room) drawToggle(source, room.isMuted(source));
+            onChange();
+        }
     });
 }
 

@@ -20,11 +20,12 @@ class Person {
         this.sends = element("span", { className: "muted" });
         this.stage = element("button", { type: "button" });
         this.mute = element("button", { type: "button" });
+        this.silence = element("button", { type: "button" });
         this.lower = element("button", { type: "button", textContent: "Name" });
         this.error = element("p", { className: "error" });
         this.error.setAttribute("role", "alert");
         this.element = element("li", { className: "card item", dataset: { participant: id } },
-            element("span", { className: "who" }, this.name, this.sends), this.stage, this.mute, this.lower, this.error);
+            element("span", { className: "who" }, this.name, this.sends), this.stage, this.mute, this.silence, this.lower, this.error);
         this.stage.onclick = () => this.#change(async () => {
             const { onStage } = this.person;
             await request(onStage ? "DELETE" : "PUT", `${base}/stage/${this.path}`);
@@ -35,6 +36,11 @@ class Person {
             await request("PATCH", `${base}/participants/${this.path}`, { muted });
             announce(`${this.label} is ${muted ? "muted" : "heard"} in the program.`);
         }, this.mute);
+        this.silence.onclick = () => this.#change(async () => {
+            const mutedInRoom = !this.person.mutedInRoom;
+            await request("PATCH", `${base}/participants/${this.path}`, { mutedInRoom });
+            announce(`${this.label} is ${mutedInRoom ? "silent" : "heard"} in the room.`);
+        }, this.silence);
         this.lower.onclick = () => nameInLowerThird(this.label, this.person.title);
     }
 
@@ -53,12 +59,13 @@ class Person {
         this.sends.textContent = [person.hidden ? "hidden" : "", person.dominant ? "speaks" : "", person.title, sent.join(", ") || "sends nothing"].filter(Boolean).join(" · ");
         this.element.toggleAttribute("data-on-stage", Boolean(person.onStage));
         this.element.toggleAttribute("data-dominant", Boolean(person.dominant));
-        for (const button of [this.stage, this.mute, this.lower]) button.hidden = Boolean(person.hidden);
+        for (const button of [this.stage, this.mute, this.silence, this.lower]) button.hidden = Boolean(person.hidden);
         // Labels say what a button will do, and whom it is about.
         this.stage.textContent = person.onStage ? "Take off stage" : "Put on stage";
         this.stage.className = person.onStage ? "" : "primary";
         this.mute.textContent = person.muted ? "Unmute" : "Mute";
-        for (const button of [this.stage, this.mute]) button.setAttribute("aria-label", `${button.textContent}: ${this.label}`);
+        this.silence.textContent = person.mutedInRoom ? "Let speak" : "Silence";
+        for (const button of [this.stage, this.mute, this.silence]) button.setAttribute("aria-label", `${button.textContent}: ${this.label}`);
         this.lower.setAttribute("aria-label", `Name ${this.label} in the lower third`);
     }
 }

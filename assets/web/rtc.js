@@ -86,8 +86,21 @@ export class Room {
         const track = this.#sent.get(source);
         if (track) track.enabled = !muted;
         // Without a socket it is told when there is one again.
-        if (this.state === "joined" && this.#signalling) await this.#signalling.request({ mute: { source, muted } });
+        if (this.state !== "joined" || !this.#signalling) return;
+        try {
+            await this.#signalling.request({ mute: { source, muted } });
+        } catch (problem) {
+            // Who is kept silent stays muted here too, so that nobody is heard by surprise when a producer lets go.
+            if (problem.status === 409 && !muted) {
+                this.#muted.add(source);
+                if (track) track.enabled = false;
+            }
+            throw problem;
+        }
     }
+
+    /** Whether a producer keeps this person silent. */
+    get isSilenced() { return this.participants.some(({ id, mutedInRoom }) => id === this.me?.participant && mutedInRoom); }
 
     /** Says in how many pixels of the screen each received track is shown: `{TRACK: {width, height}}`; the rest is shown whole. */
     show(sizes) { this.#sizes.show(sizes); }

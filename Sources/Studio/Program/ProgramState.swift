@@ -55,6 +55,8 @@ public struct ParticipantSettings: Sendable, Hashable {
     public var volume = 1.0
     /// Whether the program leaves them out of its sound.
     public var isMuted = false
+    /// Whether nobody in the room hears them either.
+    public var isMutedInRoom = false
 }
 
 /// What a compositor needs of an event's program.

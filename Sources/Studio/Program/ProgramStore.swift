@@ -108,14 +108,22 @@ public struct ProgramStore: Sendable {
             change(&settings)
             try database.execute(
                 sql: """
-                    INSERT OR REPLACE INTO participant (event, org, id, name, title, volume, isMuted)
-                    VALUES (?, ?, ?, ?, ?, ?, ?)
+                    INSERT OR REPLACE INTO participant (event, org, id, name, title, volume, isMuted, isMutedInRoom)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                 arguments: [
                     event, try Self.org(of: event, database), participant, settings.name, settings.title,
-                    settings.volume, settings.isMuted,
+                    settings.volume, settings.isMuted, settings.isMutedInRoom,
                 ])
             return settings
+        }
+    }
+
+    /// Returns whom producers keep silent in the rooms, by event.
+    func silenced() async throws -> [String: Set<String>] {
+        try await database.read { database in
+            try Row.fetchAll(database, sql: "SELECT event, id FROM participant WHERE isMutedInRoom")
+                .reduce(into: [:]) { people, row in people[row["event"], default: []].insert(row["id"]) }
         }
     }
 
@@ -163,7 +171,8 @@ public struct ProgramStore: Sendable {
         let rows = try Row.fetchAll(database, sql: "SELECT * FROM participant WHERE event = ?", arguments: [event])
         return rows.reduce(into: [:]) { settings, row in
             settings[row["id"]] = ParticipantSettings(
-                name: row["name"], title: row["title"], volume: row["volume"], isMuted: row["isMuted"])
+                name: row["name"], title: row["title"], volume: row["volume"], isMuted: row["isMuted"],
+                isMutedInRoom: row["isMutedInRoom"])
         }
     }
 }

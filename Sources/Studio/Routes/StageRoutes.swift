@@ -18,7 +18,7 @@ struct StageRoutes: Sendable {
     }
 
     struct Change: Decodable {
-        let name: String?, title: String?, volume: Double?, muted: Bool?
+        let name: String?, title: String?, volume: Double?, muted: Bool?, mutedInRoom: Bool?
     }
 
     struct PlaceView: Encodable {
@@ -28,7 +28,8 @@ struct StageRoutes: Sendable {
 
     /// A participant as the studio sees them.
     struct ParticipantView: Encodable {
-        let id: String, name: String?, title: String?, role: Role, onStage: Bool, muted: Bool, volume: Double
+        let id: String, name: String?, title: String?, role: Role, onStage: Bool, muted: Bool, mutedInRoom: Bool
+        let volume: Double
         /// Whether they have the floor in the room.
         let dominant: Bool
         /// True for whom only producers see.
@@ -51,6 +52,7 @@ struct StageRoutes: Sendable {
             self.dominant = person.id == dominant
             hidden = person.hidden
             muted = said?.isMuted ?? false
+            mutedInRoom = said?.isMutedInRoom ?? false
             volume = said?.volume ?? 1
             tracks = person.tracks
             connection = Connection(
@@ -101,7 +103,9 @@ struct StageRoutes: Sendable {
             if let title = body.title { settings.title = title.isEmpty ? nil : title }
             settings.volume = body.volume ?? settings.volume
             settings.isMuted = body.muted ?? settings.isMuted
+            settings.isMutedInRoom = body.mutedInRoom ?? settings.isMutedInRoom
         }
+        if body.mutedInRoom != nil { try await speakers.setSilenced(id, event, said.isMutedInRoom) }
         let shown = await control.castChanged(event: event)
         let isOnStage = try await programs.state(of: event).stage.contains { $0.participant == id }
         let dominant = await speakers.dominantSpeaker(event)
