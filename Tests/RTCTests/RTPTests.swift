@@ -29,6 +29,15 @@ struct RTPTests {
         #expect(Array(bytes[range]) == [0xAA, 0xBB])
     }
 
+    @Test("an element with id 15, or with id 0 and a length, ends the one-byte extensions", arguments: ["F0", "02"])
+    func endOfElements(head: String) throws {
+        try hex("9060 0001 00000002 00000003 BEDE 0002 10AA \(head)000000 90BB").withUnsafeBytes { bytes in
+            let header = try #require(RTPHeader(bytes))
+            #expect(header.range(ofExtension: 1, in: bytes).map { Array(bytes[$0]) } == [0xAA])
+            #expect(header.range(ofExtension: 9, in: bytes) == nil)
+        }
+    }
+
     @Test("what is written is read back")
     func roundTrip() throws {
         var bytes = [UInt8](repeating: 0xEE, count: 64)

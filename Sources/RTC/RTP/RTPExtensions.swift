@@ -39,8 +39,8 @@ extension RTPHeader {
                     offset += 1
                     continue
                 }
-                // 15 is reserved and ends the elements (RFC 8285 section 4.2).
-                guard byte >> 4 != 15 else { return nil }
+                // 15 is reserved and ends the elements, as 0 does with a length (RFC 8285 section 4.2).
+                guard (1...14).contains(byte >> 4) else { return nil }
                 let length = Int(byte & 15) + 1
                 guard offset + 1 + length <= end else { return nil }
                 if byte >> 4 == id { return offset + 1..<offset + 1 + length }
