@@ -29,16 +29,21 @@ struct OutsideCorpusTests {
 
     @Test("no file harms any parser, whatever it was meant for")
     func everything() throws {
-        let files = try Self.files("aiortc") + Self.files("aioice") + Self.files("janus")
-        #expect(files.count >= 250)
+        let pion = ["dtls", "ice", "rtcp", "rtp", "sdp", "srtp", "stun", "webrtc"].map { "pion-" + $0 }
+        let many = ["libwebrtc"] + pion
+        let files = try (["aiortc", "aioice", "janus"] + many).flatMap { origin in
+            // Tables are no input.
+            try Self.files(origin).filter { !$0.name.hasSuffix(".json") }
+        }
+        #expect(files.count >= 1600)
         let slow = ["peer", "forwarding"]
         for target in FuzzTarget.all {
             for file in files {
                 target.feed(file.bytes)
-                // Cut short anywhere; those of Janus, which are many, at a few places.
+                // Cut short anywhere; where there are many files at a few places.
                 let least = slow.contains(target.name) ? 97 : 3
-                let step = file.origin == "janus" ? max(least, file.bytes.count / 16) : least
-                for length in stride(from: 0, to: file.bytes.count, by: step) {
+                let pieces = many.contains(file.origin) ? 4 : file.origin == "janus" ? 16 : Int.max
+                for length in stride(from: 0, to: file.bytes.count, by: max(least, file.bytes.count / pieces)) {
                     target.feed(Array(file.bytes.prefix(length)))
                 }
             }
@@ -171,6 +176,38 @@ struct OutsideCorpusTests {
         }
     }
 
+    /// Reads a description and answers it: whoever can be met gets an answer, all others the reason; whether it is met.
+    ///
+    /// - Throws: when it is no description.
+    private static func meet(_ file: File) throws(SDPError) -> Bool {
+        let text = String(decoding: file.bytes, as: UTF8.self)
+        let description = try SessionDescription(parsing: text)
+        // Ours have credentials in every section.
+        if description.media.allSatisfy({ !$0.ufrag.isEmpty }) {
+            let again = try SessionDescription(parsing: description.text())
+            #expect(again.media.map(\.kind) == description.media.map(\.kind), "\(file.name)")
+            #expect(again.media.map(\.mid) == description.media.map(\.mid), "\(file.name)")
+        }
+        let remote: RemoteTransport
+        do throws(SDPError) { remote = try description.remoteTransport() } catch {
+            #expect(!error.description.isEmpty)
+            // Without multiplexed RTCP, a fingerprint or encryption there is no meeting; with all of them there is.
+            let isWhole = ["a=rtcp-mux", "a=fingerprint:sha-256", "SAVPF", "a=ice-ufrag"].allSatisfy(text.contains)
+            #expect(!isWhole, "\(file.name): \(error.description)")
+            return false
+        }
+        let local = LocalTransport(
+            ufrag: "abcdefgh", password: "abcdefghijklmnopqrstuvwx", fingerprint: remote.fingerprint,
+            candidates: [], isLite: true)
+        for section in description.media where section.kind != .application {
+            let answer = section.answer(local, receives: true)
+            #expect(answer.mid == section.mid)
+            let takes = section.acceptedCodecs().isEmpty == false
+            #expect(answer.isRejected != takes, "\(file.name)")
+        }
+        return true
+    }
+
     @Test(
         "descriptions by Chromium, Firefox and FreeSWITCH are read; whoever can be met gets an answer, all others the reason"
     )
@@ -179,31 +216,29 @@ struct OutsideCorpusTests {
         #expect(files.count >= 20)
         var met = 0
         for file in files {
-            let text = String(decoding: file.bytes, as: UTF8.self)
-            let description: SessionDescription
-            do throws(SDPError) { description = try SessionDescription(parsing: text) } catch {
+            do throws(SDPError) { met += try Self.meet(file) ? 1 : 0 } catch {
                 Issue.record("\(file.name): \(error.description)")
-                continue
-            }
-            let remote: RemoteTransport
-            do throws(SDPError) { remote = try description.remoteTransport() } catch {
-                #expect(!error.description.isEmpty)
-                // Without multiplexed RTCP, a fingerprint or encryption there is no meeting; with all of them there is.
-                let isWhole = ["a=rtcp-mux", "a=fingerprint:sha-256", "SAVPF", "a=ice-ufrag"].allSatisfy(text.contains)
-                #expect(!isWhole, "\(file.name): \(error.description)")
-                continue
-            }
-            met += 1
-            let local = LocalTransport(
-                ufrag: "abcdefgh", password: "abcdefghijklmnopqrstuvwx", fingerprint: remote.fingerprint,
-                candidates: [], isLite: true)
-            for section in description.media where section.kind != .application {
-                let answer = section.answer(local, receives: true)
-                #expect(answer.mid == section.mid)
-                let takes = section.acceptedCodecs().isEmpty == false
-                #expect(answer.isRejected != takes, "\(file.name)")
             }
         }
         #expect(met >= 8, "\(met) could be met")
+    }
+
+    @Test(
+        "descriptions in the tests of libwebrtc and Pion are met, or refused with the reason",
+        arguments: [("libwebrtc", 50, 40, 3), ("pion-webrtc", 25, 22, 3), ("pion-sdp", 6, 2, 0)])
+    func othersDescriptions(origin: String, count: Int, read: Int, met: Int) throws {
+        let files = try Self.files(origin, "", ".sdp")
+        #expect(files.count == count)
+        var found = (read: 0, met: 0)
+        for file in files {
+            do throws(SDPError) {
+                let isMet = try Self.meet(file)
+                found.read += 1
+                found.met += isMet ? 1 : 0
+            } catch {
+                #expect(!error.description.isEmpty)
+            }
+        }
+        #expect(found == (read, met))
     }
 }
