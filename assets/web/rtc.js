@@ -205,7 +205,7 @@ export class Room {
                     const isOurs = signalling === this.#signalling, stood = isOurs && isOpen;
                     if (isOurs) this.#signalling = null;
                     if (code === 4401 || code === 4403) {
-                        if (isOurs) this.#refuse(new Problem(401, { title: "You were asked to leave." }));
+                        if (isOurs) this.#refuse(new Problem(401, { title: "You may not come in any more." }));
                     } else if (stood && this.state !== "refused") this.#lost();
                     reject(new Problem(0, { title: "The studio can't be reached." }));
                 },
@@ -554,7 +554,9 @@ export class Room {
         this.#retry = setTimeout(() => this.#enter(round), waitMs);
     }
 
+    /** Who was inside and is let in no more was asked to leave, whether the page learns it from the socket or when it comes back. */
     #refuse(problem) {
+        if (problem.status === 401 && this.joins) problem = new Problem(401, { title: "You were asked to leave." });
         this.#round++;
         clearTimeout(this.#retry);
         this.#relays.stop();
