@@ -41,6 +41,8 @@ struct IntakeLimit: Sendable {
     static let checksPerSecond: Int64 = 200
 
     private var bytesUntil = Int64.min, packetsUntil = Int64.min, checksUntil = Int64.min
+    /// The latest moment that was told.
+    private var clock = Int64.min
 
     /// Takes a datagram, unless it is too much.
     ///
@@ -51,7 +53,10 @@ struct IntakeLimit: Sendable {
     /// - Returns: whether it is taken; what is not takes nothing from what follows.
     @inline(__always)
     mutating func takes(_ datagram: UnsafeRawBufferPointer, _ rate: IntakeRate, now: MonotonicTime) -> Bool {
-        let now = now.nanoseconds
+        // Behind a long pause the oldest are told as of now, for the kernel's word on them is not believed, and what follows as of
+        // before: that must not count as if nothing had passed.
+        clock = max(clock, now.nanoseconds)
+        let now = clock
         if case .stun = DatagramKind(datagram) {
             let checks = max(checksUntil, now) &+ 1_000_000_000 / Self.checksPerSecond
             guard checks &- now <= Self.burstNanoseconds else { return false }

@@ -1,6 +1,7 @@
 // Whom a producer keeps silent in the room: held back at the media server, whatever the person says and whenever they come.
 
 internal import Control
+internal import HTTPTypes
 internal import Media
 internal import Web
 
@@ -28,10 +29,18 @@ extension SpeakerRooms {
         }
         changed(event)
         let member = rooms[event]?.members[participant]
+        var failure: (any Error)?
         for track in member?.tracks.values.map({ $0 }) ?? [] where Self.soundSources.contains(track.source) {
             let isMuted = isSilenced || member?.muted.contains(track.source) == true
-            _ = try await send(.setMuted(track: track.id, muted: isMuted), event)
+            do {
+                _ = try await send(.setMuted(track: track.id, muted: isMuted), event)
+            } catch let problem as Problem where problem.status == .notFound {
+                // It has ended meanwhile.
+            } catch {
+                failure = error
+            }
         }
+        if let failure { throw failure }
     }
 
     /// Holds a track back of who is kept silent.

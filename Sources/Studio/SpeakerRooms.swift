@@ -305,6 +305,10 @@ actor SpeakerRooms {
             changed(room)
         case .published(let room, let track), .muted(let room, let track), .changed(let room, let track):
             rooms[room]?.members[track.participant]?.tracks[track.id] = track
+            // Whoever comes anew with it open has not muted it; their page says it if they have.
+            if case .published = event, !track.isMuted {
+                rooms[room]?.members[track.participant]?.muted.remove(track.source)
+            }
             holdBack(track, room)
             changed(room)
         case .unpublished(let room, let track):

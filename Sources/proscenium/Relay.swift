@@ -83,7 +83,10 @@ extension Settings {
         let file = data.appending(path: "keys/turnserver.conf")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let files = try certificate()
-        try? FileManager.default.removeItem(at: file)
+        // Where it lay before, too.
+        for former in [file, folder.appending(path: "turnserver.conf")] {
+            try? FileManager.default.removeItem(at: former)
+        }
         try InstallationFile.write(try relayConfiguration(setup, folder: folder, certificate: files), to: file)
         let process = ChildProcess(
             name: "turnserver", executable: program.path, arguments: ["-c", file.path], settings: self, logger: logger

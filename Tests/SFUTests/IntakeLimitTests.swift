@@ -82,6 +82,23 @@ struct IntakeLimitTests {
         }
     }
 
+    @Test("behind a pause whose beginning is too old to be dated nobody who means well is refused")
+    func longStall() {
+        // As the socket tells it: what came more than a second ago came now.
+        var limit = IntakeLimit(), refused = 0
+        let datagram = [0x80, 96] + [UInt8](repeating: 0, count: 1198)
+        for round in Int64(1)...4 {
+            let end = round * 10_000
+            for came in stride(from: end - 3000, to: end, by: 2) {
+                let told = MonotonicTime(milliseconds: end - came >= 1000 ? end : came)
+                if !datagram.withUnsafeBytes({ limit.takes($0, .publishing(told: Self.told, tracks: 4), now: told) }) {
+                    refused += 1
+                }
+            }
+        }
+        #expect(refused == 0, "\(refused)")
+    }
+
     @Test("a flood gets no more than its rate and a second of it at once, in bytes and in packets, and is over at once")
     func flood() {
         let rate = IntakeRate.publishing(told: Self.told, tracks: 2)

@@ -13,7 +13,7 @@ export const WITHOUT_UDP = ["tcp", "relay"];
 export function configurationOf(way, relays) {
     if (way === "tcp") return { iceServers: [] };
     if (way === null) return { iceServers: relays };
-    const byTCP = relays.map((relay) => ({ ...relay, urls: [relay.urls].flat().filter((url) => url.endsWith("transport=tcp")) }));
+    const byTCP = relays.map((relay) => ({ ...relay, urls: [relay.urls].flat().filter((url) => /^turns:(?!.*transport=udp)|transport=tcp$/i.test(url)) }));
     return { iceServers: byTCP.filter(({ urls }) => urls.length), iceTransportPolicy: "relay" };
 }
 

@@ -100,7 +100,7 @@ export class Room {
     }
 
     /** Whether a producer keeps this person silent. */
-    get isSilenced() { return this.participants.some(({ id, mutedInRoom }) => id === this.me?.participant && mutedInRoom); }
+    isSilenced = false;
 
     /** Says in how many pixels of the screen each received track is shown: `{TRACK: {width, height}}`; the rest is shown whole. */
     show(sizes) { this.#sizes.show(sizes); }
@@ -266,7 +266,12 @@ export class Room {
         // One that another has taken the place of needs nothing more.
         const isHeld = () => [this.publishConnection, this.subscribeConnection].includes(connection);
         if (round !== this.#round || this.#healing.has(connection) || !isHeld()) return;
-        const again = () => { if (round === this.#round && isHeld()) this.#again({ keepsSocket: true }); };
+        const again = () => {
+            if (round !== this.#round || !isHeld()) return;
+            // It may be the way without UDP that does not go on.
+            this.#way = null;
+            this.#again({ keepsSocket: true });
+        };
         if (this.state !== "joined" || !this.#signalling) return again();
         this.#healing.add(connection);
         try {
@@ -281,17 +286,21 @@ export class Room {
         }
     }
 
+    #know(participants) {
+        this.participants = participants;
+        // On the way back they are not in the list for a moment: that lets nobody speak.
+        const mine = participants.find(({ id }) => id === this.me?.participant);
+        if (mine) this.isSilenced = Boolean(mine.mutedInRoom);
+        this.#handlers.onChange?.();
+    }
+
     #receive(message) {
-        if (message.participants) {
-            this.participants = message.participants;
-            this.#handlers.onChange?.();
-        }
+        if (message.participants) this.#know(message.participants);
         if (message.changes) {
             const known = new Map(this.participants.map((person) => [person.id, person]));
             for (const id of message.changes.left) known.delete(id);
             for (const person of message.changes.participants) known.set(person.id, person);
-            this.participants = [...known.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
-            this.#handlers.onChange?.();
+            this.#know([...known.values()].sort((one, other) => (one.id < other.id ? -1 : 1)));
         }
         if (message.speaker) {
             this.speaker = message.speaker.participant ?? null;

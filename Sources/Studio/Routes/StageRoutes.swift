@@ -105,8 +105,8 @@ struct StageRoutes: Sendable {
             settings.isMuted = body.muted ?? settings.isMuted
             settings.isMutedInRoom = body.mutedInRoom ?? settings.isMutedInRoom
         }
-        if body.mutedInRoom != nil { try await speakers.setSilenced(id, event, said.isMutedInRoom) }
         let shown = await control.castChanged(event: event)
+        if body.mutedInRoom != nil { try await speakers.setSilenced(id, event, said.isMutedInRoom) }
         let isOnStage = try await programs.state(of: event).stage.contains { $0.participant == id }
         let dominant = await speakers.dominantSpeaker(event)
         let figures = await speakers.knownFigures(of: id, event: event)
