@@ -234,6 +234,20 @@ const done = arguments[0];
 """
 
 
+class Growth:
+    """By how much a page's counter grows; with other keys comes another connection, which counts from nothing."""
+
+    def __init__(self, read):
+        self.read, self.last, self.total = read, read(), 0
+
+    def __call__(self):
+        # Nothing at all is a moment without a connection.
+        if count := self.read():
+            self.total += count - self.last if count >= self.last else count
+            self.last = count
+        return self.total
+
+
 class Page:
     """A browser on /join: what it says of itself, and what it has received by getStats()."""
 
@@ -267,18 +281,18 @@ class Page:
 
     def wait_frames(self, participant, seconds, source="camera", more=15):
         """Waits until that many more frames are decoded than now."""
-        first = self.frames(participant, source)
+        more_frames = Growth(lambda: self.frames(participant, source))
         return wait_until(
-            lambda: (count := self.frames(participant, source)) >= first + more and count, seconds,
-            lambda: f"{source} of {participant}: {first} frames at first, now {self.received(participant, source)}; "
+            lambda: more_frames() >= more and more_frames.last, seconds,
+            lambda: f"{source} of {participant}: {more_frames.total} frames more, now {self.received(participant, source)}; "
             f"{self.value('JSON.stringify(window.proscenium.summary)')}", 0.2,
         )
 
     def wait_sound(self, participant, seconds):
         """Waits until more energy is heard than now; a beep a second is enough."""
-        first = self.energy(participant)
+        more = Growth(lambda: self.energy(participant))
         return wait_until(
-            lambda: (energy := self.energy(participant)) > first + 1e-4 and energy, seconds,
+            lambda: more() > 1e-4 and more.last, seconds,
             lambda: f"microphone of {participant}: {self.received(participant, 'microphone')}", 0.2,
         )
 
