@@ -118,11 +118,13 @@ struct IntakeLimitTests {
         var limit = IntakeLimit()
         let flood = run([Stream(bytes: 100, perSecond: 5000, first: 0)], rate, seconds: 5, &limit)
         #expect((1100...1210).contains(flood.taken), "\(flood.taken)")
-        let media = run([Stream(bytes: 100, perSecond: 400, second: 205)], rate, seconds: 5, &limit)
+        let media = run(
+            [Stream(bytes: 100, perSecond: 400, second: 205)], rate, from: 1_005_000, seconds: 5, &limit)
         #expect(media.taken == media.sent)
         var other = IntakeLimit()
         _ = run([Stream(bytes: 1200, perSecond: 5000)], rate, seconds: 5, &other)
-        let checks = run([Stream(bytes: 100, perSecond: 40, first: 0)], rate, seconds: 5, &other)
+        let checks = run(
+            [Stream(bytes: 100, perSecond: 40, first: 0)], rate, from: 1_005_000, seconds: 5, &other)
         #expect(checks.taken == checks.sent)
     }
 
