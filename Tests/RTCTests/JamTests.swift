@@ -63,6 +63,19 @@ struct JamTests {
         #expect(longer.verdicts.allSatisfy { $0 == nil })
     }
 
+    @Test("packets that a receiver has held up now and then are no jam, where nothing waited between")
+    func heldUp() {
+        var jam = Jam()
+        // A voice: it comes in lots, and each lot is there before the next one is sent.
+        for lot in 0..<20 {
+            for index in 0..<3 {
+                let sentAt = Int64(lot) * 200_000_000 + Int64(index) * 500_000, arrivedAt = sentAt + 110_000_000
+                jam.note(PacketOutcome(sentAt: sentAt, arrivedAt: arrivedAt, size: 107), waitedNs: 110_000_000)
+                #expect(jam.carried(sent: 130_000) == nil)
+            }
+        }
+    }
+
     @Test("one packet that has not waited ends it, and clocks of strangers break nothing")
     func ends() {
         var path = Path(bitrate: 300_000)

@@ -169,7 +169,9 @@ struct AdaptationTests {
         #expect(simulation.voiceArrived - arrived >= (simulation.voiceSent - sent) * 97 / 100)
         simulation.link.bitrate = 5_000_000
         simulation.run(to: 75_000)
-        #expect(simulation.consumer.forwarder.current == 2, "\(simulation.layers) \(simulation.estimates)")
+        let back = simulation.settled(on: [2], from: 50_000, to: 75_000)
+        print("| 90 → 5000 kbit/s | \(back ?? -1) ms | \(simulation.estimates.dropFirst(48))")
+        #expect(back.map { $0 < 10_000 } ?? false, "\(simulation.layers) \(simulation.estimates)")
         #expect(simulation.consumer.grant.limit == nil)
     }
 

@@ -1,5 +1,7 @@
 // A line in virtual time: a rate with a queue in front of it, a delay, losses, bursts of them, jitter, and packets that overtake.
 
+import Glibc
+
 /// The same fate of the same packets for the same seed.
 struct LinkModel {
     /// How packets are lost: each for itself, or in bursts (Gilbert and Elliott's two states).
@@ -15,15 +17,19 @@ struct LinkModel {
     var queueMs = 300.0
     var delayMs = 25.0, jitterMs = 0.0, reorderPercent = 0.0
     var loss = Loss.none
+    /// How long a receiver that is short of time does nothing on the average, where it does so now and then, and how long it runs between.
+    var stallMs = 0.0, runMs = 120.0
     private(set) var offered = 0, dropped = 0
     private var random: LayerRandom
     private var freeAt = 0.0, last = 0.0, isBad = false
+    private var stalls: LayerRandom, stall = 0.0...0.0
 
     init(bitrate: Int, delayMs: Double = 25, loss: Loss = .none, seed: UInt64) {
         self.bitrate = bitrate
         self.delayMs = delayMs
         self.loss = loss
         random = LayerRandom(seed)
+        stalls = LayerRandom(seed ^ 0x5744)
     }
 
     /// When a packet arrives, in milliseconds; nil for one that does not.
@@ -44,8 +50,18 @@ struct LinkModel {
         if Double.random(in: 0..<100, using: &random) < reorderPercent {
             return arrival + Double.random(in: 2...20, using: &random)
         }
-        last = max(last, arrival)
+        last = max(last, seen(arrival))
         return last
+    }
+
+    /// When a receiver that stands still now and then looks at what has arrived.
+    private mutating func seen(_ arrival: Double) -> Double {
+        guard stallMs > 0 else { return arrival }
+        while stall.upperBound < arrival {
+            let begin = stall.upperBound - runMs * log(Double.random(in: 0.001..<1, using: &stalls))
+            stall = begin...(begin + min(300, -stallMs * log(Double.random(in: 0.001..<1, using: &stalls))))
+        }
+        return stall.contains(arrival) ? stall.upperBound : arrival
     }
 
     private mutating func isLost() -> Bool {

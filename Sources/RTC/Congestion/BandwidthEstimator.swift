@@ -16,6 +16,8 @@ public struct BandwidthEstimator: Sendable {
     private static let deliveredMs: Int64 = 500, emptiedMs: Int64 = 150
     /// Delays that grow are over-use from so much waiting on, and losses those of a queue, in milliseconds.
     private static let overuseWaitingMs = 15.0, lossWaitingMs = 50.0
+    /// And only where packets have come out of a queue one after the other for so long.
+    private static let overuseBusyMs = 100.0
 
     /// What the path carries, in bits per second.
     public private(set) var bitrate: Int
@@ -29,7 +31,7 @@ public struct BandwidthEstimator: Sendable {
     private var results = ProbeResults()
     private var delay: DelayControl, losses = LossControl()
     private var delivered = RateMeter(windowMs: deliveredMs), emptied = RateMeter(windowMs: emptiedMs)
-    private var newestArrival: Int64?, newestSent: Int64?, isOver = false, isQueued = false, found: Double?
+    private var newestArrival: Int64?, newestSent: Int64?, isOver = false, isQueued = false
     /// The rate while nothing waited, and whether, and how often, what seemed to wait since has turned out to be a longer way.
     private var trusted: Double, isLonger = false, longerWays = 0
 
@@ -80,13 +82,9 @@ public struct BandwidthEstimator: Sendable {
         // What a probe has heaped up is its own doing.
         if outcome.probe == 0, let gap = groups.note(sentAt: outcome.sentAt, arrivedAt: arrivedAt) {
             trend.note(gap)
-            if trend.use == .over, waiting > Self.overuseWaitingMs { isOver = true }
+            if trend.use == .over, waiting > Self.overuseWaitingMs, queue.busyMs >= Self.overuseBusyMs { isOver = true }
         }
-        if outcome.probe != 0, let bytes = probes.expectedBytes(outcome.probe),
-            let rate = results.note(outcome, arrivedAt: arrivedAt, expectedBytes: bytes)
-        {
-            found = rate
-        }
+        if outcome.probe != 0 { results.note(outcome, arrivedAt: arrivedAt) }
     }
 
     /// Ends a message of feedback.
@@ -116,12 +114,8 @@ public struct BandwidthEstimator: Sendable {
         if delay.rate < before {
             lastDecrease = now
             probes.overused(now: now)
-        } else if let found, !isOver {
-            // As much is lost of a probe as of anything else.
-            let rate = LossControl.sent(toDeliver: found, losing: losses.loss)
-            probes.found(rate, above: Double(bitrate), now: now)
-            if rate > delay.rate { delay.set(rate) }
-            losses.allow(rate)
+        } else if !isOver {
+            lookAtProbe(now)
         }
         if isLonger {
             delay.set(max(delay.rate, trusted))
@@ -131,10 +125,23 @@ public struct BandwidthEstimator: Sendable {
         } else if queue.waitingMs < Self.overuseWaitingMs {
             trusted = delay.rate
         }
-        found = nil
         isOver = false
         newestSent = nil
         look(sent: sent, delivered: arriving, carried: carried, now: now)
+    }
+
+    private mutating func lookAtProbe(_ now: MonotonicTime) {
+        guard let probe = probes.sent else { return }
+        switch results.result(of: probe.id, expectedBytes: probe.bytes) {
+        case .open: break
+        case .unclear: probes.unclear(now: now)
+        case .rate(let found):
+            // As much is lost of a probe as of anything else.
+            let rate = LossControl.sent(toDeliver: found, losing: losses.loss)
+            probes.found(rate, above: Double(bitrate), now: now)
+            if rate > delay.rate { delay.set(rate) }
+            losses.allow(rate)
+        }
     }
 
     private mutating func look(sent: Int?, delivered: Double?, carried: Double?, now: MonotonicTime) {

@@ -3,21 +3,26 @@
 
 /// Packets in a row that have all waited in a queue; pure.
 ///
-/// While a queue does not empty, what leaves it comes as fast as the path goes. A key frame waits too, but comes faster than
-/// pictures are sent on the average; a path that has become longer delays all, and passes as much as is sent.
+/// While a queue does not empty, what leaves it comes as fast as the path goes, and each packet enters before the one ahead has left.
+/// A key frame waits too, but comes faster than pictures are sent on the average; a path that has become longer delays all, and passes as much as is sent.
 struct Jam: Sendable {
     /// From so much waiting on a packet counts, and so much time is looked at, at least and at most: nanoseconds.
     private static let waitingNs: Int64 = 30_000_000, leastNs: Int64 = 150_000_000, mostNs: Int64 = 400_000_000
     private static let minimumPackets = 6
     /// Where less of what is sent arrives, the path is jammed.
     private static let share = 0.7
+    /// A packet that leaves so much later than the one before it has left the queue finds an empty one: nanoseconds.
+    private static let idleNs: Int64 = 10_000_000
 
     private struct Row: Sendable {
         var firstSent: Int64, lastSent: Int64, firstArrived: Int64, lastArrived: Int64
         var sentBytes = 0, arrivedBytes = 0, packets = 1
+        /// When the last of them has left the queue, on the sender's clock.
+        var emptyAt: Int64
 
-        init(_ sentAt: Int64, _ arrivedAt: Int64) {
+        init(_ sentAt: Int64, _ arrivedAt: Int64, _ waitedNs: Int64) {
             (firstSent, lastSent, firstArrived, lastArrived) = (sentAt, sentAt, arrivedAt, arrivedAt)
+            emptyAt = sentAt &+ waitedNs
         }
     }
 
@@ -39,10 +44,14 @@ struct Jam: Sendable {
             row = nil
             return
         }
-        guard var next = row, arrivedAt &- next.firstArrived <= Self.mostNs else {
-            row = Row(outcome.sentAt, arrivedAt)
+        // A receiver that is held up now and then delays packets too; between two such moments nothing waits.
+        guard var next = row, arrivedAt &- next.firstArrived <= Self.mostNs,
+            outcome.sentAt &- next.emptyAt <= Self.idleNs
+        else {
+            row = Row(outcome.sentAt, arrivedAt, waitedNs)
             return
         }
+        next.emptyAt = max(next.emptyAt, outcome.sentAt &+ waitedNs)
         next.packets += 1
         next.sentBytes += outcome.wasLost ? 0 : outcome.size
         next.arrivedBytes += outcome.size

@@ -15,13 +15,15 @@ public struct ProbeControl: Sendable {
     private static let answerMs: Int64 = 1000
     /// How long is waited after one that has found little: twice as long each time.
     private static let firstWaitMs: Int64 = 1500, maximumWaitMs: Int64 = 3000
+    /// And after one that told nothing, for it was held up on the way: twice as long each time too.
+    private static let unclearWaitMs: Int64 = 200
     /// A burst has found something when so much of it came through, and that is so much more than was known.
     private static let foundShare = 0.7, gain = 1.05
 
     private(set) var active: Probe?
     private var open: (id: UInt8, rate: Double, bytes: Int, until: MonotonicTime)?
     private var next: MonotonicTime?, waitMs = firstWaitMs
-    private var lastID: UInt8 = 0
+    private var lastID: UInt8 = 0, unclearMs = unclearWaitMs
 
     init() {}
 
@@ -88,11 +90,8 @@ public struct ProbeControl: Sendable {
         open = (probe.id, probe.rate, probe.sent, now.advanced(byMilliseconds: Self.answerMs))
     }
 
-    /// What a probe that is waited for has sent; nil for any other.
-    func expectedBytes(_ id: UInt8) -> Int? {
-        guard let open, open.id == id else { return nil }
-        return open.bytes
-    }
+    /// The probe whose answer is waited for, and what it has sent.
+    var sent: (id: UInt8, bytes: Int)? { open.map { ($0.id, $0.bytes) } }
 
     /// Takes what a probe has found, in bits per second, and what was known before.
     mutating func found(_ rate: Double, above bitrate: Double, now: MonotonicTime) {
@@ -100,10 +99,19 @@ public struct ProbeControl: Sendable {
         self.open = nil
         guard rate >= open.rate * Self.foundShare, rate > bitrate * Self.gain else { return failed(now) }
         waitMs = Self.firstWaitMs
+        unclearMs = Self.unclearWaitMs
         next = now.advanced(byMilliseconds: 50)
     }
 
+    /// Takes note that a probe has told nothing.
+    mutating func unclear(now: MonotonicTime) {
+        open = nil
+        next = now.advanced(byMilliseconds: unclearMs)
+        unclearMs = min(2 * unclearMs, Self.firstWaitMs)
+    }
+
     private mutating func failed(_ now: MonotonicTime) {
+        unclearMs = Self.unclearWaitMs
         next = now.advanced(byMilliseconds: waitMs)
         waitMs = min(2 * waitMs, Self.maximumWaitMs)
     }

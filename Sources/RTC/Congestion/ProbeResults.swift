@@ -2,6 +2,16 @@
 
 /// The packets of the last probes; pure.
 struct ProbeResults: Sendable {
+    /// What is known of a probe.
+    enum Result: Sendable, Hashable {
+        /// Too little of it has come.
+        case open
+        /// It came faster than it was sent by far: it was held up on the way, and let go at once.
+        case unclear
+        /// Bits per second.
+        case rate(Double)
+    }
+
     private struct Cluster: Sendable {
         var probe: UInt8 = 0
         var count = 0
@@ -20,10 +30,8 @@ struct ProbeResults: Sendable {
 
     init() {}
 
-    /// Takes note of a probe's packet; returns the rate in bits per second as soon as it can be told.
-    ///
-    /// - Parameter expectedBytes: what the probe was to send.
-    mutating func note(_ outcome: PacketOutcome, arrivedAt: Int64, expectedBytes: Int) -> Double? {
+    /// Takes note of a probe's packet: of a slow one the first are told of while the last are still to be sent.
+    mutating func note(_ outcome: PacketOutcome, arrivedAt: Int64) {
         let slot = Int(outcome.probe) % clusters.count
         if clusters[slot].probe != outcome.probe {
             clusters[slot] = Cluster(
@@ -44,15 +52,23 @@ struct ProbeResults: Sendable {
         cluster.bytes += outcome.size
         cluster.count += 1
         clusters[slot] = cluster
-        guard cluster.count >= Self.minimumPackets, Double(cluster.bytes) >= Double(expectedBytes) * Self.minimumShare
-        else { return nil }
+    }
+
+    /// What a probe has shown.
+    ///
+    /// - Parameter expectedBytes: what it has sent.
+    func result(of probe: UInt8, expectedBytes: Int) -> Result {
+        let cluster = clusters[Int(probe) % clusters.count]
+        guard cluster.probe == probe, cluster.count >= Self.minimumPackets,
+            Double(cluster.bytes) >= Double(expectedBytes) * Self.minimumShare
+        else { return .open }
         let sent = cluster.lastSent &- cluster.firstSent, arrived = cluster.lastArrived &- cluster.firstArrived
-        guard sent > 0, arrived > 0, sent < Self.maximumLength, arrived < Self.maximumLength else { return nil }
+        guard sent > 0, sent < Self.maximumLength, arrived < Self.maximumLength else { return .open }
+        guard arrived > 0 else { return .unclear }
         let sentRate = Double(cluster.bytes - cluster.bytesOfLastSent) * 8e9 / Double(sent)
         let arrivedRate = Double(cluster.bytes - cluster.bytesOfFirstArrived) * 8e9 / Double(arrived)
-        // Faster than it was sent by far: something was held up on the way, and let go at once.
-        guard arrivedRate < 2 * sentRate else { return nil }
-        if arrivedRate < Self.fullShare * sentRate { return arrivedRate * Self.usedShare }
-        return min(sentRate, arrivedRate)
+        guard arrivedRate < 2 * sentRate else { return .unclear }
+        if arrivedRate < Self.fullShare * sentRate { return .rate(arrivedRate * Self.usedShare) }
+        return .rate(min(sentRate, arrivedRate))
     }
 }

@@ -29,6 +29,7 @@ struct QueueDelay: Sendable {
     }
 
     private var moment = Quickest(length: momentNs), path = Quickest(length: pathNs), longer = LongerWay()
+    private var busy = BusyPeriod()
 
     init() {}
 
@@ -40,9 +41,11 @@ struct QueueDelay: Sendable {
         let delay = arrivedAt &- sentAt
         moment.note(delay, at: sentAt)
         path.note(delay, at: sentAt)
+        busy.note(sentAt: sentAt, arrivedAt: arrivedAt, waitedNs: delay &- path.value)
         guard let way = longer.note(delay: delay, size: size, at: sentAt, path: path.value) else { return false }
         path = Quickest(length: Self.pathNs)
         path.note(way, at: sentAt)
+        busy.restart()
         return true
     }
 
@@ -51,6 +54,9 @@ struct QueueDelay: Sendable {
 
     /// How long one packet has waited, in nanoseconds.
     func waited(sentAt: Int64, arrivedAt: Int64) -> Int64 { arrivedAt &- sentAt &- path.value }
+
+    /// For how long packets have come out of a queue one after the other, in milliseconds.
+    var busyMs: Double { Double(busy.lengthNs) / 1e6 }
 
     /// How long every packet of the last moment has waited, in milliseconds.
     var waitingMs: Double {
