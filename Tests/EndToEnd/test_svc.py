@@ -234,6 +234,8 @@ def test_the_compositor_shows_the_picture_in_the_size_of_its_place(room, admin):
             print(f"{layout}: {seen[-1]}")
     finally:
         admin.request("DELETE", f"{path}/stage/{participant}", expect=(200, 204))
+        # What comes next has the machine for itself.
+        admin.request("POST", f"{path}/stop")
 
 
 @pytest.mark.parametrize("mode", [pytest.param("Simulcast", marks=pytest.mark.whole_matrix), "L3T3"])
