@@ -251,3 +251,18 @@ def test_an_address_that_nobody_could_reach_is_refused_at_the_start(tmp_path, ad
     )  # fmt: skip
     assert run.returncode != 0 and "media-address" in run.stderr and reason in run.stderr, run.stderr
     assert not list(tmp_path.iterdir()), "something was made before it was refused"
+
+
+def test_an_address_that_leads_nowhere_is_told_of_at_the_start(make_studio):
+    studio = make_studio("nowhere", "--media-address", "127.0.0.1,127.0.0.2", "--media-bind-address", "127.0.0.1")
+    try:
+        studio.admin()
+
+        def told():
+            lines = [json.loads(line) for line in studio.log.read_text().splitlines() if line.startswith("{")]
+            return [line["address"] for line in lines if "does not lead here" in line["message"]]
+
+        wait_until(lambda: metric(studio, "proscenium_sfu_rooms") is not None and told(), 15, studio.log_tail)
+        assert [address.rsplit(":", 1)[0] for address in told()] == ["127.0.0.2"], told()
+    finally:
+        studio.stop()

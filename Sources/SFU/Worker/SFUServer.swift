@@ -45,6 +45,11 @@ public enum SFUServer {
     public static func run(_ configuration: SFUConfiguration, logger: Logger) async throws {
         let addresses = configuration.addresses, link = Link()
         for warning in addresses.warnings { logger.warning("\(warning)") }
+        for address in try ReachCheck.unreached(addresses.announced, bind: addresses.bind) {
+            logger.warning(
+                "an address that speakers are told does not lead here, or the router in front leads nothing back from inside",
+                metadata: ["address": "\(address)", "port": "\(addresses.bind.port)", "setting": "media-address"])
+        }
         var settings = ShardConfiguration(bind: addresses.bind, announced: addresses.announced)
         settings.segmentRun = configuration.segmentRun
         settings.loudestSpeakers = configuration.loudestSpeakers
