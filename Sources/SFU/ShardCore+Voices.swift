@@ -48,9 +48,13 @@ extension ShardCore {
         let first = max(voice.opened ?? entry.sequence, entry.sequence - Self.leadIn)
         guard first < entry.sequence else { return }
         for sequence in first..<entry.sequence {
-            guard let stored = layer.store.entry(sequence), stored.payloadLength > 0,
-                entry.arrival - stored.arrival < Self.leadInAge
-            else { continue }
+            guard let stored = layer.store.entry(sequence) else { continue }
+            guard stored.payloadLength > 0 else {
+                // Padding between them, as probes of a line are: nothing goes out of it, and nobody is to miss it.
+                consumer.skip(sequence, of: layer.index)
+                continue
+            }
+            guard entry.arrival - stored.arrival < Self.leadInAge else { continue }
             // What went out before is refused, and what did not has been counted then.
             let result = consumer.forwarder.forward(stored, of: layer.index, consumer.producer.table, now: now)
             if case .success(let out) = result { forward(stored, layer, to: consumer, as: out, now: now) }
