@@ -76,6 +76,25 @@ struct JamTests {
         }
     }
 
+    @Test("a longer way that loses a fifth delays all by the same, and is no jam")
+    func longerAndLossy() {
+        var random = SeededGenerator(3), told = 0
+        for _ in 0..<20 {
+            var jam = Jam()
+            for picture in 0..<60 {
+                for index in 0..<3 {
+                    let sentAt = Int64(picture) * 33_000_000 + Int64(index) * 500_000
+                    let isLost = Int.random(in: 0..<5, using: &random) == 0
+                    jam.note(
+                        PacketOutcome(sentAt: sentAt, arrivedAt: isLost ? nil : sentAt + 75_000_000, size: 1100),
+                        waitedNs: isLost ? nil : 50_000_000)
+                    if jam.carried(sent: 800_000) != nil { told += 1 }
+                }
+            }
+        }
+        #expect(told == 0)
+    }
+
     @Test("one packet that has not waited ends it, and clocks of strangers break nothing")
     func ends() {
         var path = Path(bitrate: 300_000)

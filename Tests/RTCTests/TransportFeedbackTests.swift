@@ -123,7 +123,7 @@ struct TransportFeedbackTests {
                 parsed += 1
                 #expect(feedback.arrivals.count <= RTCPTransportFeedback.maximum)
                 history.match(feedback, now: now) { outcome in
-                    if outcome.arrivedAt == nil { lost += 1 } else { told += 1 }
+                    if outcome.isLost { lost += 1 } else if outcome.arrivedAt != nil { told += 1 }
                 }
             }
         }
@@ -184,8 +184,12 @@ struct TransportFeedbackTests {
         }
         let late = told.filter(\.wasLost)
         #expect(late.allSatisfy { $0.arrivedAt != nil } && late.count > 100)
-        let lost = told.filter { $0.arrivedAt == nil }.count - late.count
+        let lost = told.filter(\.isLost).count - late.count
         #expect((3000...6000).contains(lost), "\(lost) of 90 000")
+        // Four times for 0.4 s no message came.
+        let untold = told.filter(\.isUntold)
+        #expect((4500...5100).contains(untold.count) && untold.allSatisfy { $0.arrivedAt == nil }, "\(untold.count)")
+        #expect(history.bytesInFlight > 0)
     }
 
     @Test("feedback comes every 50 to 250 ms, the more is received the sooner")
@@ -218,6 +222,44 @@ struct TransportFeedbackTests {
         arrivals.note(19_600, size: 100, now: start.advanced(byMilliseconds: 710))
         let late = arrivals.due(sender: 1, media: 2, now: start.advanced(byMilliseconds: 1000))
         #expect(late.first?.base == 19_600 && late.first?.arrivals.count == 400 && late.count == 2)
+    }
+
+    @Test("what a lost message would have told of is untold, neither lost nor come, and told of if it comes after all")
+    func lostMessage() {
+        let history = SendHistory(), now = MonotonicTime(milliseconds: 1000)
+        for _ in 0..<12 { history.note(size: 100, now: now) }
+        func message(_ base: UInt16, _ arrivals: [Int32]) -> [PacketOutcome] {
+            let later = now.advanced(byMilliseconds: 100)
+            var told: [PacketOutcome] = []
+            history.match(
+                .init(sender: 1, media: 2, base: base, reference: 5, count: 0, arrivals: arrivals), now: later
+            ) { told.append($0) }
+            return told
+        }
+        #expect(message(1, [0, 4, 8]).allSatisfy { $0.arrivedAt != nil && !$0.isUntold })
+        let behind = message(7, [20, Self.missing])
+        #expect(behind.map(\.isUntold) == [true, true, true, false, false])
+        #expect(behind.map(\.isLost) == [false, false, false, false, true])
+        #expect(behind.prefix(3).allSatisfy { $0.arrivedAt == nil })
+        #expect(history.bytesInFlight == 700, "what is untold may come yet")
+        let late = message(4, [10, Self.missing, 12])
+        #expect(late.map(\.isUntold) == [true, false, true] && late.map(\.isLost) == [false, true, false])
+        #expect(message(4, [10, Self.missing, 12]).isEmpty && history.bytesInFlight == 400)
+        #expect(message(9, [0, 0, 0, 0]).count == 4 && history.bytesInFlight == 0)
+    }
+
+    @Test("a message about packets that are long forgotten tells of nothing")
+    func forgotten() {
+        let history = SendHistory(), now = MonotonicTime(milliseconds: 1000)
+        for _ in 0..<20_000 { history.note(size: 100, now: now) }
+        var told = 0
+        for base in [UInt16(1), 100, 5000, 11_000] {
+            history.match(
+                .init(sender: 1, media: 2, base: base, reference: 5, count: 0, arrivals: [0, 4]),
+                now: now.advanced(byMilliseconds: 100)
+            ) { _ in told += 1 }
+        }
+        #expect(told == 0 && history.capacity < 9000)
     }
 
     @Test("the history grows while many packets are under way, and no further than its bound")

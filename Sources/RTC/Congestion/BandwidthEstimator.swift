@@ -32,6 +32,8 @@ public struct BandwidthEstimator: Sendable {
     private var delay: DelayControl, losses = LossControl()
     private var delivered = RateMeter(windowMs: deliveredMs), emptied = RateMeter(windowMs: emptiedMs)
     private var newestArrival: Int64?, newestSent: Int64?, isOver = false, isQueued = false
+    /// How long the last packet was under way, by both clocks.
+    private var transit: Int64?
     /// The rate while nothing waited, and whether, and how often, what seemed to wait since has turned out to be a longer way.
     private var trusted: Double, isLonger = false, longerWays = 0
 
@@ -64,17 +66,21 @@ public struct BandwidthEstimator: Sendable {
     /// Takes what became of one packet.
     public mutating func note(_ outcome: PacketOutcome) {
         guard let arrivedAt = outcome.arrivedAt else {
+            guard !outcome.isUntold else { return noteUntold(outcome) }
             losses.note(lost: 1, of: 1)
             queue.note(lost: outcome.size)
             jam.note(outcome, waitedNs: nil)
             return
         }
         losses.note(lost: outcome.wasLost ? -1 : 0, of: outcome.wasLost ? 0 : 1)
-        delivered.note(outcome.size, at: arrivedAt)
-        emptied.note(outcome.size, at: arrivedAt)
+        if !outcome.isUntold {
+            delivered.note(outcome.size, at: arrivedAt)
+            emptied.note(outcome.size, at: arrivedAt)
+        }
         newestArrival = max(newestArrival ?? arrivedAt, arrivedAt)
+        transit = arrivedAt &- outcome.sentAt
         newestSent = max(newestSent ?? outcome.sentAt, outcome.sentAt)
-        let size = outcome.wasLost ? 0 : outcome.size
+        let size = outcome.wasLost || outcome.isUntold ? 0 : outcome.size
         if queue.note(sentAt: outcome.sentAt, arrivedAt: arrivedAt, size: size) { isLonger = true }
         jam.note(outcome, waitedNs: queue.waited(sentAt: outcome.sentAt, arrivedAt: arrivedAt))
         let waiting = queue.waitingMs
@@ -85,6 +91,19 @@ public struct BandwidthEstimator: Sendable {
             if trend.use == .over, waiting > Self.overuseWaitingMs, queue.busyMs >= Self.overuseBusyMs { isOver = true }
         }
         if outcome.probe != 0 { results.note(outcome, arrivedAt: arrivedAt) }
+    }
+
+    /// Takes a packet that nothing is known of, because the message about it is lost: it counts as come, less what is lost of all.
+    ///
+    /// Else a way back that loses a fifth would make the way there look a fifth narrower.
+    private mutating func noteUntold(_ outcome: PacketOutcome) {
+        jam.note(untold: outcome)
+        // It has left, whatever became of it, and it's less of what leaves that a longer way is known by.
+        queue.note(lost: outcome.size)
+        guard let transit else { return }
+        let arrivedAt = outcome.sentAt &+ transit, bytes = Int(Double(outcome.size) * (1 - losses.loss))
+        delivered.note(bytes, at: arrivedAt)
+        emptied.note(bytes, at: arrivedAt)
     }
 
     /// Ends a message of feedback.

@@ -13,16 +13,21 @@ struct Jam: Sendable {
     private static let share = 0.7
     /// A packet that leaves so much later than the one before it has left the queue finds an empty one: nanoseconds.
     private static let idleNs: Int64 = 10_000_000
+    /// What does not come through waits, so so much of it is to be seen in the delays; but for a queue that is full: nanoseconds.
+    private static let grownShare = 0.5, fullNs: Int64 = 150_000_000
 
     private struct Row: Sendable {
         var firstSent: Int64, lastSent: Int64, firstArrived: Int64, lastArrived: Int64
         var sentBytes = 0, arrivedBytes = 0, packets = 1
         /// When the last of them has left the queue, on the sender's clock.
         var emptyAt: Int64
+        /// How long the first and the last that arrived were under way, and the least that one has waited of late.
+        var firstDelay: Int64, lastDelay: Int64, waitedNs = Int64.max
 
         init(_ sentAt: Int64, _ arrivedAt: Int64, _ waitedNs: Int64) {
             (firstSent, lastSent, firstArrived, lastArrived) = (sentAt, sentAt, arrivedAt, arrivedAt)
             emptyAt = sentAt &+ waitedNs
+            (firstDelay, lastDelay) = (arrivedAt &- sentAt, arrivedAt &- sentAt)
         }
     }
 
@@ -53,11 +58,21 @@ struct Jam: Sendable {
         }
         next.emptyAt = max(next.emptyAt, outcome.sentAt &+ waitedNs)
         next.packets += 1
-        next.sentBytes += outcome.wasLost ? 0 : outcome.size
-        next.arrivedBytes += outcome.size
+        next.sentBytes += outcome.wasLost || outcome.isUntold ? 0 : outcome.size
+        next.arrivedBytes += outcome.isUntold ? 0 : outcome.size
+        if outcome.sentAt >= next.lastSent { next.lastDelay = arrivedAt &- outcome.sentAt }
+        next.waitedNs = min(next.waitedNs, waitedNs)
         next.lastSent = max(next.lastSent, outcome.sentAt)
         next.lastArrived = max(next.lastArrived, arrivedAt)
         row = next
+    }
+
+    /// Takes note of a packet that nothing is known of.
+    mutating func note(untold outcome: PacketOutcome) {
+        guard row != nil, outcome.sentAt >= row?.lastSent ?? 0 else { return }
+        row?.sentBytes += outcome.size
+        row?.arrivedBytes += outcome.size
+        row?.lastSent = outcome.sentAt
     }
 
     /// What a jammed path carries, in bits per second; nil of any other.
@@ -71,6 +86,9 @@ struct Jam: Sendable {
         guard arrived >= Self.leastNs else { return nil }
         let rate = Double(row.arrivedBytes) * 8e9 / Double(arrived)
         let offered = min(Double(row.sentBytes) * 8e9 / Double(took), Double(sent))
-        return rate < Self.share * (1 - inherentLoss) * offered ? rate : nil
+        guard rate < Self.share * (1 - inherentLoss) * offered else { return nil }
+        // A longer way that loses much delays all by the same.
+        let grown = row.lastDelay &- row.firstDelay, expected = Double(arrived) * (1 - rate / offered)
+        return row.waitedNs >= Self.fullNs || Double(grown) >= Self.grownShare * expected ? rate : nil
     }
 }

@@ -34,7 +34,8 @@ struct LongerWay: Sendable {
         return found
     }
 
-    /// Takes note of bytes that have left and not arrived: a full queue that drops what does not fit lets less arrive of as much.
+    /// Takes note of bytes that have left and of which no arrival is told: a full queue that drops what does not fit lets less
+    /// arrive of as much.
     mutating func note(lost size: Int) { bytes &+= size }
 
     private mutating func end(_ path: Int64) -> Int64? {

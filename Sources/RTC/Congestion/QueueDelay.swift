@@ -35,7 +35,7 @@ struct QueueDelay: Sendable {
 
     /// Takes note of a packet, in nanoseconds on the sender's and on the receiver's clock.
     ///
-    /// - Parameter size: its bytes; 0 where they were noted as lost.
+    /// - Parameter size: its bytes; 0 where they were noted before.
     /// - Returns: whether the way turns out to have become longer: what seemed to wait has not.
     mutating func note(sentAt: Int64, arrivedAt: Int64, size: Int) -> Bool {
         let delay = arrivedAt &- sentAt
@@ -49,7 +49,7 @@ struct QueueDelay: Sendable {
         return true
     }
 
-    /// Takes note of a packet that is lost.
+    /// Takes note of a packet that is lost, or that nothing is told of.
     mutating func note(lost size: Int) { longer.note(lost: size) }
 
     /// How long one packet has waited, in nanoseconds.

@@ -65,7 +65,7 @@ extension FuzzTarget {
                     never(outcome.sentAt < last, "packets out of their order")
                     never(outcome.sentAt > now.nanoseconds, "a packet from the future")
                     last = outcome.sentAt
-                    if !outcome.wasLost { before -= outcome.size }
+                    if !outcome.wasLost, outcome.isLost || outcome.arrivedAt != nil { before -= outcome.size }
                 }
                 never(history.bytesInFlight != before || before < 0, "bytes that nobody sent")
                 never(history.capacity > 8192, "memory that grows with what is told")
