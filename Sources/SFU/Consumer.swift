@@ -121,7 +121,7 @@ final class Consumer {
         midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
         extensions = ExtensionIDs(section)
         // A repeat under the same number must have the same bytes, which only a short while is known how to make.
-        if !usesRTX { extensions.dependency = 0 }
+        if !usesRTX { (extensions.dependency, extensions.playoutDelay) = (0, 0) }
         if extensions.capture != 0 { producer.tellsCapture = true }
         self.mid = ShortName(mid)
         isAccepted = true
@@ -170,6 +170,23 @@ final class Consumer {
         let found = sent.repeated(out, in: producer, roundTripMs: roundTripMs, now: now)
         if case .success(let packet) = found { session.downlink.repeated(packet.entry.payloadLength, now: now) }
         return found
+    }
+
+    /// How long the subscriber's pictures are to wait, in milliseconds: for what is lost on the way to it, and before on the way from
+    /// who publishes them; nil where it has not agreed to hear it, or is left to itself.
+    @inline(__always)
+    var playoutMs: Int? {
+        guard extensions.playoutDelay != 0 else { return nil }
+        let own = session.downlink.playoutMs
+        guard let late = producer.session.lateness.told else { return own }
+        return min(PlayoutWait.longestMs, late + (own ?? 0))
+    }
+
+    /// Takes the round trip of a report; what a report has waited for here, or on the way, makes no way longer.
+    func note(roundTripMs trip: Int64) {
+        let smoothed = measuredRoundTripMs.map { min(trip, ($0 + trip) / 2) } ?? trip
+        measuredRoundTripMs = smoothed
+        roundTripMs = max(10, smoothed)
     }
 
     func takeRTXIndex() -> Int64 {

@@ -32,6 +32,7 @@ final class Downlink {
     private var estimator = BandwidthEstimator()
     private var sent = RateMeter(windowMs: 1000), audio = RateMeter(windowMs: 2000)
     private var repeats = RateMeter(windowMs: 500)
+    private var wait = PlayoutWait()
     private(set) var pacer = Pacer()
     /// Whether the subscriber has agreed to tell of each packet.
     private(set) var isNumbered = false
@@ -60,6 +61,10 @@ final class Downlink {
     var isMeasured: Bool { isNumbered && lastFeedback != nil }
     /// The part of the packets that was lost lately.
     var loss: Double { isNumbered ? estimator.loss : reported.loss }
+
+    /// How long its pictures are to wait before they are shown, in milliseconds; nil where it is left to itself.
+    @inline(__always)
+    var playoutMs: Int? { wait.told }
 
     /// Takes note that the subscriber has agreed to tell of each packet.
     func agree() {
@@ -135,6 +140,7 @@ final class Downlink {
     func look(_ consumers: [Consumer], speaker: String?, now: MonotonicTime, _ changed: (Consumer, Bool) -> Void) {
         guard lastLook.map({ now.milliseconds(since: $0) >= Self.lookMs }) ?? true else { return }
         lastLook = now
+        followWait(consumers, now: now)
         // Consumers know their session: kept here, neither would ever end.
         defer { asking.removeAll(keepingCapacity: true) }
         follow(now: now)
@@ -186,6 +192,13 @@ final class Downlink {
         let rate = max(sent.bitrate(at: now.nanoseconds) ?? 0, used + sound)
         let wasFull = estimator.lastDecrease.map { now.milliseconds(since: $0) < Self.pacedMs } ?? false
         isPaced = isNumbered && (isLimited || wasFull) && bitrate < Self.pacedShare * rate
+    }
+
+    /// Losses beside a queue are over when it is, and a receiver's reports alone don't tell which those are.
+    private func followWait(_ consumers: [Consumer], now: MonotonicTime) {
+        let isQueued = !isMeasured || estimator.waitingMs >= Self.keptWaitingMs
+        let trip = consumers.lazy.compactMap(\.measuredRoundTripMs).min().map(Double.init)
+        wait.follow(loss: isQueued ? nil : loss, roundTripMs: trip ?? estimator.roundTripMs, now: now)
     }
 
     private func release(_ consumer: Consumer, _ changed: (Consumer, Bool) -> Void) {

@@ -13,6 +13,8 @@ struct ExtensionIDs {
     var sendTime: UInt8 = 0
     /// Which frame it is part of; only to who takes the two-byte form.
     var dependency: UInt8 = 0
+    /// How long pictures are to wait, which depends on the subscriber's line.
+    var playoutDelay: UInt8 = 0
 
     /// No extension.
     init() {}
@@ -26,6 +28,7 @@ struct ExtensionIDs {
         if section.allowsMixedExtensions {
             dependency = section.extensionID(RTPExtensionURI.dependencyDescriptor) ?? 0
         }
+        playoutDelay = section.extensionID(RTPExtensionURI.playoutDelay) ?? 0
         sendTime = section.extensionID(RTPExtensionURI.sendTime) ?? 0
         if section.hasTransportFeedback {
             transportNumber = section.extensionID(RTPExtensionURI.transportNumber) ?? 0

@@ -21,6 +21,20 @@ extension Producer {
     }
 }
 
+extension Session {
+    /// Follows what a publisher's line loses of its pictures, each second.
+    func followLateness(now: MonotonicTime) {
+        var sent = 0.0, lost = 0.0
+        for layer in producers.lazy.filter(\.isVideo).flatMap(\.layers) {
+            sent += Double(layer.measured.bitrate)
+            lost += Double(layer.measured.bitrate) * layer.measured.loss
+        }
+        guard sent > 0 else { return }
+        lateness.follow(
+            loss: lost / sent, roundTripMs: Double(roundTripMs ?? Producer.unknownRepeatMs), now: now)
+    }
+}
+
 extension Layer {
     /// Takes note that a packet begins a key frame, or is of its first ones.
     ///

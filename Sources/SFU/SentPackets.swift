@@ -90,7 +90,7 @@ struct SentPackets: ~Copyable {
         // What waits has never been sent: it comes in its turn, and who asks takes a hole of the publisher's line for one of theirs.
         guard found.layer & Self.waits == 0 else { return .failure(.init(.repeatLimit)) }
         let milliseconds = UInt32(truncatingIfNeeded: now.milliseconds)
-        let isTooSoon = found.resends > 0 && Int64(milliseconds &- found.resentAt) < roundTripMs
+        let isTooSoon = found.resends > 0 && Int64(milliseconds &- found.resentAt) < roundTripMs * 9 / 10
         guard found.resends < Self.maximumResends, !isTooSoon else { return .failure(.init(.repeatLimit)) }
         ring[number].resends += 1
         ring[number].resentAt = milliseconds

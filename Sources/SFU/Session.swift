@@ -65,6 +65,8 @@ final class Session {
     var captureClock = CaptureClock()
     /// What a publisher is told of the way of its packets.
     var uplink = Uplink()
+    /// How long whoever watches a publisher is to wait for what its line loses.
+    var lateness = PlayoutWait()
     /// Whether something leaves to it by and by.
     var isPacing = false
     /// What tracks to a subscriber are called.

@@ -22,8 +22,7 @@ extension ShardCore {
                         since: block.lastSenderReport, delay: block.delaySinceLastSenderReport, at: unixNanoseconds(now)
                     )
                 else { continue }
-                consumer.roundTripMs = max(10, trip)
-                consumer.measuredRoundTripMs = trip
+                consumer.note(roundTripMs: trip)
             }
         case .nack(let nack):
             guard let consumer = session.consumers.first(where: { $0.ssrc == nack.media && $0.isAccepted }) else {

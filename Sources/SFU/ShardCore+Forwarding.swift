@@ -100,7 +100,8 @@ extension ShardCore {
             let layer = consumer.producer.layers[packet.layer]
             forwarded.take(dependency: consumer.descriptor(element, of: entry, layer), shift: shift)
         }
-        let hasExtension = hasMid || hasNumber || hasTime || !forwarded.isEmpty
+        let wait = consumer.playoutMs
+        let hasExtension = hasMid || hasNumber || hasTime || wait != nil || !forwarded.isEmpty
         guard var length = header.write(to: room, hasExtension: hasExtension) else { return false }
         if hasExtension {
             var writer = RTPExtensionWriter(room, at: length, isLong: forwarded.isLong)
@@ -118,6 +119,15 @@ extension ShardCore {
                     writer.append(
                         id: consumer.extensions.sendTime,
                         UnsafeRawBufferPointer(rebasing: bytes[..<SendTime.elementLength]))
+                }
+            }
+            if let wait {
+                var element: UInt32 = 0
+                withUnsafeMutableBytes(of: &element) { bytes in
+                    guard PlayoutDelay.write(leastMs: wait, to: bytes) else { return }
+                    writer.append(
+                        id: consumer.extensions.playoutDelay,
+                        UnsafeRawBufferPointer(rebasing: bytes[..<PlayoutDelay.elementLength]))
                 }
             }
             forwarded.append(to: &writer, of: stored, as: consumer.extensions)

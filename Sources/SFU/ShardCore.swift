@@ -281,6 +281,7 @@ final class ShardCore: PacketHandler {
                 layer.measured.fractionLost = block?.fractionLost ?? 0
                 return block
             }
+            session.followLateness(now: now)
             packets.append(.receiverReport(.init(ssrc: Session.reporterSSRC, blocks: blocks)))
             packets.append(askRoundTrip(now: now))
             let video = session.producers.filter(\.isVideo).flatMap(\.layers).compactMap(\.ssrc)

@@ -142,6 +142,7 @@ class Network:
         return {
             "seconds": took, "frames": more(camera, first[0], "framesDecoded"), "freezes": more(camera, first[0], "freezeCount"),
             "frozen": more(camera, first[0], "totalFreezesDuration"), "height": camera.get("frameHeight"),
+            "waits": more(camera, first[0], "jitterBufferTargetDelay") / max(1, more(camera, first[0], "jitterBufferEmittedCount")),
             "nacks": more(camera, first[0], "nackCount"), "plis": more(camera, first[0], "pliCount"),
             "concealed": more(microphone, first[1], "concealedSamples") / max(1, samples), "samples": samples,
             "lost": (counts[way]["lost"] + counts[way]["dropped"]) / max(1, counts[way]["packets"]),
@@ -192,6 +193,8 @@ def test_five_percent_loss_and_a_tenth_of_a_second_stop_neither_picture_nor_soun
         # What is lost is asked for and sent again: no second without a picture, and sound that is made up only where it was lost.
         assert seen["nacks"] > 0 and seen["frames"] > 5 * seen["seconds"], seen
         assert seen["frozen"] < 0.25 * seen["seconds"], seen
+        # The browser is told to let pictures wait until that has come: by itself it waits for 20 to 60 ms.
+        assert seen["waits"] > 0.1, seen
         assert seen["samples"] > 0.8 * 48_000 * seen["seconds"] and seen["concealed"] < 0.2, seen
         assert network.willi.value("window.proscenium.joins") == 1 and network.willi.value("window.proscenium.state") == "joined"
     finally:

@@ -20,8 +20,15 @@ struct LineSimulation {
         var hasVoice = true
         /// Whether the layers come in one stream (VP9), each referring to the one below.
         var isSpatial = false
-        /// Bits per second of the smallest layer.
-        var smallestRate = layerRates[0]
+        /// Bits per second of the smallest layer, and of those above it.
+        var smallestRate = layerRates[0], largerRates = Array(layerRates.dropFirst())
+        /// What the subscriber shows; nil for the largest.
+        var size: LayerSize?
+        /// Of a hundred messages back that are lost; and whether the subscriber asks as browsers do that only receive: at once, each
+        /// 100 ms from then on, and for a key frame after three seconds.
+        var backLossPercent = 0, asksLikeBrowsers = false
+        /// Whether the subscriber has agreed to be told how long pictures are to wait.
+        var takesWaits = true
         var seed: UInt64 = 1
     }
 
@@ -29,13 +36,15 @@ struct LineSimulation {
         case media(number: Int64, frame: Int, isKey: Bool, isFirst: Bool, isLast: Bool), voice, padding
     }
     private struct Flying {
-        var transport: UInt16, size: Int, content: Content
+        var transport: UInt16, size: Int, content: Content, waitMs: Int
     }
 
     let session: Session, publisher: Session, room = Room(id: "room")
     let producer: Producer, consumer: Consumer
     var link: LinkModel
-    private let feedsBack: Bool, hasVoice: Bool, isSpatial: Bool, layerRates: [Int]
+    /// Of a hundred messages back that are lost, from now on.
+    var backLossPercent: Int
+    private let feedsBack: Bool, hasVoice: Bool, isSpatial: Bool, layerRates: [Int], asksLikeBrowsers: Bool
     private(set) var now = 0
     // The publisher.
     private var sequences = [Int64](repeating: 1000, count: 3), mustKey = [true, true, true], nextFrame = 0.0, frame = 0
@@ -49,6 +58,7 @@ struct LineSimulation {
     private var arrivals = TransportArrivals(),
         receivedParts: [Int64: (frame: Int, isKey: Bool, isFirst: Bool, isLast: Bool)] = [:]
     private var nextNumber: Int64?, highest: Int64 = -1, missing: [Int64: (tries: Int, at: Int)] = [:], stuckSince: Int?
+    private var toldWaitMs = 0
     private var lastShown: Int?, lost = 0, expected = 0, reportedAt = 0
     // What is measured.
     private(set) var layers: [(at: Int, layer: Int?)] = []
@@ -59,6 +69,10 @@ struct LineSimulation {
     private(set) var estimates: [Int] = []
     /// When it was said that the line loses much whatever is sent.
     private(set) var toldLossyAt: [Int] = []
+    /// How many packets have told how long pictures are to wait.
+    private(set) var waitsTold = 0
+    /// What a browser would show.
+    var playout = PlayoutModel()
 
     static func moment(_ milliseconds: Int) -> MonotonicTime { MonotonicTime(milliseconds: 1000 + Int64(milliseconds)) }
 
@@ -85,15 +99,17 @@ struct LineSimulation {
                 isMuted: false),
             audience: .everybody, section: section, media: section.codecs[0], rtx: section.codecs[1], session: publisher
         )
-        consumer = Consumer(producer: producer, session: self.session, section: 0, wish: nil)
+        consumer = Consumer(producer: producer, session: self.session, section: 0, wish: settings.size)
         consumer.isAccepted = true
         consumer.usesRTX = true
+        if settings.takesWaits { consumer.extensions.playoutDelay = OfferedIDs.playoutDelay }
         publisher.producers = [producer]
         self.session.consumers = [consumer]
         feedsBack = settings.feedsBack
         hasVoice = settings.hasVoice
         isSpatial = settings.isSpatial
-        layerRates = [settings.smallestRate] + Self.layerRates.dropFirst()
+        layerRates = [settings.smallestRate] + settings.largerRates
+        (backLossPercent, asksLikeBrowsers) = (settings.backLossPercent, settings.asksLikeBrowsers)
         link = settings.link
         random = LayerRandom(settings.seed)
         nextFrame = Double.random(in: 0..<Self.frameMs, using: &random)
@@ -107,10 +123,9 @@ struct LineSimulation {
         publish()
         for message in feedback.removeValue(forKey: now) ?? [] { session.downlink.take(message, now: moment) }
         for number in nacks.removeValue(forKey: now) ?? [] {
-            if case .success(let packet) = consumer.repeated(number, now: moment) {
-                let part = part(packet)
-                emit(size(of: packet), part)
-            }
+            guard case .success(let packet) = consumer.repeated(number, now: moment) else { continue }
+            let part = part(packet)
+            emit(size(of: packet), part)
         }
         if asks.remove(now) != nil, let layer = consumer.forwarder.current { ask(layer) }
         for packet in flying.removeValue(forKey: now) ?? [] { arrive(packet) }
@@ -257,9 +272,10 @@ struct LineSimulation {
         if case .voice = content { isVideo = false }
         session.downlink.note(size: size - 28, isNumbered: feedsBack, isVideo: isVideo, now: Self.moment(now))
         if !bitsSent.isEmpty { bitsSent[bitsSent.count - 1] += size * 8 }
+        if case .media = content, consumer.playoutMs != nil { waitsTold += 1 }
         guard let at = link.send(size, at: Double(now)) else { return }
         flying[max(now + 1, Int(at.rounded(.up))), default: []].append(
-            Flying(transport: number, size: size, content: content))
+            Flying(transport: number, size: size, content: content, waitMs: consumer.playoutMs ?? 0))
     }
 
     private mutating func voice() {
@@ -308,6 +324,7 @@ struct LineSimulation {
             guard number >= begin else { return }
             receivedParts[number] = (frame, isKey, isFirst, isLast)
             missing[number] = nil
+            toldWaitMs = packet.waitMs
             if number > highest {
                 if highest >= 0 { for hole in (highest + 1)..<number where hole >= begin { missing[hole] = (0, now) } }
                 expected += Int(number - max(highest, begin - 1))
@@ -325,7 +342,7 @@ struct LineSimulation {
                 nextNumber = next + 1
                 receivedParts[next] = nil
                 stuckSince = nil
-                if part.isLast { shownPicture() }
+                if part.isLast { shownPicture(part.frame) }
                 continue
             }
             // A number that was left out behind a broken picture, or one that is lost: a key frame goes on behind either.
@@ -340,14 +357,25 @@ struct LineSimulation {
         }
     }
 
-    private mutating func shownPicture() {
+    private mutating func shownPicture(_ frame: Int) {
         shown += 1
+        playout.decode(captured: Double(frame) * Self.frameMs, now: Double(now), told: Double(toldWaitMs))
         if let lastShown, now - lastShown > 500 { freezes.append((lastShown, now - lastShown)) }
         lastShown = now
     }
 
+    private mutating func comesBack() -> Bool { backLossPercent == 0 || !random.happens(backLossPercent) }
+
     private mutating func subscriber() {
         let back = Int(link.delayMs)
+        if asksLikeBrowsers, now % 1000 == 0 {
+            consumer.note(roundTripMs: Int64(2 * back + Int.random(in: 0..<10, using: &random)))
+        }
+        if asksLikeBrowsers, now % 20 != 0, missing.values.contains(where: { $0.tries == 0 }) {
+            let first = missing.filter { $0.value.tries == 0 }.keys.sorted()
+            for number in first { missing[number] = (1, now + 100) }
+            if comesBack() { nacks[now + back, default: []] += first.map { UInt16(truncatingIfNeeded: $0) } }
+        }
         if now % 20 == 0 {
             var asked: [UInt16] = []
             for (number, state) in missing where now >= state.at {
@@ -355,17 +383,17 @@ struct LineSimulation {
                     missing[number] = nil
                     continue
                 }
-                missing[number] = (state.tries + 1, now + max(40, 2 * back + 20))
+                missing[number] = (state.tries + 1, now + (asksLikeBrowsers ? 100 : max(40, 2 * back + 20)))
                 asked.append(UInt16(truncatingIfNeeded: number))
             }
-            if !asked.isEmpty { nacks[now + back, default: []] += asked.sorted() }
-            if let since = stuckSince, now - since > 300 {
-                asks.insert(now + back)
+            if !asked.isEmpty, comesBack() { nacks[now + back, default: []] += asked.sorted() }
+            if let since = stuckSince, now - since > (asksLikeBrowsers ? 3000 : 300) {
+                if comesBack() { asks.insert(now + back) }
                 stuckSince = now
             }
             if feedsBack {
                 let messages = arrivals.due(sender: 1, media: 1, now: Self.moment(now + 77_777))
-                if !messages.isEmpty { feedback[now + back, default: []] += messages }
+                for message in messages where comesBack() { feedback[now + back, default: []].append(message) }
             }
         }
         guard !feedsBack, now - reportedAt >= 1000, expected > 0 else { return }

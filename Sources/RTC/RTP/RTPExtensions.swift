@@ -21,6 +21,8 @@ public enum RTPExtensionURI {
         "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
     /// When a packet was sent (libwebrtc, `docs/native-code/rtp-hdrext/abs-send-time`).
     public static let sendTime = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+    /// How long a picture is to wait before it is shown (libwebrtc, `docs/native-code/rtp-hdrext/playout-delay`).
+    public static let playoutDelay = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
     /// The transport-wide number of a packet (draft-holmer-rmcat-transport-wide-cc-extensions-01 section 2).
     public static let transportNumber = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 }

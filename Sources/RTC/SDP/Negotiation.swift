@@ -99,6 +99,7 @@ extension MediaSection {
         RTPExtensionURI.mid, RTPExtensionURI.rid, RTPExtensionURI.repairedRid, RTPExtensionURI.audioLevel,
         RTPExtensionURI.videoOrientation, RTPExtensionURI.colorSpace, RTPExtensionURI.captureTime,
         RTPExtensionURI.transportNumber, RTPExtensionURI.sendTime, RTPExtensionURI.dependencyDescriptor,
+        RTPExtensionURI.playoutDelay,
     ]
 
     /// Fills in a transport.
@@ -134,8 +135,10 @@ extension MediaSection {
         answer.allowsMixedExtensions = allowsMixedExtensions
         // With its structure a descriptor is longer than the one-byte form allows.
         if !allowsMixedExtensions { answer.extensions.removeAll { $0.uri == RTPExtensionURI.dependencyDescriptor } }
-        // Nobody here reads when a packet was sent.
-        if receives { answer.extensions.removeAll { $0.uri == RTPExtensionURI.sendTime } }
+        // Nobody here reads when a packet was sent, or how long it should wait.
+        if receives {
+            answer.extensions.removeAll { [RTPExtensionURI.sendTime, RTPExtensionURI.playoutDelay].contains($0.uri) }
+        }
         if receives, direction.sends { answer.simulcast.receives = acceptedLayers }
         return answer
     }
@@ -183,6 +186,7 @@ extension MediaSection {
                 .init(id: OfferedIDs.videoOrientation, uri: RTPExtensionURI.videoOrientation),
                 .init(id: OfferedIDs.colorSpace, uri: RTPExtensionURI.colorSpace),
                 .init(id: OfferedIDs.dependencyDescriptor, uri: RTPExtensionURI.dependencyDescriptor),
+                .init(id: OfferedIDs.playoutDelay, uri: RTPExtensionURI.playoutDelay),
             ]
         }
         section.extensions.append(.init(id: OfferedIDs.captureTime, uri: RTPExtensionURI.captureTime))
@@ -230,4 +234,6 @@ public enum OfferedIDs {
     public static let sendTime: UInt8 = 11
     /// Which frame it is part of.
     public static let dependencyDescriptor: UInt8 = 12
+    /// How long pictures are to wait before they are shown.
+    public static let playoutDelay: UInt8 = 13
 }
