@@ -5,7 +5,7 @@ public import Media
 
 /// Sends datagrams to addresses, and looks which of them come back to a port.
 public enum ReachCheck {
-    private static let bytes = 16, roundUs: useconds_t = 20_000
+    private static let bytes = 16, roundUs: useconds_t = 10_000, againMs: Int64 = 100
 
     /// Finds the addresses that lead nowhere.
     ///
@@ -19,7 +19,7 @@ public enum ReachCheck {
     /// - Returns: those by which nothing has come.
     /// - Throws: `SocketError` when the port can't be had.
     public static func unreached(
-        _ announced: [NetworkAddress], bind: NetworkAddress, patienceMs: Int64 = 1000
+        _ announced: [NetworkAddress], bind: NetworkAddress, patienceMs: Int64 = 300
     ) throws(SocketError) -> [NetworkAddress] {
         let socket = try UDPSocket(bind, bufferBytes: 1 << 16)
         var random = SystemRandomNumberGenerator()
@@ -27,13 +27,17 @@ public enum ReachCheck {
             (address, mark: (0..<bytes).map { _ in UInt8.random(in: .min ... .max, using: &random) })
         }
         let end = SystemClock.monotonic().advanced(byMilliseconds: patienceMs)
+        var next = SystemClock.monotonic()
         repeat {
-            for (address, mark) in missing {
-                var target = address
-                if target.port == 0 { target.port = socket.address.port }
-                socket.send(mark, to: target)
+            if SystemClock.monotonic() >= next {
+                next = next.advanced(byMilliseconds: againMs)
+                for (address, mark) in missing {
+                    var target = address
+                    if target.port == 0 { target.port = socket.address.port }
+                    socket.send(mark, to: target)
+                }
+                socket.flush()
             }
-            socket.flush()
             usleep(roundUs)
             // A stranger's datagrams are no reason to go on for longer.
             while socket.receive(

@@ -38,6 +38,8 @@ final class Consumer {
     var packets: UInt32 = 0, bytes: UInt32 = 0
     /// The round trip that repeats reckon with, and the last that was measured.
     var roundTripMs: Int64 = 100, measuredRoundTripMs: Int64?
+    /// How long its receiver was told to wait.
+    var toldWait: ToldWait
     var measured = Measured()
     var forwarder: LayerForwarder
     /// The numbers of its frames.
@@ -59,6 +61,7 @@ final class Consumer {
         // Sequence numbers begin below 2^15, so that the rollover counter is 0 for both sides (RFC 3711 section 3.3.1).
         fileprivate var nextRTX = Int64(SecureRandom.u32() & 0x7FFF)
         fileprivate var packets: UInt32 = 0, bytes: UInt32 = 0
+        fileprivate var toldWait = ToldWait()
 
         /// Begins with random numbers, and with names that nothing else to the same subscriber has had.
         init(isVideo: Bool, to session: Session) {
@@ -73,7 +76,7 @@ final class Consumer {
     var trail: Trail {
         var trail = began
         (trail.nextRTX, trail.packets, trail.bytes) = (nextRTX, packets, bytes)
-        (trail.forwarder, trail.frames) = (forwarder, frames)
+        (trail.forwarder, trail.frames, trail.toldWait) = (forwarder, frames, toldWait)
         trail.forwarder.changeTrack()
         return trail
     }
@@ -88,7 +91,7 @@ final class Consumer {
         began = trail
         (ssrc, rtxSSRC, nextRTX) = (trail.ssrc, trail.rtxSSRC, trail.nextRTX)
         (packets, bytes, forwarder) = (trail.packets, trail.bytes, trail.forwarder)
-        frames = trail.frames
+        (frames, toldWait) = (trail.frames, trail.toldWait)
         if producer.isVideo { forwarder.setWish(producer.wish(wish)) }
     }
 
@@ -187,6 +190,7 @@ final class Consumer {
         let smoothed = measuredRoundTripMs.map { min(trip, ($0 + trip) / 2) } ?? trip
         measuredRoundTripMs = smoothed
         roundTripMs = max(10, smoothed)
+        session.downlink.note(roundTripMs: Double(trip))
     }
 
     func takeRTXIndex() -> Int64 {

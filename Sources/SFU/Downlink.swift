@@ -32,7 +32,7 @@ final class Downlink {
     private var estimator = BandwidthEstimator()
     private var sent = RateMeter(windowMs: 1000), audio = RateMeter(windowMs: 2000)
     private var repeats = RateMeter(windowMs: 500)
-    private var wait = PlayoutWait()
+    private var wait = PlayoutWait(), roundTripMs: Double?
     private(set) var pacer = Pacer()
     /// Whether the subscriber has agreed to tell of each packet.
     private(set) var isNumbered = false
@@ -104,6 +104,9 @@ final class Downlink {
     /// Takes what the subscriber has lost of one track since its last report.
     func take(_ block: RTCPReportBlock) { reported.note(lost: (Int(block.fractionLost) + 2) / 4, of: 64) }
 
+    /// Takes the round trip of a report on any track; what one has waited for makes no way longer, and what is not sent has no reports.
+    func note(roundTripMs trip: Double) { roundTripMs = roundTripMs.map { min(trip, ($0 + trip) / 2) } ?? trip }
+
     /// Whether it is to be told now that the way loses much, whatever is sent over it.
     func losesMuch(now: MonotonicTime) -> Bool {
         // A receiver's reports alone don't tell losses from those of a queue.
@@ -140,7 +143,7 @@ final class Downlink {
     func look(_ consumers: [Consumer], speaker: String?, now: MonotonicTime, _ changed: (Consumer, Bool) -> Void) {
         guard lastLook.map({ now.milliseconds(since: $0) >= Self.lookMs }) ?? true else { return }
         lastLook = now
-        followWait(consumers, now: now)
+        followWait(now)
         // Consumers know their session: kept here, neither would ever end.
         defer { asking.removeAll(keepingCapacity: true) }
         follow(now: now)
@@ -195,10 +198,9 @@ final class Downlink {
     }
 
     /// Losses beside a queue are over when it is, and a receiver's reports alone don't tell which those are.
-    private func followWait(_ consumers: [Consumer], now: MonotonicTime) {
+    private func followWait(_ now: MonotonicTime) {
         let isQueued = !isMeasured || estimator.waitingMs >= Self.keptWaitingMs
-        let trip = consumers.lazy.compactMap(\.measuredRoundTripMs).min().map(Double.init)
-        wait.follow(loss: isQueued ? nil : loss, roundTripMs: trip ?? estimator.roundTripMs, now: now)
+        wait.follow(loss: isQueued ? nil : loss, roundTripMs: roundTripMs ?? estimator.roundTripMs, now: now)
     }
 
     private func release(_ consumer: Consumer, _ changed: (Consumer, Bool) -> Void) {

@@ -22,16 +22,14 @@ struct PlayoutWait: Sendable {
     static let longestMs = 500
     /// Less is followed after this time only, and nothing at all that hardly differs.
     private static let holdMs: Int64 = 10_000, stepMs = 30
-    /// For how long it is still said when it is over.
-    private static let farewellMs: Int64 = 10_000
 
     /// Milliseconds; 0 for none.
     private(set) var milliseconds = 0
     private var level = 0.0, followedAt: MonotonicTime?
-    private var since: MonotonicTime?, lessSince: MonotonicTime?, endedAt: MonotonicTime?
+    private var since: MonotonicTime?, lessSince: MonotonicTime?
 
     /// What packets say; nil where a receiver is left to itself.
-    var told: Int? { milliseconds > 0 || endedAt != nil ? milliseconds : nil }
+    var told: Int? { milliseconds > 0 ? milliseconds : nil }
 
     /// Follows the line.
     ///
@@ -39,10 +37,12 @@ struct PlayoutWait: Sendable {
     ///   - loss: the part of the packets that is lost now; nil while a queue loses them, which is over when it is.
     ///   - roundTripMs: to the subscriber and back.
     mutating func follow(loss: Double?, roundTripMs: Double, now: MonotonicTime) {
-        if let ended = endedAt, now.milliseconds(since: ended) >= Self.farewellMs { endedAt = nil }
         let elapsed = followedAt.map { Double(now.milliseconds(since: $0)) } ?? 0
         followedAt = now
-        guard let loss else { return }
+        guard let loss else {
+            since = nil
+            return
+        }
         level += (loss - level) * min(1, elapsed / Self.meanMs)
         guard level >= (milliseconds > 0 ? Self.endLoss : Self.loss) else {
             since = nil
@@ -56,7 +56,7 @@ struct PlayoutWait: Sendable {
         let target = Int(min(wait, Double(Self.longestMs)) / 10) * 10
         if target >= milliseconds + Self.stepMs || milliseconds == 0 {
             milliseconds = target
-            (lessSince, endedAt) = (nil, nil)
+            lessSince = nil
         } else if target <= milliseconds - Self.stepMs {
             lower(to: target, now: now)
         } else {
@@ -71,6 +71,26 @@ struct PlayoutWait: Sendable {
         guard now.milliseconds(since: start) >= Self.holdMs else { return }
         milliseconds = target
         lessSince = nil
-        if target == 0 { endedAt = now }
+    }
+}
+
+/// What one stream's packets have told their receiver, which keeps what it has heard last until it hears something else.
+struct ToldWait: Sendable {
+    /// How many packets say that a wait is over: each may be lost.
+    static let farewells = 100
+
+    private var left = 0
+
+    /// What the next packet says, in milliseconds; nil for nothing.
+    ///
+    /// - Parameter wait: what the receiver is to wait for now; nil where it is left to itself.
+    mutating func next(_ wait: Int?) -> Int? {
+        if let wait {
+            left = Self.farewells
+            return wait
+        }
+        guard left > 0 else { return nil }
+        left -= 1
+        return 0
     }
 }

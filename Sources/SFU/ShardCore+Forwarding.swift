@@ -100,7 +100,7 @@ extension ShardCore {
             let layer = consumer.producer.layers[packet.layer]
             forwarded.take(dependency: consumer.descriptor(element, of: entry, layer), shift: shift)
         }
-        let wait = consumer.playoutMs
+        let wait = consumer.toldWait.next(consumer.playoutMs)
         let hasExtension = hasMid || hasNumber || hasTime || wait != nil || !forwarded.isEmpty
         guard var length = header.write(to: room, hasExtension: hasExtension) else { return false }
         if hasExtension {

@@ -71,8 +71,6 @@ extension ShardCore {
         }
         // The same clock: what is told of it does not step.
         session.captureClock = old.captureClock
-        // Who was told to wait is told when that is over.
-        session.lateness = old.lateness
         session.replaces = old.id
     }
 

@@ -48,7 +48,7 @@ public enum SFUServer {
         for address in try ReachCheck.unreached(addresses.announced, bind: addresses.bind) {
             logger.warning(
                 "an address that speakers are told does not lead here, or the router in front leads nothing back from inside",
-                metadata: ["address": "\(address)", "port": "\(addresses.bind.port)", "setting": "media-address"])
+                metadata: ["address": "\(address)", "setting": "media-address"])
         }
         var settings = ShardConfiguration(bind: addresses.bind, announced: addresses.announced)
         settings.segmentRun = configuration.segmentRun
