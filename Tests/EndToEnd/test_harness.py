@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.impairment import Link
 from harness.ports import claim, free_ports
+from harness.sound import drift
 
 
 def another_run(expression):
@@ -56,3 +57,12 @@ def test_jitter_keeps_the_order_and_reordering_does_not():
     late = Link(reorder=0.1, reorder_ms=30)
     arrivals = [late.pass_on(index / 1000, 100) for index in range(2000)]
     assert 100 < sum(arrivals[index] - index / 1000 > 0.02 for index in range(2000)) < 300
+
+
+def test_how_far_flash_and_beep_have_come_apart_does_not_depend_on_which_flash_is_seen_last():
+    # As seen of a camera that was slow: four and four in the program, five and four at the source.
+    source, program = [61, 11, 60, 10, 59, 9, 58, 8, 57], [60, 20, 47, 7, 66, -9, 51, 11]
+    assert abs(drift(program, source)) < 5
+    for late in (-40, 40):
+        assert abs(drift([skew + late for skew in program], source) - late) < 5
+    assert abs(drift(source[1:], source)) <= 1 and abs(drift(source[:-1], source)) <= 1

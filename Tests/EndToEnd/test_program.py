@@ -4,7 +4,6 @@ back when any process is killed.
 The changes are made first, one after the other; the tests then look at the segments that were recorded meanwhile.
 """
 
-import statistics
 import time
 
 import pytest
@@ -20,7 +19,7 @@ from harness.segments import (
     check_starts_and_sizes, off_grid, probe_all,
 )  # fmt: skip
 from harness.show import ALICE, JOINED, WHITE, Show, is_alice
-from harness.sound import onsets, pair_up, sound_between
+from harness.sound import drift, onsets, pair_up, sound_between
 from harness.speakers import Ground
 from harness.waiting import wait_until
 
@@ -167,7 +166,7 @@ def test_flash_and_beep_are_together(rehearsed):
     print(f"flash after beep in the program: {[round(skew) for skew in skews]} ms; at the source: {[round(s) for s in source]} ms")
     assert len(skews) >= 3, f"flashes {rising_edges(lights)}"
     assert len(source) >= 3, source
-    off = statistics.median(skews) - statistics.median(source)
+    off = drift(skews, source)
     print(f"beep and flash are {off:+.1f} ms apart, the source's own skew taken off")
     assert abs(off) <= SYNC_MS
 

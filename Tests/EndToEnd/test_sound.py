@@ -3,7 +3,6 @@
 The measure takes its own part off: what a subscriber of the same tracks finds between flash and beep by the sender's reports.
 """
 
-import statistics
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -12,7 +11,7 @@ from harness.browser import wait_script
 from harness.picture import rising_edges
 from harness.receiver import RoomReceiver
 from harness.show import ALICE, JOINED, Show
-from harness.sound import onsets, pair_up, sound_between
+from harness.sound import drift, onsets, pair_up, sound_between
 from harness.waiting import wait_until
 
 SYNC_MS = 20
@@ -44,7 +43,7 @@ class Stretch:
         skews = self.skews(show)
         print(f"{self.label}: flash after beep {[round(skew) for skew in skews]} ms, at the source {[round(skew) for skew in self.source]} ms")
         assert len(skews) >= 5 and len(self.source) >= 5
-        off = statistics.median(skews) - statistics.median(self.source)
+        off = drift(skews, self.source)
         print(f"{self.label}: {off:+.1f} ms apart, the source's own skew taken off")
         assert abs(off) <= SYNC_MS
 

@@ -3,6 +3,7 @@
 import array
 import math
 import operator
+import statistics
 
 from .picture import run_decoder
 from .probe import CLOCK, probe
@@ -54,6 +55,18 @@ def pair_up(flashes, beeps, limit_ms=400):
     """Returns how much each flash comes after the beep that belongs to it, in milliseconds."""
     pairs = ((flash, min(beeps, key=lambda beep: abs(beep - flash))) for flash in flashes if beeps)
     return [flash - beep for flash, beep in pairs if abs(flash - beep) <= limit_ms]
+
+
+def drift(skews, source):
+    """
+    Returns by how many milliseconds more flashes come after their beeps than at the source.
+
+    A camera that is slow shows every other flash later. Two in a row count as one, so that it is all the same with which kind each of
+    the two begins, and how many of each there are.
+    """
+    twos = ([(one + next) / 2 for one, next in zip(values, values[1:])] for values in (skews, source))
+    program, own = map(statistics.median, twos)
+    return program - own
 
 
 def waveform(decoded, begin, end):
