@@ -39,7 +39,7 @@ final class Consumer {
     /// The round trip that repeats reckon with, and the last that was measured.
     var roundTripMs: Int64 = 100, measuredRoundTripMs: Int64?
     /// How long its receiver was told to wait.
-    var toldWait: ToldWait
+    private var toldWait: ToldWait
     var measured = Measured()
     var forwarder: LayerForwarder
     /// The numbers of its frames.
@@ -185,12 +185,16 @@ final class Consumer {
         return min(PlayoutWait.longestMs, late + (own ?? 0))
     }
 
+    /// What the next packet says of that; nothing ever where it was not agreed on: a repeat without RTX has the bytes of the first time.
+    @inline(__always)
+    func nextWait() -> Int? { extensions.playoutDelay == 0 ? nil : toldWait.next(playoutMs) }
+
     /// Takes the round trip of a report; what a report has waited for here, or on the way, makes no way longer.
     func note(roundTripMs trip: Int64) {
-        let smoothed = measuredRoundTripMs.map { min(trip, ($0 + trip) / 2) } ?? trip
+        let smoothed = Downlink.smoothed(measuredRoundTripMs, trip)
         measuredRoundTripMs = smoothed
         roundTripMs = max(10, smoothed)
-        session.downlink.note(roundTripMs: Double(trip))
+        session.downlink.note(roundTripMs: trip)
     }
 
     func takeRTXIndex() -> Int64 {

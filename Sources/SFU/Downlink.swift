@@ -32,7 +32,7 @@ final class Downlink {
     private var estimator = BandwidthEstimator()
     private var sent = RateMeter(windowMs: 1000), audio = RateMeter(windowMs: 2000)
     private var repeats = RateMeter(windowMs: 500)
-    private var wait = PlayoutWait(), roundTripMs: Double?
+    private var wait = PlayoutWait(), roundTripMs: Int64?
     private(set) var pacer = Pacer()
     /// Whether the subscriber has agreed to tell of each packet.
     private(set) var isNumbered = false
@@ -104,8 +104,11 @@ final class Downlink {
     /// Takes what the subscriber has lost of one track since its last report.
     func take(_ block: RTCPReportBlock) { reported.note(lost: (Int(block.fractionLost) + 2) / 4, of: 64) }
 
-    /// Takes the round trip of a report on any track; what one has waited for makes no way longer, and what is not sent has no reports.
-    func note(roundTripMs trip: Double) { roundTripMs = roundTripMs.map { min(trip, ($0 + trip) / 2) } ?? trip }
+    /// Takes the round trip of a report on any track; what is not sent has no reports.
+    func note(roundTripMs trip: Int64) { roundTripMs = Self.smoothed(roundTripMs, trip) }
+
+    /// A round trip behind another one: what a report has waited for makes no way longer.
+    static func smoothed(_ before: Int64?, _ trip: Int64) -> Int64 { before.map { min(trip, ($0 + trip) / 2) } ?? trip }
 
     /// Whether it is to be told now that the way loses much, whatever is sent over it.
     func losesMuch(now: MonotonicTime) -> Bool {
@@ -200,7 +203,8 @@ final class Downlink {
     /// Losses beside a queue are over when it is, and a receiver's reports alone don't tell which those are.
     private func followWait(_ now: MonotonicTime) {
         let isQueued = !isMeasured || estimator.waitingMs >= Self.keptWaitingMs
-        wait.follow(loss: isQueued ? nil : loss, roundTripMs: roundTripMs ?? estimator.roundTripMs, now: now)
+        wait.follow(
+            loss: isQueued ? nil : loss, roundTripMs: roundTripMs.map(Double.init) ?? estimator.roundTripMs, now: now)
     }
 
     private func release(_ consumer: Consumer, _ changed: (Consumer, Bool) -> Void) {

@@ -1,4 +1,5 @@
-// How long a subscriber's pictures are to wait before they are shown, so that what its line loses comes again meanwhile.
+// How long pictures are to wait before they are shown, so that what a line loses of them comes again meanwhile: a subscriber's line, or
+// that of who publishes them.
 //
 // A browser that only receives never learns the round trip, which its own jitter buffer would add as soon as it asks for packets
 // again (libwebrtc, `JitterEstimator`): each picture of which a packet is lost comes too late then, holds up all behind it, and of
@@ -24,7 +25,7 @@ struct PlayoutWait: Sendable {
     private static let holdMs: Int64 = 10_000, stepMs = 30
 
     /// Milliseconds; 0 for none.
-    private(set) var milliseconds = 0
+    private var milliseconds = 0
     private var level = 0.0, followedAt: MonotonicTime?
     private var since: MonotonicTime?, lessSince: MonotonicTime?
 
@@ -35,7 +36,7 @@ struct PlayoutWait: Sendable {
     ///
     /// - Parameters:
     ///   - loss: the part of the packets that is lost now; nil while a queue loses them, which is over when it is.
-    ///   - roundTripMs: to the subscriber and back.
+    ///   - roundTripMs: over the line and back.
     mutating func follow(loss: Double?, roundTripMs: Double, now: MonotonicTime) {
         let elapsed = followedAt.map { Double(now.milliseconds(since: $0)) } ?? 0
         followedAt = now

@@ -100,7 +100,7 @@ extension ShardCore {
             let layer = consumer.producer.layers[packet.layer]
             forwarded.take(dependency: consumer.descriptor(element, of: entry, layer), shift: shift)
         }
-        let wait = consumer.toldWait.next(consumer.playoutMs)
+        let wait = consumer.nextWait()
         let hasExtension = hasMid || hasNumber || hasTime || wait != nil || !forwarded.isEmpty
         guard var length = header.write(to: room, hasExtension: hasExtension) else { return false }
         if hasExtension {
@@ -113,21 +113,13 @@ extension ShardCore {
             if hasTime {
                 // Where a repeat goes out as it was, its bytes must be those of the first time: then it is when the packet came.
                 let sentAt = consumer.usesRTX ? now.nanoseconds : entry.arrival
-                var element: UInt32 = 0
-                withUnsafeMutableBytes(of: &element) { bytes in
-                    guard SendTime.write(nanoseconds: sentAt, to: bytes) else { return }
-                    writer.append(
-                        id: consumer.extensions.sendTime,
-                        UnsafeRawBufferPointer(rebasing: bytes[..<SendTime.elementLength]))
+                writer.append(id: consumer.extensions.sendTime, count: SendTime.elementLength) {
+                    SendTime.write(nanoseconds: sentAt, to: $0)
                 }
             }
             if let wait {
-                var element: UInt32 = 0
-                withUnsafeMutableBytes(of: &element) { bytes in
-                    guard PlayoutDelay.write(leastMs: wait, to: bytes) else { return }
-                    writer.append(
-                        id: consumer.extensions.playoutDelay,
-                        UnsafeRawBufferPointer(rebasing: bytes[..<PlayoutDelay.elementLength]))
+                writer.append(id: consumer.extensions.playoutDelay, count: PlayoutDelay.elementLength) {
+                    PlayoutDelay.write(leastMs: wait, to: $0)
                 }
             }
             forwarded.append(to: &writer, of: stored, as: consumer.extensions)

@@ -3,7 +3,6 @@
 The measure takes its own part off: what a subscriber of the same tracks finds between flash and beep by the sender's reports.
 """
 
-
 import pytest
 from selenium.webdriver.common.by import By
 

@@ -91,6 +91,18 @@ public struct RTPExtensionWriter {
     @inline(__always)
     public mutating func append(id: UInt8, _ value: UnsafeRawBufferPointer) { _ = place(id: id, value) }
 
+    /// Appends an element of at most eight bytes that is made here; nothing where it is not.
+    ///
+    /// - Parameter write: writes `count` bytes; returns whether it has.
+    @inline(__always)
+    public mutating func append(id: UInt8, count: Int, _ write: (UnsafeMutableRawBufferPointer) -> Bool) {
+        var element: UInt64 = 0
+        withUnsafeMutableBytes(of: &element) { bytes in
+            guard count <= bytes.count, write(bytes) else { return }
+            append(id: id, UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+        }
+    }
+
     @inline(__always)
     private mutating func place(id: UInt8, _ value: UnsafeRawBufferPointer) -> Range<Int>? {
         let head = isLong ? 2 : 1

@@ -64,7 +64,7 @@ def drift(skews, source):
     A camera that is slow shows every other flash later. Two in a row count as one, so that it is all the same with which kind each of
     the two begins, and how many of each there are.
     """
-    twos = ([(one + next) / 2 for one, next in zip(values, values[1:])] for values in (skews, source))
+    twos = ([(one + other) / 2 for one, other in zip(values, values[1:])] for values in (skews, source))
     program, own = map(statistics.median, twos)
     return program - own
 
