@@ -317,6 +317,7 @@ def measure(options, folder):
     return {
         "bench": "sfu",
         "packetsPerCPUSecond": round(median(ours, "packetsPerCPUSecond")),
+        "segmentedPacketsPerCPUSecond": round(median(found["segmented", profiles[0]], "packetsPerCPUSecond")),
         "janusPacketsPerCPUSecond": round(median(theirs, "packetsPerCPUSecond")),
         "limitPacketsPerCPUSecond": round(best),
         "p99Ms": round(median(half["segmented"], "latencyP99Ms"), 3),
