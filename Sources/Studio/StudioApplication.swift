@@ -161,18 +161,9 @@ public struct StudioApplication {
                 status: isReady ? .ok : .serviceUnavailable)
         }
         internalRouter.get("/metrics") { _, _ -> Response in
-            for (role, count) in registry.counts() {
-                metrics.set("proscenium_workers", ["role": role.rawValue], to: Double(count))
-            }
-            for (worker, counters) in registry.counters() {
-                for (series, value) in counters {
-                    let (name, labels) = Metrics.parse(series: series)
-                    metrics.set(name, labels.merging(["worker": worker]) { $1 }, to: value)
-                }
-            }
             return Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
-                body: .init(byteBuffer: ByteBuffer(string: metrics.text())))
+                body: .init(byteBuffer: ByteBuffer(string: metrics.text(with: registry.series()))))
         }
 
         mediaRoutes.add(toInternal: internalRouter, keys: keys, nowSeconds: nowSeconds)

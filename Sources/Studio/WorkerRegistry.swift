@@ -87,9 +87,20 @@ public final class WorkerRegistry: Sendable {
         }
     }
 
-    /// What the workers have counted, by worker.
-    public func counters() -> [String: [String: Double]] {
-        state.withLock { $0.workers.mapValues { $0.counters.merging(["proscenium_worker_load": $0.load]) { $1 } } }
+    /// What the workers that are there tell in numbers, each with its id, and how many there are of each kind.
+    func series() -> [MetricSeries: Double] {
+        var all: [MetricSeries: Double] = [:]
+        for role in WorkerRole.allCases { all[Self.number(of: role)] = 0 }
+        for (id, worker) in state.withLock(\.workers) {
+            all[Self.number(of: worker.registration.role), default: 0] += 1
+            for (text, value) in worker.counters { all[MetricSeries(parsing: text, adding: ["worker": id])] = value }
+            all[MetricSeries(name: "proscenium_worker_load", labels: ["worker": id])] = worker.load
+        }
+        return all
+    }
+
+    private static func number(of role: WorkerRole) -> MetricSeries {
+        MetricSeries(name: "proscenium_workers", labels: ["role": role.rawValue])
     }
 
     /// The addresses of one name that the workers have given.

@@ -137,7 +137,7 @@ def detail(jpeg, width=1280, height=720):
 
 def test_the_compositor_gets_the_smallest_picture_that_fills_its_tile(admin, pair, artefacts):
     clara, willi = pair
-    path, composed = f"/v1/events/{EVENT}", Composed(admin.studio)
+    path, composed = f"/v1/events/{EVENT}", Composed(admin.studio, EVENT)
     admin.post(f"{path}/start", expect=202)
     wait_until(lambda: admin.get(f"{path}/program.jpg").status_code == 200, 40, "no program")
     wait_until(lambda: len(coming(clara)) == 3, 60, lambda: f"no three layers: {sent(clara)}", 0.5)

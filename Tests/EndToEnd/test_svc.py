@@ -212,7 +212,7 @@ def test_over_a_thin_line_the_lower_layers_come_until_it_is_wide_again(room, art
 
 
 def test_the_compositor_shows_the_picture_in_the_size_of_its_place(room, admin):
-    path, composed = f"/v1/events/{room.event}", Composed(admin.studio)
+    path, composed = f"/v1/events/{room.event}", Composed(admin.studio, room.event)
     admin.request("POST", f"{path}/start")
     wait_until(lambda: admin.get(f"{path}/program.jpg").status_code == 200, 40, "no program")
     participant = room.sender.participant

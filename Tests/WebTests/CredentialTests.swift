@@ -113,17 +113,4 @@ struct CredentialTests {
         #expect(limiter.take("c", now: MonotonicTime(milliseconds: 501)) == nil)
         #expect(limiter.take("d", now: MonotonicTime(milliseconds: 501)) == 1000)
     }
-
-    @Test("metrics are written sorted and escaped, and are bounded")
-    func metrics() {
-        let metrics = Metrics()
-        metrics.increment("b_total", ["x": "1\"\n"])
-        metrics.increment("b_total", ["x": "1\"\n"], by: 2)
-        metrics.set("a", to: 0.5)
-        let text = metrics.text()
-        #expect(text.contains("# TYPE b_total counter\nb_total{x=\"1\\\"\\n\"} 3\n"))
-        #expect(text.contains("# TYPE a gauge\na 0.5\n"))
-        for index in 0..<10_100 { metrics.increment("c_total", ["i": String(index)]) }
-        #expect(metrics.text().contains("proscenium_metrics_refused_total 101"))
-    }
 }

@@ -4,16 +4,16 @@ from .waiting import wait_until
 
 
 class Composed:
-    """What the compositor decodes of a running event."""
+    """What the compositor of a running event decodes."""
 
-    def __init__(self, studio):
-        self.studio = studio
+    def __init__(self, studio, event):
+        self.studio, self.worker = studio, f'worker="compositor-{event}"'
 
     def counts(self):
         found = {}
         for line in self.studio.metrics().splitlines():
             name = line.split("{")[0].split(" ")[0].removeprefix("proscenium_compositor_room_")
-            if name in ("frames_decoded_total", "pixels_decoded_total"):
+            if name in ("frames_decoded_total", "pixels_decoded_total") and self.worker in line:
                 found[name.split("_")[0]] = float(line.rsplit(" ", 1)[1])
         return found
 
