@@ -36,8 +36,6 @@ final class Consumer {
     var extensions = ExtensionIDs()
     var mid = ShortName()
     var packets: UInt32 = 0, bytes: UInt32 = 0
-    /// The round trip that repeats reckon with, and the last that was measured.
-    var roundTripMs: Int64 = 100, measuredRoundTripMs: Int64?
     /// How long its receiver was told to wait.
     private var toldWait: ToldWait
     var measured = Measured()
@@ -170,7 +168,7 @@ final class Consumer {
         guard session.downlink.mayRepeat(isOld: out < forwarder.begin || forwarder.current == nil, now: now) else {
             return .failure(.init(.repeatLimit))
         }
-        let found = sent.repeated(out, in: producer, roundTripMs: roundTripMs, now: now)
+        let found = sent.repeated(out, in: producer, roundTripMs: session.downlink.repeatTripMs, now: now)
         if case .success(let packet) = found { session.downlink.repeated(packet.entry.payloadLength, now: now) }
         return found
     }
@@ -188,14 +186,6 @@ final class Consumer {
     /// What the next packet says of that; nothing ever where it was not agreed on: a repeat without RTX has the bytes of the first time.
     @inline(__always)
     func nextWait() -> Int? { extensions.playoutDelay == 0 ? nil : toldWait.next(playoutMs) }
-
-    /// Takes the round trip of a report; what a report has waited for here, or on the way, makes no way longer.
-    func note(roundTripMs trip: Int64) {
-        let smoothed = Downlink.smoothed(measuredRoundTripMs, trip)
-        measuredRoundTripMs = smoothed
-        roundTripMs = max(10, smoothed)
-        session.downlink.note(roundTripMs: trip)
-    }
 
     func takeRTXIndex() -> Int64 {
         defer { nextRTX += 1 }

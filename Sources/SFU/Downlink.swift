@@ -32,7 +32,9 @@ final class Downlink {
     private var estimator = BandwidthEstimator()
     private var sent = RateMeter(windowMs: 1000), audio = RateMeter(windowMs: 2000)
     private var repeats = RateMeter(windowMs: 500)
-    private var wait = PlayoutWait(), roundTripMs: Int64?
+    private var wait = PlayoutWait()
+    /// Over the line and back, in milliseconds, once a report has told it.
+    private(set) var roundTripMs: Int64?
     private(set) var pacer = Pacer()
     /// Whether the subscriber has agreed to tell of each packet.
     private(set) var isNumbered = false
@@ -104,11 +106,12 @@ final class Downlink {
     /// Takes what the subscriber has lost of one track since its last report.
     func take(_ block: RTCPReportBlock) { reported.note(lost: (Int(block.fractionLost) + 2) / 4, of: 64) }
 
-    /// Takes the round trip of a report on any track; what is not sent has no reports.
-    func note(roundTripMs trip: Int64) { roundTripMs = Self.smoothed(roundTripMs, trip) }
+    /// Takes the round trip of a report on any track, for what is not sent has no reports; what a report has waited for here, or on the
+    /// way, makes no way longer.
+    func note(roundTripMs trip: Int64) { roundTripMs = roundTripMs.map { min(trip, ($0 + trip) / 2) } ?? trip }
 
-    /// A round trip behind another one: what a report has waited for makes no way longer.
-    static func smoothed(_ before: Int64?, _ trip: Int64) -> Int64 { before.map { min(trip, ($0 + trip) / 2) } ?? trip }
+    /// The round trip that repeats reckon with, in milliseconds.
+    var repeatTripMs: Int64 { max(10, roundTripMs ?? 100) }
 
     /// Whether it is to be told now that the way loses much, whatever is sent over it.
     func losesMuch(now: MonotonicTime) -> Bool {

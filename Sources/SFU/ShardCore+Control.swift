@@ -12,17 +12,12 @@ extension ShardCore {
             noteLoss(session, report, now: now)
             note(report, of: session)
             for block in report.blocks {
-                guard let consumer = session.consumers.first(where: { $0.ssrc == block.ssrc }),
-                    block.lastSenderReport != 0
-                else {
-                    continue
-                }
-                guard
+                guard block.lastSenderReport != 0, session.consumers.contains(where: { $0.ssrc == block.ssrc }),
                     let trip = NTPTime.roundTripMs(
                         since: block.lastSenderReport, delay: block.delaySinceLastSenderReport, at: unixNanoseconds(now)
                     )
                 else { continue }
-                consumer.note(roundTripMs: trip)
+                session.downlink.note(roundTripMs: trip)
             }
         case .nack(let nack):
             guard let consumer = session.consumers.first(where: { $0.ssrc == nack.media && $0.isAccepted }) else {

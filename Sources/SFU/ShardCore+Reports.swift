@@ -52,7 +52,7 @@ extension ShardCore {
         }
         report.protection = session.transport.sender.map(\.profile.name)
         if !session.isPublisher { report.capacity = session.downlink.bitrate }
-        report.roundTripMs = session.roundTripMs ?? session.consumers.compactMap(\.measuredRoundTripMs).min()
+        report.roundTripMs = session.roundTripMs ?? session.downlink.roundTripMs
         for producer in session.producers {
             for layer in producer.layers {
                 report.bitrateIn += layer.measured.bitrate

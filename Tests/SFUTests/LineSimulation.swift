@@ -369,7 +369,7 @@ struct LineSimulation {
     private mutating func subscriber() {
         let back = Int(link.delayMs)
         if asksLikeBrowsers, now % 1000 == 0 {
-            consumer.note(roundTripMs: Int64(2 * back + Int.random(in: 0..<10, using: &random)))
+            consumer.session.downlink.note(roundTripMs: Int64(2 * back + Int.random(in: 0..<10, using: &random)))
         }
         if asksLikeBrowsers, now % 20 != 0, missing.values.contains(where: { $0.tries == 0 }) {
             let first = missing.filter { $0.value.tries == 0 }.keys.sorted()

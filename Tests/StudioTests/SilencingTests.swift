@@ -124,6 +124,48 @@ struct SilencingTests {
         try fixture.end()
     }
 
+    @Test("by one producer while another one lets them speak: the last word holds, in the room and for the next Studio")
+    func together() async throws {
+        let fixture = try await ConductorFixture(), others = try await fixture.started()
+        let (releases, release) = AsyncStream<Void>.makeStream(), isFirst = Mutex(true)
+        let sfu = try await fixture.worker(.sfu, "sfu-1") { command in
+            switch command {
+            case .sfu(.publish): return .sfu(.answer("v=0"))
+            case .sfu(.subscribe): return .sfu(.offer(nil))
+            case .sfu(.sessions): return .sfu(.sessions([]))
+            case .sfu(.setMuted):
+                let waits = isFirst.withLock { first in
+                    defer { first = false }
+                    return first
+                }
+                if waits { for await _ in releases { break } }
+                return .sfu(.done)
+            default: return .sfu(.done)
+            }
+        }
+        try await eventually("it is there") { await fixture.speakers.adoptsUntil == nil }
+        _ = try await publish(fixture, sfu, [.microphone, .screenAudio])
+        let routes = StageRoutes(
+            programs: fixture.programs, speakers: fixture.speakers, control: FakeProgram())
+        @Sendable func say(_ isMuted: Bool) async throws {
+            let change = StageRoutes.Change(name: nil, title: nil, volume: nil, muted: nil, mutedInRoom: isMuted)
+            let failure = try await routes.apply(change, to: "ada", event: "e").failure
+            #expect(failure == nil)
+        }
+        let silencing = Task { try await say(true) }
+        try await eventually("the media server is told") { told(sfu).count == 1 }
+        let letting = Task { try await say(false) }
+        try await eventually("the second waits") { routes.turns.waiting("e ada") == 1 }
+        release.yield()
+        try await silencing.value
+        try await letting.value
+        #expect(told(sfu).count == 4 && told(sfu).suffix(2).allSatisfy { $0.hasSuffix("false") }, "\(told(sfu))")
+        #expect(try await fixture.programs.silenced().isEmpty)
+        #expect(await fixture.speakers.participants("e").map(\.mutedInRoom) == [nil])
+        for worker in others + [sfu] { worker.leave() }
+        try fixture.end()
+    }
+
     @Test("is said by a producer alone, stands in the list, and is known to the next Studio")
     func kept() async throws {
         try await withEvent { client, admin, fixture in

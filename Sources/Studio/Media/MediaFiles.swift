@@ -29,7 +29,7 @@ final class MediaFiles: Sendable {
     private let eventLimitBytes: Int
     private let pace: Pace
     private let uploading = Mutex<[String: Int]>([:])
-    private let decoding = EventTurns()
+    private let decoding = Turns()
 
     /// Creates the folder's keeper.
     ///

@@ -12,6 +12,7 @@ struct StageRoutes: Sendable {
     let programs: ProgramStore
     let speakers: SpeakerRooms
     let control: any ProgramControl
+    let turns = Turns()
 
     struct Placing: Decodable {
         let slot: String?, fit: Layout.Fit?, zoom: Double?, mirror: Bool?
@@ -98,20 +99,40 @@ struct StageRoutes: Sendable {
         guard let person = await speakers.participants(event).first(where: { $0.id == id }) else {
             throw Problem.notFound("There is no such participant.")
         }
-        let said = try await programs.changeSettings(of: id, event: event) { settings in
-            settings.name = body.name ?? settings.name
-            if let title = body.title { settings.title = title.isEmpty ? nil : title }
-            settings.volume = body.volume ?? settings.volume
-            settings.isMuted = body.muted ?? settings.isMuted
-            settings.isMutedInRoom = body.mutedInRoom ?? settings.isMutedInRoom
-        }
+        let (said, failure) = try await apply(body, to: id, event: event)
         let shown = await control.castChanged(event: event)
-        if body.mutedInRoom != nil { try await speakers.setSilenced(id, event, said.isMutedInRoom) }
+        if let failure { throw failure }
         let isOnStage = try await programs.state(of: event).stage.contains { $0.participant == id }
         let dominant = await speakers.dominantSpeaker(event)
         let figures = await speakers.knownFigures(of: id, event: event)
         return try .json(
             Shown(ParticipantView(person, said, onStage: isOnStage, dominant: dominant, figures), shown))
+    }
+
+    /// Keeps what a producer says of a participant; the media server is told at once, and one producer after the other: what is kept
+    /// last is what it was told last.
+    ///
+    /// - Returns: what is said of them now, and why the media server could not be told.
+    /// - Throws: `Problem` 404 when there is no such event.
+    func apply(
+        _ body: Change, to id: String, event: String
+    ) async throws -> (ParticipantSettings, failure: (any Error)?) {
+        try await turns.take("\(event) \(id)") {
+            let said = try await programs.changeSettings(of: id, event: event) { settings in
+                settings.name = body.name ?? settings.name
+                if let title = body.title { settings.title = title.isEmpty ? nil : title }
+                settings.volume = body.volume ?? settings.volume
+                settings.isMuted = body.muted ?? settings.isMuted
+                settings.isMutedInRoom = body.mutedInRoom ?? settings.isMutedInRoom
+            }
+            guard body.mutedInRoom != nil else { return (said, nil) }
+            do {
+                try await speakers.setSilenced(id, event, said.isMutedInRoom)
+                return (said, nil)
+            } catch {
+                return (said, error)
+            }
+        }
     }
 
     private func put(_ request: Request, _ context: WebContext) async throws -> Response {
