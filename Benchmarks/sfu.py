@@ -230,7 +230,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="how often each is measured (5)")
     parser.add_argument("--seconds", type=int, default=6, help="how long each measurement is (6)")
-    parser.add_argument("--profiles", default="gcm,cm", help="the SRTP profiles (gcm,cm); the first one is in the last line")
+    parser.add_argument("--profiles", default="gcm,cm", help="the SRTP profiles (gcm,cm); the first one, as the server runs, is in the last line")
     parser.add_argument("--share", type=float, default=0.7, help="how much of its core a server is to use, 0.1 to 0.9 (0.7)")
     parser.add_argument("--scaling", action="store_true", help="also 1 to 1000 subscribers, and 50 speakers with 50 subscribers")
     options = parser.parse_args()
@@ -277,10 +277,10 @@ def measure(options, folder):
                 found[name, profile].append(once(make, seconds=seconds, subscribers=sizes[name], srtp=profile))
         line = ", ".join(f"{name} {profile} {seen[-1]['packetsPerCPUSecond']:.0f}" for (name, profile), seen in found.items())
         print(f"run {run + 1} of {options.runs}: limit {limits[-1]['packetsPerCPUSecond']:.0f}, {line}", flush=True)
-    half = {name: [once(make, seconds=seconds, subscribers=max(1, sizes[name] // 2)) for _ in range(3)] for name, make in makers.items()}
+    half = {name: [once(make, seconds=seconds, subscribers=max(1, sizes[name] // 2)) for _ in range(options.runs)] for name, make in makers.items()}
     # A picture goes to all at once, so who has more subscribers takes longer: the same number for all, too.
     few = max(1, min(sizes.values()) // 2)
-    alike = {name: [once(make, seconds=seconds, subscribers=few) for _ in range(3)] for name, make in makers.items()}
+    alike = {name: [once(make, seconds=seconds, subscribers=few) for _ in range(options.runs)] for name, make in makers.items()}
 
     def median(seen, key):
         return statistics.median(one[key] for one in seen)
@@ -291,13 +291,13 @@ def measure(options, folder):
     kilobytes = {}
     for (name, profile), seen in found.items():
         rate = median(seen, "packetsPerCPUSecond")
-        kilobytes[name] = statistics.median((one["serverMemoryKB"] - one["serverMemoryBeforeKB"]) / one["subscribers"] for one in seen)
+        kilobytes[name, profile] = statistics.median((one["serverMemoryKB"] - one["serverMemoryBeforeKB"]) / one["subscribers"] for one in seen)
         busy = statistics.median(one["serverCPUSeconds"] / one["seconds"] for one in seen)
         if any(one["profile"] != NAMES[profile] for one in seen):
             raise Failure(f"{name} did not agree to {profile}")
         print(
             f"{name:<12}{NAMES[profile]:<26}{rate:>14.0f}{rate / best:>14.0%}{busy:>7.0%}{median(seen, 'lossPercent'):>8.2f}"
-            f"{median(seen, 'kernelDrops'):>9.0f}{kilobytes[name]:>15.0f}"
+            f"{median(seen, 'kernelDrops'):>9.0f}{kilobytes[name, profile]:>15.0f}"
         )  # fmt: skip
     print(f"{'bare limit':<12}{NAMES['gcm']:<26}{best:>14.0f}   with segmentation {segmented:.0f}")
     for title, table in (("half of that load", half), (f"{few} subscribers each", alike)):
@@ -313,16 +313,16 @@ def measure(options, folder):
             small = ("--width", "320", "--height", "180", "--bitrate", "100000")
             seen = once(make, *small, seconds=seconds, subscribers=50, publishers=50)
             print(f"{name}: 50 speakers, 50 subscribers: {seen['packetsPerSecond']:.0f} packets/s, {seen['packetsPerCPUSecond']:.0f} per CPU s, lost {seen['lossPercent']:.2f} %")
-    ours, theirs = found["proscenium", profiles[0]], found["janus", profiles[0]]
+    ours, each_alone, theirs = (found[name, profiles[0]] for name in ("segmented", "proscenium", "janus"))
     return {
         "bench": "sfu",
         "packetsPerCPUSecond": round(median(ours, "packetsPerCPUSecond")),
-        "segmentedPacketsPerCPUSecond": round(median(found["segmented", profiles[0]], "packetsPerCPUSecond")),
+        "unsegmentedPacketsPerCPUSecond": round(median(each_alone, "packetsPerCPUSecond")),
         "janusPacketsPerCPUSecond": round(median(theirs, "packetsPerCPUSecond")),
         "limitPacketsPerCPUSecond": round(best),
         "p99Ms": round(median(half["segmented"], "latencyP99Ms"), 3),
         "janusP99Ms": round(median(half["janus"], "latencyP99Ms"), 3),
-        "kBPerSubscriber": round(kilobytes["segmented"]),
+        "kBPerSubscriber": round(kilobytes["segmented", profiles[0]]),
         "allocationsPerPacket": round(each, 3),
     }
 

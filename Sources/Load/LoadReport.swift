@@ -14,6 +14,7 @@ public struct LoadReport: Encodable, Sendable {
     var lost: UInt64, lossPercent: Double
     var packetsRecovered: UInt64, packetsRepeated: UInt64, nacks: UInt64
     var keyframeRequests: UInt64, keyframesWanted: UInt64
+    var feedbackSent: UInt64, feedbackReceived: UInt64
     var pictures: UInt64, freezes: UInt64
     /// From before the publisher's system call until the kernel put it into the subscriber's socket; nil without samples.
     var latencyP50Ms: Double?, latencyP99Ms: Double?
@@ -49,6 +50,7 @@ public struct LoadReport: Encodable, Sendable {
         nacks = counters.nacks
         keyframeRequests = counters.keyframeRequests
         keyframesWanted = counters.keyframesWanted
+        (feedbackSent, feedbackReceived) = (counters.feedbackSent, counters.feedbackReceived)
         pictures = counters.pictures
         freezes = counters.freezes
         latencySamples = snapshot.latency.count

@@ -11,14 +11,15 @@ extension ShardCore {
         case .receiverReport(let report):
             noteLoss(session, report, now: now)
             note(report, of: session)
-            for block in report.blocks {
-                guard block.lastSenderReport != 0, session.consumers.contains(where: { $0.ssrc == block.ssrc }),
-                    let trip = NTPTime.roundTripMs(
-                        since: block.lastSenderReport, delay: block.delaySinceLastSenderReport, at: unixNanoseconds(now)
-                    )
-                else { continue }
-                session.downlink.note(roundTripMs: trip)
+            // One report's blocks have waited alike, and tell of one way.
+            let trips = report.blocks.compactMap { block -> Int64? in
+                guard block.lastSenderReport != 0, session.consumers.contains(where: { $0.ssrc == block.ssrc }) else {
+                    return nil
+                }
+                return NTPTime.roundTripMs(
+                    since: block.lastSenderReport, delay: block.delaySinceLastSenderReport, at: unixNanoseconds(now))
             }
+            if let trip = trips.min() { session.downlink.note(roundTripMs: trip) }
         case .nack(let nack):
             guard let consumer = session.consumers.first(where: { $0.ssrc == nack.media && $0.isAccepted }) else {
                 return

@@ -28,10 +28,11 @@ extension SpeakerRooms {
             if silenced[event]?.isEmpty == true { silenced[event] = nil }
         }
         changed(event)
-        let member = rooms[event]?.members[participant]
         var failure: (any Error)?
-        for track in member?.tracks.values.map({ $0 }) ?? [] where Self.soundSources.contains(track.source) {
-            let isMuted = isSilenced || member?.muted.contains(track.source) == true
+        let tracks = rooms[event]?.members[participant]?.tracks.values.map { $0 } ?? []
+        for track in tracks where Self.soundSources.contains(track.source) {
+            // They may have muted themselves while another track was spoken of.
+            let isMuted = isSilenced || rooms[event]?.members[participant]?.muted.contains(track.source) == true
             do {
                 _ = try await send(.setMuted(track: track.id, muted: isMuted), event)
             } catch let problem as Problem where problem.status == .notFound {

@@ -36,6 +36,8 @@ def test_subscribers_of_the_load_get_all_that_its_publishers_send(studio, admin,
     assert seen["packetsReceived"] > 0.8 * 80 * 2 * 6 * SECONDS, seen
     assert seen["packetsReceived"] >= 6 * seen["packetsSent"] * 0.97, seen
     assert seen["lost"] == 0 and seen["kernelDrops"] == 0, seen
+    # Subscribers tell when each packet came, as browsers do, and the server tells its publishers.
+    assert seen["feedbackSent"] > 2 * 6 * SECONDS and seen["feedbackReceived"] > 2 * 2 * SECONDS, seen
     assert seen["latencySamples"] > 0.8 * 30 * 2 * 6 * SECONDS, seen
     assert 0 < seen["latencyP50Ms"] <= seen["latencyP99Ms"], seen
     assert 0 < seen["serverCPUSeconds"] < SECONDS and seen["serverMemoryKB"] > 1000, seen
@@ -89,9 +91,10 @@ def test_forwarding_allocates_nothing(tmp_path):
             sfu.terminate()
             sfu.wait(30)
         assert status == 0, errors
-        points.append((seen["packetsReceived"], seen["allocations"]))
-    (few, less), (many, more) = points
+        points.append((seen["packetsReceived"], seen["allocations"], seen["feedbackSent"]))
+    (few, less, _), (many, more, told) = points
     assert many > 1.5 * few > 1000, points
     # A hundredth of an allocation with each packet would be seen: each allocation for a forwarded packet counts a whole one.
     assert (more - less) / (many - few) < 0.01, points
-    assert 0 < more < many / 5, points
+    # What subscribers tell is read into an array or two, each time.
+    assert 0 < more < many / 5 + 3 * told, points

@@ -149,8 +149,7 @@ struct SilencingTests {
             programs: fixture.programs, speakers: fixture.speakers, control: FakeProgram())
         @Sendable func say(_ isMuted: Bool) async throws {
             let change = StageRoutes.Change(name: nil, title: nil, volume: nil, muted: nil, mutedInRoom: isMuted)
-            let failure = try await routes.apply(change, to: "ada", event: "e").failure
-            #expect(failure == nil)
+            _ = try await routes.apply(change, to: "ada", event: "e")
         }
         let silencing = Task { try await say(true) }
         try await eventually("the media server is told") { told(sfu).count == 1 }

@@ -13,6 +13,8 @@ struct LoadCounters: Sendable {
     var packetsRepeated: UInt64 = 0, packetsRecovered: UInt64 = 0
     /// What the load asked for: packets, and key frames.
     var nacks: UInt64 = 0, keyframeRequests: UInt64 = 0
+    /// Messages on when packets came (transport-wide feedback): of subscribers, and of the server to publishers.
+    var feedbackSent: UInt64 = 0, feedbackReceived: UInt64 = 0
     /// Key frames that the server asked of publishers.
     var keyframesWanted: UInt64 = 0
     /// Whole pictures that arrived, and pauses between two of a track that were longer than `freezeNanoseconds`.

@@ -12,7 +12,7 @@ final class PublishingPeer: LoadPeer {
         let clockRate: Int64
         let ssrc = SecureRandom.u32(), rtxSSRC = SecureRandom.u32(), timestampBase = SecureRandom.u32()
         var payloadType: UInt8 = 0, rtxPayloadType: UInt8?
-        var midExtension: UInt8 = 0, levelExtension: UInt8 = 0
+        var midExtension: UInt8 = 0, levelExtension: UInt8 = 0, numberExtension: UInt8 = 0
         var isAccepted = false
         // Below 2^15, so that both sides begin with the rollover counter 0 (RFC 3711 section 3.3.1).
         var next = Int64(SecureRandom.u32() & 0x7FFF), nextRTX = Int64(SecureRandom.u32() & 0x7FFF)
@@ -23,6 +23,8 @@ final class PublishingPeer: LoadPeer {
     private var tracks = [Track(isVideo: true, clockRate: 90_000), Track(isVideo: false, clockRate: 48_000)]
     private let store = PacketStore(capacity: 1024)
     private var replay: Replay?
+    /// The number of the next packet among all that leave.
+    private var transportNumber: UInt16 = 0
     private var lastReport: MonotonicTime?
     private let wallNanoseconds: Int64, startedAt: MonotonicTime
     private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 2048, alignment: 16)
@@ -64,6 +66,11 @@ final class PublishingPeer: LoadPeer {
             tracks[index].rtxPayloadType = section.rtx(for: media.payloadType)?.payloadType
             tracks[index].midExtension = section.extensionID(RTPExtensionURI.mid) ?? 0
             tracks[index].levelExtension = section.extensionID(RTPExtensionURI.audioLevel) ?? 0
+            // What is sent again without RTX must have the same bytes under the same nonce, so such packets have no number of the way.
+            let mayNumber = !tracks[index].isVideo || tracks[index].rtxPayloadType != nil
+            tracks[index].numberExtension =
+                mayNumber && section.hasTransportFeedback
+                ? section.extensionID(RTPExtensionURI.transportNumber) ?? 0 : 0
             tracks[index].isAccepted = true
         }
         guard tracks.allSatisfy(\.isAccepted) else { throw .missing("an accepted camera and microphone") }
@@ -138,7 +145,7 @@ final class PublishingPeer: LoadPeer {
         let room = socket.reserve()
         let track = tracks[index]
         let hasLevel = level != nil && track.levelExtension != 0
-        let hasExtension = track.midExtension != 0 || hasLevel
+        let hasExtension = track.midExtension != 0 || track.numberExtension != 0 || hasLevel
         guard var length = header.write(to: room, hasExtension: hasExtension) else { return }
         if hasExtension {
             var writer = RTPExtensionWriter(room, at: length)
@@ -147,6 +154,11 @@ final class PublishingPeer: LoadPeer {
             if hasLevel, let level {
                 var value = level < 100 ? level | 0x80 : level
                 withUnsafeBytes(of: &value) { writer.append(id: track.levelExtension, $0) }
+            }
+            if track.numberExtension != 0 {
+                var number = transportNumber.bigEndian
+                withUnsafeBytes(of: &number) { writer.append(id: track.numberExtension, $0) }
+                transportNumber &+= 1
             }
             guard let end = writer.finish() else { return }
             length = end
@@ -172,6 +184,7 @@ final class PublishingPeer: LoadPeer {
         case .fullIntraRequest(let request) where request.entries.contains { $0.ssrc == tracks[0].ssrc }:
             counters.keyframesWanted &+= 1
             replay?.requestKeyframe()
+        case .transportFeedback: counters.feedbackReceived &+= 1
         default: break
         }
     }

@@ -1,4 +1,4 @@
-// A subscriber: decrypts, counts, asks again for what is missing, and decodes nothing.
+// A subscriber: decrypts, counts, asks again for what is missing, tells when each packet came, and decodes nothing.
 
 import CPacketIO
 import Media
@@ -11,6 +11,9 @@ final class SubscribingPeer: LoadPeer {
     private var lastReport: MonotonicTime?
     private var version: UInt64 = 0
     private var last = 0
+    private var arrivals = TransportArrivals(), numberExtension: UInt8 = 0
+    /// What stands between the kernel's clock, which stamps what comes, and ours, in nanoseconds.
+    private let clockOffset = proscenium_wall_nanoseconds() &- SystemClock.monotonic().nanoseconds
 
     /// Takes the server's offer and returns the answer; connects at the first.
     func accept(offer text: String, now: MonotonicTime) throws(SDPError) -> String {
@@ -18,7 +21,9 @@ final class SubscribingPeer: LoadPeer {
         let remote = try offer.remoteTransport()
         let local = description
         version += 1
-        let answer = offer.answerReceiving(local, from: remote, version: version)
+        let answer = offer.answerReceiving(local, from: remote, version: version, feedsBack: true)
+        let told = answer.media.first { !$0.isRejected && $0.hasTransportFeedback }
+        numberExtension = told?.extensionID(RTPExtensionURI.transportNumber) ?? 0
         var current: Set<UInt32> = []
         for section in offer.media where !section.isRejected && section.direction.sends {
             guard let source = section.sources.first, source.ssrc != 0 else { continue }
@@ -46,6 +51,8 @@ final class SubscribingPeer: LoadPeer {
         _ header: RTPHeader, _ packet: UnsafeRawBufferPointer, arrivedAt: Int64, now: MonotonicTime,
         counters: inout LoadCounters, latency: inout LatencyHistogram
     ) {
+        let arrived = arrivedAt != 0 ? arrivedAt : proscenium_wall_nanoseconds()
+        noteArrival(header, packet, at: MonotonicTime(nanoseconds: arrived &- clockOffset))
         guard let range = header.payload(in: packet, length: packet.count), let index = find(header.ssrc) else {
             return counters.dropped &+= 1
         }
@@ -63,8 +70,18 @@ final class SubscribingPeer: LoadPeer {
         guard header.marker, !isRTX,
             let sentAt = SendStamp.read(UnsafeRawBufferPointer(rebasing: packet[range]))
         else { return }
-        let arrived = arrivedAt != 0 ? arrivedAt : proscenium_wall_nanoseconds()
         latency.note(nanoseconds: arrived &- sentAt)
+    }
+
+    /// Of whatever comes, padding as well, so that the server learns what the way carries.
+    @inline(__always)
+    private func noteArrival(_ header: RTPHeader, _ packet: UnsafeRawBufferPointer, at moment: MonotonicTime) {
+        guard numberExtension != 0, let range = header.range(ofExtension: numberExtension, in: packet),
+            range.count == 2
+        else { return }
+        arrivals.note(
+            UInt16(packet[range.lowerBound]) << 8 | UInt16(packet[range.lowerBound + 1]), size: packet.count,
+            now: moment)
     }
 
     @inline(__always)
@@ -99,6 +116,11 @@ final class SubscribingPeer: LoadPeer {
                 counters.keyframeRequests &+= 1
                 packets.append(.pictureLoss(.init(sender: 1, media: streams[index].ssrc)))
             }
+        }
+        if numberExtension != 0, let media = streams.first?.ssrc {
+            let feedback = arrivals.due(sender: 1, media: media, now: now)
+            counters.feedbackSent &+= UInt64(feedback.count)
+            packets += feedback.map { .transportFeedback($0) }
         }
         if lastReport.map({ now.milliseconds(since: $0) >= 1000 }) ?? true {
             lastReport = now

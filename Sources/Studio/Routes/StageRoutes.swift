@@ -99,9 +99,7 @@ struct StageRoutes: Sendable {
         guard let person = await speakers.participants(event).first(where: { $0.id == id }) else {
             throw Problem.notFound("There is no such participant.")
         }
-        let (said, failure) = try await apply(body, to: id, event: event)
-        let shown = await control.castChanged(event: event)
-        if let failure { throw failure }
+        let (said, shown) = try await apply(body, to: id, event: event)
         let isOnStage = try await programs.state(of: event).stage.contains { $0.participant == id }
         let dominant = await speakers.dominantSpeaker(event)
         let figures = await speakers.knownFigures(of: id, event: event)
@@ -109,30 +107,34 @@ struct StageRoutes: Sendable {
             Shown(ParticipantView(person, said, onStage: isOnStage, dominant: dominant, figures), shown))
     }
 
-    /// Keeps what a producer says of a participant; the media server is told at once, and one producer after the other: what is kept
-    /// last is what it was told last.
+    /// Keeps what a producer says of a participant, and tells the compositor; and the media server, where somebody is to be silent in the
+    /// room or no longer: one producer after the other, so that what is kept last is what it was told last.
     ///
-    /// - Returns: what is said of them now, and why the media server could not be told.
-    /// - Throws: `Problem` 404 when there is no such event.
+    /// - Returns: what is said of them now, and from when on it is seen.
+    /// - Throws: `Problem` 404 when there is no such event, and what the media server says; what is kept stays so.
     func apply(
         _ body: Change, to id: String, event: String
-    ) async throws -> (ParticipantSettings, failure: (any Error)?) {
-        try await turns.take("\(event) \(id)") {
-            let said = try await programs.changeSettings(of: id, event: event) { settings in
-                settings.name = body.name ?? settings.name
-                if let title = body.title { settings.title = title.isEmpty ? nil : title }
-                settings.volume = body.volume ?? settings.volume
-                settings.isMuted = body.muted ?? settings.isMuted
-                settings.isMutedInRoom = body.mutedInRoom ?? settings.isMutedInRoom
-            }
-            guard body.mutedInRoom != nil else { return (said, nil) }
-            do {
-                try await speakers.setSilenced(id, event, said.isMutedInRoom)
-                return (said, nil)
-            } catch {
-                return (said, error)
-            }
+    ) async throws -> (said: ParticipantSettings, shown: ShownAt?) {
+        guard body.mutedInRoom != nil else { return try await keep(body, of: id, event: event) }
+        return try await turns.take("\(event) \(id)") {
+            // The program first: it waits for no media server.
+            let kept = try await keep(body, of: id, event: event)
+            try await speakers.setSilenced(id, event, kept.said.isMutedInRoom)
+            return kept
         }
+    }
+
+    private func keep(
+        _ body: Change, of id: String, event: String
+    ) async throws -> (said: ParticipantSettings, shown: ShownAt?) {
+        let said = try await programs.changeSettings(of: id, event: event) { settings in
+            settings.name = body.name ?? settings.name
+            if let title = body.title { settings.title = title.isEmpty ? nil : title }
+            settings.volume = body.volume ?? settings.volume
+            settings.isMuted = body.muted ?? settings.isMuted
+            settings.isMutedInRoom = body.mutedInRoom ?? settings.isMutedInRoom
+        }
+        return (said, await control.castChanged(event: event))
     }
 
     private func put(_ request: Request, _ context: WebContext) async throws -> Response {
