@@ -34,7 +34,7 @@ public enum LoadRunner {
         switch options.peer {
         case .studio(let origin, let event, let invitation, let certificate):
             StudioSignalling(origin: origin, event: event, invitation: invitation, certificate: certificate)
-        case .worker(let port): WorkerSignalling(port: port)
+        case .worker(let port): WorkerSignalling(port: port, publishers: options.publishers)
         case .janus(let url, let room): JanusSignalling(url: url, firstRoom: room, publishers: options.publishers)
         }
     }

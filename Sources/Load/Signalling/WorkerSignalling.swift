@@ -21,11 +21,19 @@ final class WorkerSignalling: LoadSignalling, WebSocketHandler {
     }
 
     let name = "proscenium"
-    private let port: Int
+    /// As many voices as a speaker gets where nothing else is set (`loudest-speakers`).
+    private static let voices = 6
+
+    private let port: Int, hearsEverybody: Bool
     private let state = Mutex(State())
     private let listener = Mutex<(any Channel)?>(nil)
 
-    init(port: Int) { self.port = port }
+    /// - Parameter publishers: how many there are in each room; of more than speakers get, each is told as the program is, whose line
+    ///   is not measured.
+    init(port: Int, publishers: Int) {
+        self.port = port
+        hearsEverybody = publishers > Self.voices
+    }
 
     // MARK: - What the load asks
 
@@ -53,7 +61,8 @@ final class WorkerSignalling: LoadSignalling, WebSocketHandler {
         let session = "session-\(seat.number)"
         state.withLock { $0.subscribers[session] = answer }
         let command = SFUCommand.subscribe(
-            room: "load-\(seat.room)", participant: "peer-\(seat.number)", session: session, hearsEverybody: true)
+            room: "load-\(seat.room)", participant: "peer-\(seat.number)", session: session,
+            hearsEverybody: hearsEverybody)
         guard case .offer(let offer) = try await send(command) else { throw Self.unexpected }
         if let offer { _ = try await send(.answer(session: session, answer: try await answer(offer))) }
     }
