@@ -34,6 +34,8 @@ final class Session {
     var formerUfrags: [(ufrag: String, until: MonotonicTime)] = []
     var pathVersion: UInt32 = 0
     var producers: [Producer] = [], consumers: [Consumer] = []
+    /// What was recovered of tracks that it has no more.
+    private var formerlyRecovered: UInt64 = 0
     /// The session of the same participant whose tracks this one takes over, until it has; and since when it stands.
     var replaces: String?, takesOverSince: MonotonicTime?
     var sources: [Source] = []
@@ -143,8 +145,12 @@ final class Session {
         seats = []
     }
 
+    /// Packets of all its tracks that came after they had been asked for, also of those that have ended.
+    var recovered: UInt64 { producers.reduce(formerlyRecovered) { $0 &+ $1.recovered } }
+
     /// Takes a track out; what its SSRCs carried is remembered.
     func forget(_ producer: Producer) {
+        if producers.contains(where: { $0 === producer }) { formerlyRecovered &+= producer.recovered }
         producers.removeAll { $0 === producer }
         for source in sources where source.producer === producer && producer.hasLayers {
             remembered.removeAll { $0.ssrc == source.ssrc }

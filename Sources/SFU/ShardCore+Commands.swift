@@ -94,7 +94,7 @@ extension ShardCore {
             result.pathMoves += UInt64(session.transport.pathMoves)
             if session.isConnected, !session.hasConsent { result.sessionsAway += 1 }
             if session.watches != nil { result.viewers += 1 }
-            result.packetsRecovered += session.producers.reduce(0) { $0 + $1.recovered }
+            result.packetsRecovered &+= session.recovered
         }
         addAdaptation(to: &result)
         result.sendDropped = socket.statistics.sendDropped
@@ -175,6 +175,7 @@ extension ShardCore {
 
     func remove(_ session: Session, reason: String, now: MonotonicTime) {
         guard sessions.removeValue(forKey: session.id) != nil else { return }
+        counters.packetsRecovered &+= session.recovered
         session.transport.close(reason)
         send(session)
         let heir = heir(of: session)
