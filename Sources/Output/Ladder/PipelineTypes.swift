@@ -78,3 +78,17 @@ public struct PipelineStatistics: Sendable, Equatable {
     /// Zeros.
     public init() {}
 }
+
+extension PipelineStatistics {
+    /// What a worker tells of it, by Prometheus name.
+    var counters: [String: Double] {
+        let counts = [
+            "segments_published": publishedSegments, "segments_lost": lostSegments,
+            "frames_decoded": decodedFrames, "frames_damaged": damagedFrames, "frames_repeated": repeatedFrames,
+            "frames_late": lateFrames, "frames_overload": overloadFrames, "frames_passed": passedFrames,
+            "input_refused": refusedEvents, "audio_silent": silentAudioFrames, "holds": holds,
+            "clocks_refused": refusedClocks,
+        ]
+        return Dictionary(uniqueKeysWithValues: counts.map { ("proscenium_output_\($0)_total", Double($1)) })
+    }
+}

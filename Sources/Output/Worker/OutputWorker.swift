@@ -41,6 +41,8 @@ final class OutputWorker: Sendable {
 
     private struct State {
         var served: [String: ServedEvent] = [:]
+        /// Events whose pipelines work off the rest, and what those counted that have ended: no sum may fall with them.
+        var closing: [ServedEvent] = [], counted: [String: Double] = [:]
         /// Events that have ended, still played by those who are late; bounded.
         var ended: [(event: String, store: EventStore)] = []
         var keys: [String: P256.Signing.PublicKey] = [:]
@@ -184,21 +186,10 @@ final class OutputWorker: Sendable {
         state.withLock { state in state.served.values.contains { $0 === event } }
     }
 
-    /// Counters by Prometheus name, summed over the events.
+    /// Counters by Prometheus name, summed over the events that are served and those that were.
     var counters: [String: Double] {
-        var sums: [String: Double] = [:]
-        for served in state.withLock({ Array($0.served.values) }) {
-            let statistics = served.pipeline.statistics
-            for (name, value) in [
-                ("segments_published", statistics.publishedSegments), ("segments_lost", statistics.lostSegments),
-                ("frames_decoded", statistics.decodedFrames), ("frames_damaged", statistics.damagedFrames),
-                ("frames_repeated", statistics.repeatedFrames), ("frames_late", statistics.lateFrames),
-                ("frames_overload", statistics.overloadFrames), ("frames_passed", statistics.passedFrames),
-                ("input_refused", statistics.refusedEvents), ("audio_silent", statistics.silentAudioFrames),
-                ("holds", statistics.holds), ("clocks_refused", statistics.refusedClocks),
-            ] { sums["proscenium_output_\(name)_total", default: 0] += Double(value) }
-        }
-        return sums
+        let (events, counted) = state.withLock { (Array($0.served.values) + $0.closing, $0.counted) }
+        return events.reduce(into: counted) { $0.merge($1.pipeline.statistics.counters, uniquingKeysWith: +) }
     }
 
     /// Ends every pipeline; playlists stay without an end, because the program goes on after a restart.
@@ -288,6 +279,7 @@ final class OutputWorker: Sendable {
         // Players go on reading while the pipeline stops.
         let found = state.withLock { state -> ServedEvent? in
             guard let served = state.served.removeValue(forKey: event) else { return nil }
+            state.closing.append(served)
             state.ended.append((event, served.store))
             if state.ended.count > Self.endedLimit { state.ended.removeFirst() }
             return served
@@ -296,6 +288,11 @@ final class OutputWorker: Sendable {
         for entrance in served.media.withLock({ $0.ingests }) { disconnect(entrance.id) }
         disconnect(served.programIngest)
         await Self.stop(served.pipeline, marksEnd: true)
+        let last = served.pipeline.statistics.counters
+        state.withLock { state in
+            state.closing.removeAll { $0 === served }
+            state.counted.merge(last, uniquingKeysWith: +)
+        }
         report(.programState(event: event, isLive: false, masterPath: nil))
         logger.info("an event is served no more", metadata: ["event": "\(event)"])
     }
