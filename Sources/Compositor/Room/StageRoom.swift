@@ -25,7 +25,16 @@ public final class StageRoom: Sendable {
         var retired: [RoomConnection] = []
         var visible: Set<SceneSource>?
         var isClosed = false
+        /// What happened to the clocks of connections that are no more.
         var restarts: UInt64 = 0, raises: UInt64 = 0
+
+        var connections: [RoomConnection] { retired + [current].compactMap(\.self) }
+
+        mutating func count(last connection: RoomConnection) {
+            let clocks = connection.clocks
+            restarts &+= clocks.restarts
+            raises &+= clocks.raises
+        }
     }
 
     private let bind: NetworkAddress
@@ -81,6 +90,7 @@ public final class StageRoom: Sendable {
             state.current = made
             // More than a few at once only happen when sessions change faster than pictures are held.
             let excess = state.retired.count > 3 ? state.retired.removeFirst() : nil
+            if let excess { state.count(last: excess) }
             return .new(made, old: old, excess: excess)
         }
         do {
@@ -110,7 +120,8 @@ public final class StageRoom: Sendable {
         let connections = state.withLock { state -> [RoomConnection] in
             guard !state.isClosed else { return [] }
             state.isClosed = true
-            let all = state.retired + [state.current].compactMap { $0 }
+            let all = state.connections
+            for connection in all { state.count(last: connection) }
             state.retired = []
             state.current = nil
             return all
@@ -128,7 +139,7 @@ public final class StageRoom: Sendable {
         let connections = state.withLock { state -> [RoomConnection] in
             guard state.visible != sources else { return [] }
             state.visible = sources
-            return state.retired + [state.current].compactMap { $0 }
+            return state.connections
         }
         for connection in connections { connection.setVisible(sources) }
     }
@@ -172,9 +183,9 @@ public final class StageRoom: Sendable {
     /// What was counted, and the largest playout delay in seconds, by Prometheus name.
     public var counters: [String: Double] {
         var result = numbers.all
-        let (restarts, raises) = state.withLock { ($0.restarts, $0.raises) }
+        let (restarts, raises, connections) = state.withLock { ($0.restarts, $0.raises, $0.connections) }
         var sums = (delay: Int64(0), restarts: restarts, raises: raises, tracks: 0)
-        for connection in connections() {
+        for connection in connections {
             let clocks = connection.clocks
             sums.delay = max(sums.delay, clocks.delay)
             sums.restarts &+= clocks.restarts
@@ -189,9 +200,7 @@ public final class StageRoom: Sendable {
         return result
     }
 
-    private func connections() -> [RoomConnection] {
-        state.withLock { $0.retired + [$0.current].compactMap { $0 } }
-    }
+    private func connections() -> [RoomConnection] { state.withLock { $0.connections } }
 
     /// Forgets connections of which nothing is left.
     private func sweep() {
@@ -199,10 +208,7 @@ public final class StageRoom: Sendable {
             let over = state.retired.filter(\.isOver)
             guard !over.isEmpty else { return [] }
             state.retired.removeAll { connection in over.contains { $0 === connection } }
-            for connection in over {
-                state.restarts &+= connection.clocks.restarts
-                state.raises &+= connection.clocks.raises
-            }
+            for connection in over { state.count(last: connection) }
             return over
         }
         for connection in over { connection.finish() }

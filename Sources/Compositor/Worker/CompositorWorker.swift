@@ -14,6 +14,8 @@ actor CompositorWorker {
     private let report: @Sendable (CompositorEvent) -> Void
     private let onFailure: @Sendable () -> Void
     private var program: EventProgram?
+    /// The program that gives way to another one, and what those before it have counted.
+    private var ending: EventProgram?, counted: [String: Double] = [:]
     private var isStopped = false
     private var going = 0
     private var lanes: [Lane: Task<CommandReply, Never>] = [:]
@@ -110,8 +112,16 @@ actor CompositorWorker {
         try body()
     }
 
-    /// Counters by Prometheus name.
-    var counters: [String: Double] { program?.counters ?? [:] }
+    /// Counters by Prometheus name; they go on when another program takes the place of the one before.
+    var counters: [String: Double] {
+        counted.merging((program ?? ending)?.counters ?? [:], uniquingKeysWith: +)
+    }
+
+    /// Whether a series only rises: a counter, or part of a histogram.
+    private static func onlyRises(_ series: String) -> Bool {
+        let name = series.prefix { $0 != "{" }
+        return ["_total", "_bucket", "_count", "_sum"].contains { name.hasSuffix($0) }
+    }
 
     /// Ends the program.
     func stop() async {
@@ -135,7 +145,10 @@ actor CompositorWorker {
             ?? ProgramClock(wallMilliseconds: SystemClock.wallMilliseconds(), monotonic: SystemClock.monotonic())
         if let old = program {
             program = nil
+            ending = old
             await Self.stop(old)
+            ending = nil
+            counted.merge(old.counters.filter { Self.onlyRises($0.key) }, uniquingKeysWith: +)
             guard !isStopped else { return .failed("this compositor ends") }
         }
         let started = try EventProgram(
