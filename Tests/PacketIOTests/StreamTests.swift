@@ -374,4 +374,29 @@ struct StreamLoopTests {
         #expect(server.wait { $0.goneDropped == 100 && $0.open == 0 })
         server.loop.stop()
     }
+
+    @Test("what still waits for a connection that ends is counted", arguments: [true, false])
+    func waiting(hangsUp: Bool) throws {
+        var options = StreamOptions(listens: true)
+        // The other end of it: one who says nothing any more.
+        if !hangsUp { options.idleMs = 2000 }
+        let server = try StreamEnd(Self.addresses[0], options)
+        let peer = try #require(RawStream(port: server.loop.address.port))
+        peer.write([0, 1, 7])
+        let source = try #require(server.seen.pop(until: soon())?.0)
+        var sent: UInt64 = 1
+        // So many that neither the kernel nor the other end takes any more.
+        while server.statistics().otherDropped < 20_000, sent < 100_000 {
+            server.loop.post(.flood(source, count: 100, isVideo: false))
+            sent += 100
+        }
+        #expect(server.statistics().otherDropped >= 20_000)
+        if hangsUp { peer.end() }
+        #expect(server.wait { $0.open == 0 })
+        let seen = server.statistics()
+        #expect(seen.goneDropped > 0)
+        #expect(seen.sent + seen.otherDropped + seen.goneDropped == sent)
+        if !hangsUp { peer.end() }
+        server.loop.stop()
+    }
 }

@@ -32,6 +32,8 @@ final class StreamConnection {
     }
 
     var isEmpty: Bool { video.isEmpty && other.isEmpty }
+    /// How many packets wait; one that has left in part does.
+    var packets: Int { video.packets + other.packets }
 
     /// Queues a packet; false when it has to be dropped.
     ///

@@ -119,6 +119,7 @@ final class StreamTable {
     private func drop(_ connection: StreamConnection, tells: Bool = false) {
         guard !connection.isClosed else { return }
         connection.isClosed = true
+        statistics.goneDropped &+= UInt64(connection.packets)
         Glibc.close(connection.descriptor)
         byDescriptor[connection.descriptor] = nil
         byAddress[connection.address] = nil
