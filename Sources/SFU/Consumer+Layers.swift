@@ -137,8 +137,7 @@ extension Consumer {
         forwarder.setAllowed(producer.hasSpatialLayers && !grant.isPaused ? .max : grant.allowed)
         if isJammed, isBeyondGrant { forwarder.hold() }
         guard current != nil, forwarder.current == nil else { return 0 }
-        replay = nil
-        return session.downlink.forget(self)
+        return forgetUnsent()
     }
 
     /// Whether a key frame would lead to a larger layer that is wished for.

@@ -79,6 +79,8 @@ struct GroupReplay: Sendable {
     private(set) var next: Int64
     /// The last number of the group, as far as it was there at the beginning.
     private let end: Int64
+    /// The first number that came behind the group and has yet to go out.
+    var firstHeld: Int64 { max(next, end + 1) }
     private let keyTimestamp: UInt32, lastTimestamp: UInt32
     private let roundBytes: Int
     /// The pictures that follow the one of which packets go out.

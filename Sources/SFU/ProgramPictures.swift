@@ -74,7 +74,7 @@ extension ShardCore {
         guard !others.isEmpty else { return }
         for consumer in others {
             consumer.producer.consumers.removeAll { $0 === consumer }
-            session.downlink.forget(consumer)
+            drops.count(.lacksCodec, consumer.forgetUnsent())
             session.consumers.removeAll { $0 === consumer }
             session.sections[consumer.section].consumer = nil
         }

@@ -180,7 +180,10 @@ extension ShardCore {
         send(session)
         let heir = heir(of: session)
         for producer in session.producers { end(producer, now: now) }
-        for consumer in session.consumers { consumer.producer.consumers.removeAll { $0 === consumer } }
+        for consumer in session.consumers {
+            consumer.producer.consumers.removeAll { $0 === consumer }
+            drops.count(.notConnected, consumer.forgetUnsent())
+        }
         session.letGo()
         byUfrag[session.transport.credentials.ufrag] = nil
         forgetNames(of: session, until: nil)

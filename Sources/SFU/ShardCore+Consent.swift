@@ -16,7 +16,7 @@ extension ShardCore {
         guard session.hasConsent else {
             for consumer in session.consumers {
                 consumer.forwarder.hold()
-                consumer.replay = nil
+                drops.count(.noConsent, consumer.endReplay())
             }
             onEvent(.disconnected(room: room, participant: session.participant, session: session.id))
             return

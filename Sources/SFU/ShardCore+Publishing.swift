@@ -182,7 +182,7 @@ extension ShardCore {
     /// Takes a track from its subscriber.
     private func detach(_ consumer: Consumer) {
         let subscriber = consumer.session
-        subscriber.downlink.forget(consumer)
+        drops.count(.notWanted, consumer.forgetUnsent())
         guard subscriber.watches == nil else { return unseat(consumer) }
         subscriber.consumers.removeAll { $0 === consumer }
         if consumer.section < subscriber.sections.count { subscriber.sections[consumer.section].consumer = nil }
@@ -226,7 +226,7 @@ extension ShardCore {
             for layer in one.layers { layer.group.forget() }
             for consumer in one.consumers {
                 consumer.forwarder.hold()
-                consumer.replay = nil
+                drops.count(.late, consumer.endReplay())
             }
             if !isMuted { requestKeyframe(one, now: now) }
         }

@@ -64,3 +64,18 @@ extension ShardCore {
         consumer.replay = nil
     }
 }
+
+extension Consumer {
+    /// Breaks off the pictures of before; returns how many packets came behind them in the meantime, which now never go out.
+    func endReplay() -> Int {
+        guard let replay else { return 0 }
+        self.replay = nil
+        let highest = producer.table.facts[replay.layer].highest, store = producer.layers[replay.layer].store
+        let first = max(replay.firstHeld, highest - Int64(store.capacity) + 1)
+        guard first <= highest else { return 0 }
+        return (first...highest).count { (store.entry($0)?.payloadLength ?? 0) > 0 }
+    }
+
+    /// Forgets all that was still to go out; returns how many packets that is.
+    func forgetUnsent() -> Int { endReplay() + session.downlink.forget(self) }
+}

@@ -118,7 +118,7 @@ extension ShardCore {
             let wish = consumer.producer.wish(sizes[consumer.producer.track.id])
             guard wish != consumer.forwarder.wish else { continue }
             consumer.forwarder.setWish(wish)
-            if wish == .nothing { consumer.replay = nil }
+            if wish == .nothing { drops.count(.notWanted, consumer.endReplay()) }
             guard consumer.isAccepted, session.isConnected, consumer.forwarder.current == nil else { continue }
             requestKeyframe(for: consumer, now: now)
         }

@@ -192,6 +192,7 @@ extension ShardCore {
         for consumer in consumers {
             // What waits lies in the stores of before.
             sendWaiting(consumer.session, now: now)
+            drops.count(.late, consumer.endReplay())
             consumer.move(to: producer)
         }
         former.consumers.removeAll { $0.producer !== former }

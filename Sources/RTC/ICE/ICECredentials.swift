@@ -30,11 +30,12 @@ public enum DropReason: Int, Sendable, CaseIterable {
     case noise, unknownPeer, malformedSTUN, unauthenticatedSTUN, earlyDTLS, earlyMedia, malformedRTP, malformedRTCP
     case replayed, notAuthentic, tooManySources, unknownSource, padding, late, muted, awaitingKeyframe, sendBufferFull
     case repeatLimit, notStored
-    /// Nobody's loss: the subscriber gets another layer of the track, or does not show it.
+    /// Nobody's loss: the subscriber gets another layer of the track, does not show it, or has it no more.
     case otherLayer, notWanted
     /// Nobody is there who could get it.
     case noSubscriber
-    /// For a subscriber who has not answered yet that it takes the track, who can't decode it, and whose connection is not up yet.
+    /// For a subscriber who has not answered yet that it takes the track, who can't decode it, and whose connection is not up yet,
+    /// or not any more.
     case unanswered, lacksCodec, notConnected
     /// Reports, STUN and DTLS to a peer for whom too many wait to be sent.
     case queueFull
