@@ -63,6 +63,8 @@ def die_with_parent():
 class Server:
     """A server on core 0, as a process that can be measured."""
 
+    common = []  # what every load is asked besides
+
     def __init__(self, folder, address):
         self.folder, self.address, self.process = Path(folder), address, None
 
@@ -94,7 +96,7 @@ class Server:
         command = [
             # Janus's ICE does not answer loopback addresses, so each peer has a port, with both.
             "taskset", "-c", "1", BINARY, "load", *self.joining(), "--own-sockets", "--pid", str(self.process.pid), "--seconds", str(seconds),
-            "--subscribers", str(subscribers), "--publishers", str(publishers), "--rooms", str(rooms), "--srtp", srtp, *options,
+            "--subscribers", str(subscribers), "--publishers", str(publishers), "--rooms", str(rooms), "--srtp", srtp, *Server.common, *options,
         ]  # fmt: skip
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
         if done.returncode != 0:
@@ -230,6 +232,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="how often each is measured (5)")
     parser.add_argument("--seconds", type=int, default=6, help="how long each measurement is (6)")
+    parser.add_argument("--settle", type=int, default=15, help="how long everything flows before, until each line is known to carry it (15)")
+    parser.add_argument("--no-feedback", action="store_true", help="subscribers do not tell when packets came, so that no line is measured")
     parser.add_argument("--profiles", default="gcm,cm", help="the SRTP profiles (gcm,cm); the first one, as the server runs, is in the last line")
     parser.add_argument("--share", type=float, default=0.7, help="how much of its core a server is to use, 0.1 to 0.9 (0.7)")
     parser.add_argument("--scaling", action="store_true", help="also 1 to 1000 subscribers, and 50 speakers with 50 subscribers")
@@ -243,6 +247,7 @@ def main():
     if (os.cpu_count() or 1) < 2:
         print("sfu: two cores are needed, one for the server and one for the load", file=sys.stderr)
         return 2
+    Server.common = ["--settle", str(options.settle)] + (["--no-feedback"] if options.no_feedback else [])
     # A socket for each peer.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most if most != resource.RLIM_INFINITY else 65_536, most))

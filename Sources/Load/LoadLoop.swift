@@ -31,7 +31,7 @@ final class LoadLoop: Sendable {
     /// What is confined to the thread.
     final class Core {
         let recording: Recording
-        let ownSockets: Bool
+        let ownSockets: Bool, feedsBack: Bool
         let identity: DTLSIdentity
         var sockets: [PeerSocket] = []
         var publishers: [PublishingPeer] = [], subscribers: [SubscribingPeer] = []
@@ -43,9 +43,9 @@ final class LoadLoop: Sendable {
         fileprivate let epoll: Int32
         fileprivate var turn = 0
 
-        init(recording: Recording, ownSockets: Bool, identity: DTLSIdentity) {
+        init(recording: Recording, options: LoadOptions, identity: DTLSIdentity) {
             self.recording = recording
-            self.ownSockets = ownSockets
+            (ownSockets, feedsBack) = (options.ownSockets, options.feedsBack)
             self.identity = identity
             epoll = proscenium_epoll()
         }
@@ -69,12 +69,11 @@ final class LoadLoop: Sendable {
             case .gcm: [.aeadAES128GCM]
             case .cm: [.aes128CMHMACSHA1]
             }
-        let ownSockets = options.ownSockets
         let started = MediaThread(name: "load") { [self] in
             guard let identity = DTLSIdentity(profiles: profiles) else {
                 preconditionFailure("OpenSSL could not make a certificate")
             }
-            run(Core(recording: recording, ownSockets: ownSockets, identity: identity))
+            run(Core(recording: recording, options: options, identity: identity))
         }
         thread.withLock { $0 = started }
     }
@@ -160,7 +159,8 @@ extension LoadLoop.Core {
     func addSubscriber() -> Result<Int, LoadError> {
         do throws(LoadError) {
             let (socket, local) = try place()
-            let peer = SubscribingPeer(number: all.count, socket: socket, local: local, identity: identity)
+            let peer = SubscribingPeer(
+                number: all.count, socket: socket, local: local, identity: identity, feedsBack: feedsBack)
             socket.peers.append(peer)
             subscribers.append(peer)
             all.append(peer)

@@ -39,6 +39,8 @@ public struct LoadOptions: Sendable, Hashable {
     public var profile = Profile.both
     /// Whether each peer has a socket of its own: needed when the server is on another machine.
     public var ownSockets = false
+    /// Whether subscribers tell when each packet came, so that the server measures their lines; as browsers do.
+    public var feedsBack = true
     /// The server's process, whose CPU time and memory are read too; nil for none.
     public var process: Int32?
     /// A file of eight bytes in which the server's process counts its allocations; nil for none.

@@ -294,7 +294,6 @@ final class Downlink {
     func nextWaiting() -> Pacer.Waiting? { pacer.pop() }
 
     /// Forgets what waits of a track; returns how many packets that were.
-    @discardableResult
     func forget(_ consumer: Consumer) -> Int { pacer.forget(consumer) }
 
     /// How many bytes a probe lacks now.

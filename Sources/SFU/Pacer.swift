@@ -64,7 +64,6 @@ struct Pacer {
     }
 
     /// Forgets the packets of a track; returns how many there were.
-    @discardableResult
     mutating func forget(_ consumer: Consumer) -> Int {
         guard count > 0 else { return 0 }
         var forgotten = 0

@@ -55,6 +55,8 @@ extension Proscenium.Load {
         @Option(help: "The server's process, whose CPU time and memory are read.") var pid: Int32?
         @Option(help: "The file in which the server's process counts its allocations.") var allocations: String?
         @Flag(help: "A socket for each peer; needed when the server is on another machine.") var ownSockets = false
+        @Flag(inversion: .prefixedNo, help: "Subscribers tell when each packet came, as browsers do.") var feedback =
+            true
         @OptionGroup var flags: LoadFlags
 
         func options() throws -> LoadOptions {
@@ -75,6 +77,7 @@ extension Proscenium.Load {
             }
             (options.rooms, options.publishers, options.subscribers) = (rooms, publishers, subscribers)
             (options.settleSeconds, options.process, options.ownSockets) = (settle, pid, ownSockets)
+            options.feedsBack = feedback
             options.allocations = allocations
             try flags.fill(&options)
             return options

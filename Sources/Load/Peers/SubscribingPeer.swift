@@ -15,13 +15,20 @@ final class SubscribingPeer: LoadPeer {
     /// What stands between the kernel's clock, which stamps what comes, and ours, in nanoseconds.
     private let clockOffset = proscenium_wall_nanoseconds() &- SystemClock.monotonic().nanoseconds
 
+    private let feedsBack: Bool
+
+    init(number: Int, socket: PeerSocket, local: UInt32, identity: DTLSIdentity, feedsBack: Bool) {
+        self.feedsBack = feedsBack
+        super.init(number: number, socket: socket, local: local, identity: identity)
+    }
+
     /// Takes the server's offer and returns the answer; connects at the first.
     func accept(offer text: String, now: MonotonicTime) throws(SDPError) -> String {
         let offer = try SessionDescription(parsing: text)
         let remote = try offer.remoteTransport()
         let local = description
         version += 1
-        let answer = offer.answerReceiving(local, from: remote, version: version, feedsBack: true)
+        let answer = offer.answerReceiving(local, from: remote, version: version, feedsBack: feedsBack)
         let told = answer.media.first { !$0.isRejected && $0.hasTransportFeedback }
         numberExtension = told?.extensionID(RTPExtensionURI.transportNumber) ?? 0
         var current: Set<UInt32> = []
