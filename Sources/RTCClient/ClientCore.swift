@@ -68,7 +68,7 @@ final class ClientCore: PacketHandler {
                 return drops.count(.unknownSource)
             }
             let packet = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(datagram)[..<length])
-            note(header, in: packet, now: now)
+            arrivals.note(header, in: packet, numberedBy: numberExtension, now: now)
             if let reason = track.receive(header, packet, now: now) { drops.count(reason) }
             deliver(track, now: now)
         case .rtcp(let packets):
@@ -290,14 +290,6 @@ final class ClientCore: PacketHandler {
     }
 
     private func flush() { for (target, bytes) in transport.takeOutgoing() { socket.send(bytes, to: target) } }
-
-    private func note(_ header: RTPHeader, in packet: UnsafeRawBufferPointer, now: MonotonicTime) {
-        guard numberExtension != 0, let range = header.range(ofExtension: numberExtension, in: packet),
-            range.count == 2
-        else { return }
-        arrivals.note(
-            UInt16(packet[range.lowerBound]) << 8 | UInt16(packet[range.lowerBound + 1]), size: packet.count, now: now)
-    }
 
     private func deliver(_ track: IncomingTrack, now: MonotonicTime) {
         while let frame = track.pop(now: now) {

@@ -12,14 +12,16 @@ extension ShardCore {
             noteLoss(session, report, now: now)
             note(report, of: session)
             // One report's blocks have waited alike, and tell of one way.
-            let trips = report.blocks.compactMap { block -> Int64? in
-                guard block.lastSenderReport != 0, session.consumers.contains(where: { $0.ssrc == block.ssrc }) else {
-                    return nil
-                }
-                return NTPTime.roundTripMs(
-                    since: block.lastSenderReport, delay: block.delaySinceLastSenderReport, at: unixNanoseconds(now))
+            var least: Int64?
+            for block in report.blocks where block.lastSenderReport != 0 {
+                guard session.consumers.contains(where: { $0.ssrc == block.ssrc }),
+                    let trip = NTPTime.roundTripMs(
+                        since: block.lastSenderReport, delay: block.delaySinceLastSenderReport, at: unixNanoseconds(now)
+                    )
+                else { continue }
+                least = min(least ?? trip, trip)
             }
-            if let trip = trips.min() { session.downlink.note(roundTripMs: trip) }
+            if let least { session.downlink.note(roundTripMs: least) }
         case .nack(let nack):
             guard let consumer = session.consumers.first(where: { $0.ssrc == nack.media && $0.isAccepted }) else {
                 return

@@ -18,11 +18,7 @@ struct Uplink {
     /// Takes note of a packet that was decrypted, whatever it carries: probes count like media.
     @inline(__always)
     mutating func note(_ header: RTPHeader, in packet: UnsafeRawBufferPointer, now: MonotonicTime) {
-        guard numberExtension != 0, let range = header.range(ofExtension: numberExtension, in: packet),
-            range.count >= 2
-        else { return }
-        let number = UInt16(packet[range.lowerBound]) << 8 | UInt16(packet[range.lowerBound + 1])
-        arrivals.note(number, size: packet.count, now: now)
+        arrivals.note(header, in: packet, numberedBy: numberExtension, now: now)
     }
 
     /// The feedback that is due.

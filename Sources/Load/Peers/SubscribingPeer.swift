@@ -59,7 +59,9 @@ final class SubscribingPeer: LoadPeer {
         counters: inout LoadCounters, latency: inout LatencyHistogram
     ) {
         let arrived = arrivedAt != 0 ? arrivedAt : proscenium_wall_nanoseconds()
-        noteArrival(header, packet, at: MonotonicTime(nanoseconds: arrived &- clockOffset))
+        // Of whatever comes, padding as well, so that the server learns what the way carries.
+        arrivals.note(
+            header, in: packet, numberedBy: numberExtension, now: MonotonicTime(nanoseconds: arrived &- clockOffset))
         guard let range = header.payload(in: packet, length: packet.count), let index = find(header.ssrc) else {
             return counters.dropped &+= 1
         }
@@ -78,17 +80,6 @@ final class SubscribingPeer: LoadPeer {
             let sentAt = SendStamp.read(UnsafeRawBufferPointer(rebasing: packet[range]))
         else { return }
         latency.note(nanoseconds: arrived &- sentAt)
-    }
-
-    /// Of whatever comes, padding as well, so that the server learns what the way carries.
-    @inline(__always)
-    private func noteArrival(_ header: RTPHeader, _ packet: UnsafeRawBufferPointer, at moment: MonotonicTime) {
-        guard numberExtension != 0, let range = header.range(ofExtension: numberExtension, in: packet),
-            range.count == 2
-        else { return }
-        arrivals.note(
-            UInt16(packet[range.lowerBound]) << 8 | UInt16(packet[range.lowerBound + 1]), size: packet.count,
-            now: moment)
     }
 
     @inline(__always)

@@ -58,6 +58,17 @@ public struct TransportArrivals: Sendable {
         if ring[Self.slot(sequence)] == 0 { ring[Self.slot(sequence)] = Self.ticks(now) }
     }
 
+    /// Takes note of a packet that has its number in an extension; of any other nothing.
+    ///
+    /// - Parameter id: the extension's.
+    @inline(__always)
+    public mutating func note(
+        _ header: RTPHeader, in packet: UnsafeRawBufferPointer, numberedBy id: UInt8, now: MonotonicTime
+    ) {
+        guard id != 0, let range = header.range(ofExtension: id, in: packet), range.count >= 2 else { return }
+        note(UInt16(packet[range.lowerBound]) << 8 | UInt16(packet[range.lowerBound + 1]), size: packet.count, now: now)
+    }
+
     /// Makes the messages that are due, by the rate of what is received.
     ///
     /// - Parameters:
