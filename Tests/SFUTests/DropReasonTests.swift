@@ -86,11 +86,8 @@ struct DropReasonTests {
 
     @Test("what the kernel does not take has its reason beside what was forwarded")
     func refusedByTheKernel() throws {
-        let identity = try #require(DTLSIdentity()), counted = Mutex<SFUStatistics?>(nil)
-        let core = ShardCore(
-            socket: try UDPSocket(Harness.loopback), identity: identity,
-            configuration: ShardConfiguration(bind: Harness.loopback, announced: [Harness.loopback])
-        ) { _ in }
+        let counted = Mutex<SFUStatistics?>(nil)
+        let core = try ShardCore.onLoopback()
         func drops() throws -> [String: UInt64] {
             core.receive(
                 ShardMessage(command: .statistics) { result in

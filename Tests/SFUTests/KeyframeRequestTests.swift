@@ -29,10 +29,7 @@ struct KeyframeRequestTests {
 
         init(subscribers count: Int) throws {
             let ours = try #require(DTLSIdentity()), theirs = try #require(DTLSIdentity())
-            core = ShardCore(
-                socket: try UDPSocket(Harness.loopback), identity: ours,
-                configuration: ShardConfiguration(bind: Harness.loopback, announced: [Harness.loopback])
-            ) { _ in }
+            core = try ShardCore.onLoopback(ours)
             line = try UDPSocket(Harness.loopback)
             client = PeerTransport(identity: theirs, isServer: false)
             let room = Room(id: "room")

@@ -21,10 +21,7 @@ struct LeadInTests {
         private var now = MonotonicTime(milliseconds: 2000), number: UInt16 = 100
 
         init(_ reason: Reason) throws {
-            core = ShardCore(
-                socket: try UDPSocket(Harness.loopback), identity: try #require(DTLSIdentity()),
-                configuration: ShardConfiguration(bind: Harness.loopback, announced: [Harness.loopback])
-            ) { _ in }
+            core = try ShardCore.onLoopback()
             room = Room(id: "room", loudest: reason == .quieter ? 1 : 0)
             core.rooms["room"] = room
             publisher = try core.makeSession(room, participant: "anna", id: "anna-up", isPublisher: true)

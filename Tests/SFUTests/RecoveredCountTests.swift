@@ -17,20 +17,11 @@ struct RecoveredCountTests {
     private final class Statistics: @unchecked Sendable { var latest = SFUStatistics() }
 
     init() throws {
-        guard let identity = DTLSIdentity() else { throw RTCTestError() }
-        core = ShardCore(
-            socket: try UDPSocket(Harness.loopback), identity: identity,
-            configuration: ShardConfiguration(bind: Harness.loopback, announced: [Harness.loopback])
-        ) { _ in }
+        core = try ShardCore.onLoopback()
         run(.createRoom(room: "room"))
     }
 
-    private func run(_ command: SFUCommand) {
-        core.receive(
-            ShardMessage(command: command) { result in
-                if case .failure(let error) = result { Issue.record("\(error)") }
-            }, now: now)
-    }
+    private func run(_ command: SFUCommand) { core.run(command, now: now) }
 
     private var recovered: UInt64 {
         let statistics = Statistics()

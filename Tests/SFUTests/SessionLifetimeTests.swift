@@ -21,19 +21,10 @@ struct SessionLifetimeTests {
         let now = SystemClock.monotonic()
 
         init() throws {
-            guard let identity = DTLSIdentity() else { throw RTCTestError() }
-            core = ShardCore(
-                socket: try UDPSocket(Harness.loopback), identity: identity,
-                configuration: ShardConfiguration(bind: Harness.loopback, announced: [Harness.loopback])
-            ) { _ in }
+            core = try ShardCore.onLoopback()
         }
 
-        func run(_ command: SFUCommand) {
-            core.receive(
-                ShardMessage(command: command) { result in
-                    if case .failure(let error) = result { Issue.record("\(error)") }
-                }, now: now)
-        }
+        func run(_ command: SFUCommand) { core.run(command, now: now) }
 
         /// Anna sends sound and picture, and Ben gets both.
         func fill() async throws {

@@ -3,6 +3,7 @@
 import Control
 import Dispatch
 import Media
+import PacketIO
 import RTC
 import RTCClient
 import Synchronization
@@ -207,5 +208,23 @@ enum TestFrames {
         let offset = frame.frame.isKeyframe ? 10 : 3
         guard bytes.count >= offset + 4 else { return -1 }
         return bytes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
+    }
+}
+
+extension ShardCore {
+    /// A shard's state without its thread, on the loopback interface.
+    static func onLoopback(_ identity: DTLSIdentity? = DTLSIdentity()) throws -> ShardCore {
+        ShardCore(
+            socket: try UDPSocket(Harness.loopback), identity: try #require(identity),
+            configuration: ShardConfiguration(bind: Harness.loopback, announced: [Harness.loopback])
+        ) { _ in }
+    }
+
+    /// Does what Studio says; what is refused is an issue of the test.
+    func run(_ command: SFUCommand, now: MonotonicTime) {
+        receive(
+            ShardMessage(command: command) { result in
+                if case .failure(let error) = result { Issue.record("\(error)") }
+            }, now: now)
     }
 }

@@ -38,10 +38,7 @@ struct UnsentDropTests {
         private var number: UInt16 = 100
 
         init() throws {
-            core = ShardCore(
-                socket: try UDPSocket(Harness.loopback), identity: try #require(DTLSIdentity()),
-                configuration: ShardConfiguration(bind: Harness.loopback, announced: [Harness.loopback])
-            ) { _ in }
+            core = try ShardCore.onLoopback()
             core.rooms["room"] = room
             publisher = try core.makeSession(room, participant: "anna", id: "anna-up", isPublisher: true)
             producer = Self.producer(of: publisher)
